@@ -1,0 +1,25 @@
+# `make demo` renders a story, `make test` runs every test; both prepare a bare machine themselves.
+# COMFYUI_PATH=... uses your own ComfyUI instead of fetching one.
+
+run := tests/bench/run
+
+.PHONY: demo test serve bench setup clean
+
+demo: setup
+	$(run) tests/render_demo.py
+
+test:
+	tests/bench/setup.sh test
+	$(run) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
+
+serve: setup
+	$(run) tests/bench/launch.py
+
+bench: setup
+	$(run) tests/benchmark.py
+
+setup:
+	tests/bench/setup.sh
+
+clean:
+	rm -rf .bench output

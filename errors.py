@@ -1,0 +1,25 @@
+"""Errors that an artist can act on: which node, which input, what is wrong, what to do."""
+
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """A bad input. Its text reads `input: what is wrong. What to do.`; the node adds its own name in front."""
+
+    def __init__(self, name: str, problem: str, remedy: str):
+        super().__init__(f"{name}: {problem}. {remedy}.")
+
+
+@contextmanager
+def reported_by(node: str):
+    """Turn every InputError raised inside into a plain ValueError that begins with the node's display name."""
+    try:
+        yield
+    except InputError as error:
+        raise ValueError(f"{node} - {error}") from None
+
+
+def require_number(name: str, value: float, low: float, high: float, remedy: str = "") -> None:
+    """Raise InputError unless `value` is a finite number with low <= value <= high."""
+    if not low <= value <= high:  # a NaN fails both comparisons
+        raise InputError(name, f"{value} is outside {low:g} to {high:g}", remedy or f"Choose a number from {low:g} to {high:g}")

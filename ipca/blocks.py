@@ -1,0 +1,64 @@
+"""Block names as diffusers gives them, read off the UNet itself.
+
+down{level}, mid, up{levels-1-level}: level 0 is the full latent resolution, up0 is the deepest level of the way up.
+A site is one attn2, keyed as ComfyUI keys its patches: ("input" | "middle" | "output", block id, transformer index).
+"""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from ..errors import InputError
+
+Site = tuple[str, int, int]
+
+
+def attention_sites(unet: nn.Module) -> dict[str, dict[Site, nn.Module]]:
+    """Every attn2 of a ComfyUI UNetModel by block name, in the order in which they run."""
+    named: dict[str, dict[Site, nn.Module]] = {}
+    level = 0
+    for number, block in enumerate(unet.input_blocks):
+        named.setdefault(f"down{level}", {}).update(_sites_of(block, "input", number))
+        level += _changes_resolution(block)
+    levels = level + 1
+    if unet.middle_block is not None:
+        named["mid"] = dict(_sites_of(unet.middle_block, "middle", 0))
+    for number, block in enumerate(unet.output_blocks):
+        named.setdefault(f"up{levels - 1 - level}", {}).update(_sites_of(block, "output", number))
+        level -= _changes_resolution(block)
+    return {name: sites for name, sites in named.items() if sites}
+
+
+def chosen_sites(unet: nn.Module, blocks: str) -> dict[Site, nn.Module]:
+    """The sites that the node's `blocks` text names: `all`, or names like `down2, mid, up0`."""
+    available = attention_sites(unet)
+    names = [name.strip() for name in blocks.split(",") if name.strip()]
+    if names == ["all"]:
+        names = list(available)
+    have = f"This model has cross-attention in: {', '.join(available)}. Name some of these, or 'all'"
+    if not names:
+        raise InputError("blocks", "names no block", have)
+    missing = [name for name in names if name not in available]
+    if missing:
+        raise InputError("blocks", f"{', '.join(missing)} has no cross-attention in this model", have)
+    return {site: attn2 for name in names for site, attn2 in available[name].items()}
+
+
+def has_text_cross_attention(model: object) -> bool:
+    """Whether `model` is an image UNet of ComfyUI's with at least one attn2 on text (SDXL family, SD1.x, SD2.x)."""
+    if not all(hasattr(model, part) for part in ("input_blocks", "middle_block", "output_blocks")):
+        return False
+    video = any(hasattr(module, "time_stack") for module in model.modules())
+    return not video and bool(attention_sites(model))
+
+
+def _sites_of(block: nn.Module, place: str, number: int) -> Iterator[tuple[Site, nn.Module]]:
+    for layer in block:
+        for index, transformer in enumerate(getattr(layer, "transformer_blocks", ())):
+            if getattr(transformer, "attn2", None) is not None:
+                yield (place, number, index), transformer.attn2
+
+
+def _changes_resolution(block: nn.Module) -> int:
+    """1 for a block that halves or doubles the resolution: a Downsample or Upsample layer, or a ResBlock that does it."""
+    return int(any(type(layer).__name__ in ("Downsample", "Upsample") or getattr(layer, "updown", False) for layer in block))

@@ -1,0 +1,84 @@
+"""What one UNet call hands to its attn2 sites: decided once before the call, gone after it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .attention import dropout_kept, with_memory
+from .blocks import Site
+from .schedule import Run
+
+Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, Mapping], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The node's choices. Steps are counted in the run's own sigmas; `end_at_step` is the first one that is off."""
+
+    blocks: str = "all"
+    start_at_step: int = 0
+    end_at_step: int = 10000
+    dropout: float = 0.0
+    strength: float = 1.0
+    dropout_seed: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One UNet call. `runs` cover its `rows`; empty when IPCA is off at this step or no row carries the identity.
+
+    `attn2` are the chosen sites' modules, `memory` [1, n, C] is on the call's device in its dtype, `patches` are the
+    attn2 replace patches that ComfyUI sees at this call, by key.
+    """
+
+    settings: Settings
+    attn2: Mapping[Site, nn.Module]
+    memory: torch.Tensor
+    runs: tuple[Run, ...]
+    rows: int
+    step: int
+    sigma: float
+    patches: Mapping[tuple, Callable]
+
+    def is_on(self, site: Site) -> bool:
+        return bool(self.runs) and site in self.attn2
+
+    def attend(self, q, k, v, attention: Attention, options: Mapping, site: Site) -> torch.Tensor:
+        """Attention of all rows, those that carry the identity with the memory. Shapes as in `attention.py`."""
+        with_run = self._memory_attention(q, attention, options, site)
+        parts = [with_run(run, q, k, v) if run.repeats else _rows(attention, run, q, k, v, options) for run in self.runs]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def residual(self, q, k, v, attention: Attention, options: Mapping, site: Site) -> torch.Tensor:
+        """Attention with the memory less attention without, on the rows that carry the identity; 0 on the others."""
+        with_run = self._memory_attention(q, attention, options, site)
+        parts = []
+        for run in self.runs:
+            if run.repeats:
+                parts.append(with_run(run, q, k, v) - _rows(attention, run, q, k, v, options))
+            else:
+                parts.append(torch.zeros_like(q[run.start:run.stop]))
+        return torch.cat(parts)
+
+    def _memory_attention(self, q, attention: Attention, options: Mapping, site: Site) -> Callable:
+        attn2 = self.attn2[site]
+        memory_k, memory_v = attn2.to_k(self.memory), attn2.to_v(self.memory)
+        kept = None
+        if self.settings.dropout > 0:
+            kept = dropout_kept(q.shape[1], self.memory.shape[1], self.settings.dropout, self.settings.dropout_seed, self.step, site)
+
+        def attend(q, k, v, mask):
+            return attention(q, k, v, mask, options)
+
+        def run_with_memory(run: Run, q, k, v) -> torch.Tensor:
+            rows = slice(run.start, run.stop)
+            return with_memory(attend, q[rows], k[rows], v[rows], memory_k, memory_v, run.repeats, self.settings.strength, kept)
+
+        return run_with_memory
+
+
+def _rows(attention: Attention, run: Run, q, k, v, options: Mapping) -> torch.Tensor:
+    rows = slice(run.start, run.stop)
+    return attention(q[rows], k[rows], v[rows], None, options)

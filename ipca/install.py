@@ -1,0 +1,100 @@
+"""The image side's one module that knows ComfyUI: puts IPCA on a clone of a MODEL and takes it off again."""
+
+import comfy.ldm.modules.attention
+from comfy.patcher_extension import CallbacksMP, WrappersMP
+
+from ..errors import InputError
+from .blocks import attention_sites, chosen_sites, has_text_cross_attention
+from .call import Settings
+from .memory import Memory
+from .site import IPCASite
+from .wrappers import IPCA
+
+KEY = "one_prompt_one_story.ipca"
+
+
+def attention(q, k, v, mask, extra_options):
+    """ComfyUI's attention back end, with everything that overrides and precision settings need."""
+    # Looked up at every call: the back end is a module global that ComfyUI chooses at start.
+    return comfy.ldm.modules.attention.optimized_attention(
+        q, k, v, extra_options["n_heads"], mask=mask, attn_precision=extra_options.get("attn_precision"),
+        transformer_options=extra_options)
+
+
+def install(model, memories: tuple[Memory, ...], settings: Settings):
+    """A clone of the ModelPatcher `model` with IPCA on its chosen sites, in place of an earlier IPCA."""
+    unet = model.get_model_object("diffusion_model")
+    sites = chosen_sites(unet, settings.blocks)
+    patched = uninstall(model)
+    ipca = IPCA(memories, settings)
+    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, ipca.around_unet)
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, ipca.around_run)
+    patched.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _give_clone_its_own_sites)
+    transformers = _transformers_per_block(unet)
+    for place, number, index in sites:
+        patches = _attn2_patches(patched)
+        whole_block = transformers[place, number] == 1 and (place, number, index) not in patches
+        key = (place, number) if whole_block else (place, number, index)
+        if not isinstance(patches.get(key), IPCASite):
+            site = IPCASite(attention, previous=patches.get(key))
+            patched.set_model_attn2_replace(site, place, number, None if whole_block else index)
+    return patched
+
+
+def uninstall(model):
+    """A clone of `model` without IPCA. Sites that host a neighbour's callbacks stay as plain hosts."""
+    clone = model.clone()
+    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
+    clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+    clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
+    kept = {}
+    for key, patch in _attn2_patches(clone).items():
+        if isinstance(patch, IPCASite):
+            patch = patch.copy() if patch.callbacks else patch.previous
+        if patch is not None:
+            kept[key] = patch
+    _set_attn2_patches(clone, kept)
+    return clone
+
+
+def is_installed(model) -> bool:
+    return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, KEY))
+
+
+def unet_of(model):
+    """The model's UNet. Raises InputError for a model without text cross-attention, naming its class."""
+    unet = model.get_model_object("diffusion_model")
+    if not has_text_cross_attention(unet):
+        raise InputError("model", f"{type(model.model).__name__} ({type(unet).__name__}) has no UNet with text cross-attention",
+                         "Use an SDXL, SD1.x or SD2.x checkpoint; video UNets and transformers such as Flux, SD3 and Qwen-Image have no attn2 to extend")
+    return unet
+
+
+def context_width(unet) -> int:
+    """How wide the text embedding is that the UNet's cross-attention reads."""
+    return next(iter(next(iter(attention_sites(unet).values())).values())).to_k.in_features
+
+
+def _transformers_per_block(unet) -> dict[tuple[str, int], int]:
+    counts: dict[tuple[str, int], int] = {}
+    for sites in attention_sites(unet).values():
+        for place, number, _ in sites:
+            counts[place, number] = counts.get((place, number), 0) + 1
+    return counts
+
+
+def _attn2_patches(patcher) -> dict:
+    return patcher.model_options.get("transformer_options", {}).get("patches_replace", {}).get("attn2", {})
+
+
+def _set_attn2_patches(patcher, patches: dict) -> None:
+    options = dict(patcher.model_options.get("transformer_options", {}))
+    if "attn2" in options.get("patches_replace", {}):
+        options["patches_replace"] = {**options["patches_replace"], "attn2": patches}
+        patcher.model_options["transformer_options"] = options
+
+
+def _give_clone_its_own_sites(patcher, clone) -> None:
+    """ON_CLONE: cores that share patch objects between clones would let a neighbour's `.add` reach the original."""
+    _set_attn2_patches(clone, {key: patch.copy() if isinstance(patch, IPCASite) else patch
+                               for key, patch in _attn2_patches(clone).items()})

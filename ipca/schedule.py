@@ -1,0 +1,46 @@
+"""When IPCA is on, and on which rows of the UNet's batch: decided once a UNet call, with one look at the device."""
+
+from typing import NamedTuple
+
+import torch
+
+SIGMA_TOLERANCE = 1e-4
+
+
+class Run(NamedTuple):
+    """Neighbouring rows [start, stop) of the batch that attend alike. `repeats` 0: plain; r: memory, laid r times."""
+
+    start: int
+    stop: int
+    repeats: int
+
+
+def step_of(sigma: torch.Tensor, sample_sigmas: torch.Tensor) -> torch.Tensor:
+    """The step that `sigma` (0-dim) belongs to in a run's falling `sample_sigmas` [steps + 1]: 0-dim int64.
+
+    It is the last step whose sigma is not below the given one, so what a sampler evaluates between two steps counts
+    as the earlier one.
+    """
+    return (sample_sigmas[:-1] >= sigma * (1 - SIGMA_TOLERANCE)).sum().clamp(min=1) - 1
+
+
+def fallback_rows(rows: int, chunks: list, positive: frozenset) -> list[bool]:
+    """Rows of the chunks that are positive, for a run whose positive prompt did not come from the story.
+
+    The batch is chunk-major: `chunks` names each of its equal parts, `positive` holds the names that are positive.
+    """
+    if not chunks or rows % len(chunks):
+        return [False] * rows
+    return [chunk in positive for chunk in chunks for _ in range(rows // len(chunks))]
+
+
+def runs_of(carries: list[bool], repeated: list[int]) -> tuple[Run, ...]:
+    """Group rows: `carries[row]` says whether it gets the memory, `repeated[row]` how often its tokens are repeated."""
+    runs: list[Run] = []
+    for row, (carry, count) in enumerate(zip(carries, repeated)):
+        wanted = count if carry else 0
+        if runs and runs[-1].repeats == wanted:
+            runs[-1] = runs[-1]._replace(stop=row + 1)
+        else:
+            runs.append(Run(row, row + 1, wanted))
+    return tuple(runs)

@@ -1,0 +1,13 @@
+"""The nodes of the pack, one file each."""
+
+from .ipca_patch import IPCAPatch
+from .story_batch import StoryBatch
+from .story_prompt import StoryPrompt
+from .svr_reweight import SVRReweight
+
+NODES = {
+    "StoryPrompt": StoryPrompt,
+    "SVRReweight": SVRReweight,
+    "IPCAPatch": IPCAPatch,
+    "StoryBatch": StoryBatch,
+}

@@ -1,0 +1,38 @@
+"""Story Prompt: an identity and its frames, as text."""
+
+from comfy_api.latest import io
+
+from ..errors import reported_by
+from ..svr.story import MAX_WINDOW, parse_story
+from .common import CATEGORY, StoryType
+
+
+class StoryPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="StoryPrompt",
+            display_name="Story Prompt",
+            category=CATEGORY,
+            description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
+            inputs=[
+                io.String.Input("identity", multiline=True, dynamic_prompts=False, default="A photo of a red fox with a green coat",
+                                tooltip="Who stays the same in every picture: style, character, clothes. (word:1.2) and embedding:name work."),
+                io.String.Input("frames", multiline=True, dynamic_prompts=False,
+                                default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
+                                tooltip="What changes: one picture a line. Blank lines are ignored."),
+                io.Int.Input("window_length", default=10, min=1, max=MAX_WINDOW,
+                             tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits the "
+                                     "text encoder's 75 tokens. More frames in a prompt hold the identity better."),
+            ],
+            outputs=[
+                StoryType.Output(display_name="story", tooltip="The identity with its frames."),
+                io.Int.Output(display_name="frame_count", tooltip="How many pictures the story has."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
+        with reported_by("Story Prompt"):
+            story = parse_story(identity, frames, window_length)
+        return io.NodeOutput(story, len(story.frames))

@@ -1,0 +1,36 @@
+"""Real ComfyUI in this process, on the CPU, with this pack loaded by ComfyUI's own loader."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from bench.torchvision_fix import make_torchvision_importable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(attention: str = "pytorch") -> None:
+    """Make `import comfy` work. Must come before anything imports ComfyUI; later calls do nothing."""
+    if "comfy.options" in sys.modules:
+        return
+    make_torchvision_importable()
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    arguments, sys.argv = sys.argv, ["main.py", "--cpu", f"--use-{attention}-cross-attention"]
+    import comfy.options
+
+    comfy.options.enable_args_parsing()
+    import comfy.cli_args  # noqa: F401
+
+    sys.argv = arguments
+
+
+def load_pack():
+    """The pack as ComfyUI loads it. Returns its package; its modules are `<package>.svr.encode` and so on."""
+    start()
+    import nodes
+
+    name = str(ROOT).replace(".", "_x_")
+    if name not in sys.modules:
+        assert asyncio.run(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes")), "the pack did not load"
+    return sys.modules[name]

@@ -1,0 +1,94 @@
+"""Small models with random weights in the shapes of SDXL, SD1.5 and SD2.x, made of ComfyUI's own classes.
+
+Real tokenizers, real text-encoder and UNet classes, real ModelPatcher; only the widths are small and the weights are
+noise. Everything is seeded: the same shape gives the same model every time.
+"""
+
+import math
+
+import comfy.model_management
+import comfy.sd
+import comfy.supported_models
+import comfy.supported_models_base
+import torch
+from comfy import sd1_clip, sdxl_clip
+from comfy.model_patcher import ModelPatcher
+from comfy.text_encoders import sd2_clip
+
+L_WIDTH, G_WIDTH, H_WIDTH = 32, 64, 64
+
+
+def _encoder(width: int) -> dict:
+    return {"num_hidden_layers": 3, "hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
+
+
+def _unet(context: int, mult: list, depth: list, depth_out: list, depth_middle: int, **more) -> dict:
+    return {
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2] * len(mult),
+        "channel_mult": mult, "transformer_depth": depth, "transformer_depth_output": depth_out,
+        "transformer_depth_middle": depth_middle, "context_dim": context, "use_spatial_transformer": True, "legacy": False,
+        "use_temporal_attention": False, "dtype": torch.float32, **more,
+    }
+
+
+def sdxl_unet_config(context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) -> dict:
+    return _unet(context, [1, 2, 4], [0, 0, 2, 2, 3, 3], [0, 0, 0, 2, 2, 2, 3, 3, 3], 3, num_classes="sequential",
+                 adm_in_channels=pooled + 6 * 256, use_linear_in_transformer=True)
+
+
+def sd1_unet_config(context: int = L_WIDTH, **more) -> dict:
+    return _unet(context, [1, 2, 4, 4], [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], 1, **more)
+
+
+SHAPES = {
+    "sdxl": (comfy.supported_models.SDXL, sdxl_unet_config, (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel),
+             {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}),
+    "sd15": (comfy.supported_models.SD15, sd1_unet_config, (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
+             {"clip_l_model_config": _encoder(L_WIDTH)}),
+    "sd2": (comfy.supported_models.SD20, lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True),
+            (sd2_clip.SD2Tokenizer, sd2_clip.SD2ClipModel), {"clip_h_model_config": _encoder(H_WIDTH)}),
+}
+
+
+def randomize(module: torch.nn.Module, seed: int) -> None:
+    """Seeded weights that keep activations of order one; ComfyUI's layers come uninitialised."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in module.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim > 1:
+            fan_in = parameter[0].numel() if "embedding" not in name else 1
+            noise *= (2.0 if "attn2.to_" in name else 1.0) / math.sqrt(fan_in)
+        else:
+            noise = (1.0 if "weight" in name else 0.0) + 0.1 * noise
+        if name.startswith("out."):
+            noise *= 0.2  # a prediction well below its input, so that samplers stay in range
+        parameter.data = noise.to(parameter.dtype)
+
+
+def toy_model(shape: str = "sdxl", seed: int = 1, dtype: torch.dtype = torch.float32) -> ModelPatcher:
+    supported, unet_config, _, _ = SHAPES[shape]
+    config = supported(unet_config())
+    config.set_inference_dtype(dtype, None)
+    model = config.get_model({}, "", device=torch.device("cpu"))
+    randomize(model.diffusion_model, seed)
+    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+
+
+def toy_clip(shape: str = "sdxl", seed: int = 2, embedding_directory=None) -> comfy.sd.CLIP:
+    _, _, (tokenizer, encoder), options = SHAPES[shape]
+    target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
+    clip = comfy.sd.CLIP(target, embedding_directory=embedding_directory, model_options=options)
+    randomize(clip.cond_stage_model, seed)
+    return clip
+
+
+class ToyVAE:
+    """Latent channels shown as colours, eight pixels a latent pixel: enough to see that pictures come and differ."""
+
+    def decode(self, samples: torch.Tensor) -> torch.Tensor:
+        pixels = (samples[:, :3] / 4 + 0.5).clamp(0, 1).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+        return pixels.movedim(1, -1).float()
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        small = torch.nn.functional.avg_pool2d(pixels.movedim(-1, 1)[:, :3], 8)
+        return torch.cat([(small - 0.5) * 4, torch.zeros_like(small[:, :1])], dim=1)
