@@ -4,7 +4,7 @@ import re
 
 from ..errors import InputError
 
-RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
 
 def parse_selection(select: str, frame_count: int) -> list[int]:

@@ -1,0 +1,29 @@
+import pytest
+import torch
+from story_pack.ipca.schedule import Run, fallback_rows, runs_of, step_of
+
+SIGMAS = torch.tensor([14.6, 8.0, 4.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("sigma, step", [(14.6, 0), (8.0, 1), (4.0, 2), (1.0, 3), (0.0, 3), (9.0, 0), (3.9, 2), (0.5, 3), (20.0, 0)])
+def test_step_is_the_place_of_sigma_in_the_run(sigma, step):
+    assert int(step_of(torch.tensor(sigma), SIGMAS)) == step
+
+
+def test_step_survives_rounding():
+    for step, sigma in enumerate(SIGMAS[:-1]):
+        for rounded in (sigma * (1 - 1e-6), sigma * (1 + 1e-6)):
+            assert int(step_of(rounded, SIGMAS)) == step
+
+
+def test_neighbouring_rows_that_attend_alike_are_one_run():
+    assert runs_of([False, False, True, True], [1, 1, 1, 1]) == (Run(0, 2, 0), Run(2, 4, 1))
+    assert runs_of([True, True, False, True], [1, 2, 3, 2]) == (Run(0, 1, 1), Run(1, 2, 2), Run(2, 3, 0), Run(3, 4, 2))
+    assert runs_of([], []) == ()
+
+
+def test_fallback_marks_the_chunks_that_are_positive():
+    assert fallback_rows(6, [1, 0, 2], frozenset([0])) == [False, False, True, True, False, False]
+    assert fallback_rows(4, ["a", "b"], frozenset()) == [False] * 4
+    assert fallback_rows(4, [], frozenset([0])) == [False] * 4
+    assert fallback_rows(5, [0, 1], frozenset([0])) == [False] * 5, "rows that do not divide into the chunks are not guessed at"
