@@ -34,3 +34,12 @@ def load_pack():
     if name not in sys.modules:
         assert asyncio.run(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes")), "the pack did not load"
     return sys.modules[name]
+
+
+def load_core_extras(*names: str) -> None:
+    """ComfyUI's own extra nodes, by their file's name in comfy_extras (the server loads them all)."""
+    import nodes
+
+    for name in names:
+        path = os.path.join(os.environ["COMFYUI_PATH"], "comfy_extras", f"nodes_{name}.py")
+        assert asyncio.run(nodes.load_custom_node(path, module_parent="comfy_extras")), f"{path} did not load"

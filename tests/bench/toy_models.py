@@ -51,17 +51,20 @@ SHAPES = {
 
 
 def randomize(module: torch.nn.Module, seed: int) -> None:
-    """Seeded weights that keep activations of order one; ComfyUI's layers come uninitialised."""
+    """Seeded weights; ComfyUI's layers come uninitialised.
+
+    The gains keep the model calm: attn2 clearly moves the result while rounding stays at 1e-5 over a whole run.
+    """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.ndim > 1:
             fan_in = parameter[0].numel() if "embedding" not in name else 1
-            noise *= (2.0 if "attn2.to_" in name else 1.0) / math.sqrt(fan_in)
+            noise *= (1.0 if "attn2.to_" in name else 0.8) / math.sqrt(fan_in)
         else:
             noise = (1.0 if "weight" in name else 0.0) + 0.1 * noise
         if name.startswith("out."):
-            noise *= 0.2  # a prediction well below its input, so that samplers stay in range
+            noise *= 0.6
         parameter.data = noise.to(parameter.dtype)
 
 
@@ -86,9 +89,9 @@ class ToyVAE:
     """Latent channels shown as colours, eight pixels a latent pixel: enough to see that pictures come and differ."""
 
     def decode(self, samples: torch.Tensor) -> torch.Tensor:
-        pixels = (samples[:, :3] / 4 + 0.5).clamp(0, 1).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+        pixels = (samples[:, :3] / 500 + 0.5).clamp(0, 1).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
         return pixels.movedim(1, -1).float()
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         small = torch.nn.functional.avg_pool2d(pixels.movedim(-1, 1)[:, :3], 8)
-        return torch.cat([(small - 0.5) * 4, torch.zeros_like(small[:, :1])], dim=1)
+        return torch.cat([(small - 0.5) * 500, torch.zeros_like(small[:, :1])], dim=1)

@@ -1,0 +1,54 @@
+"""Real ComfyUI in process: the pack through ComfyUI's loader, real samplers on small models in the real shapes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench import inprocess  # noqa: E402
+
+inprocess.start()
+
+
+@pytest.fixture(scope="session")
+def pack():
+    return inprocess.load_pack()
+
+
+@pytest.fixture(scope="session")
+def nodes(pack):
+    """ComfyUI's own table of node classes, ours among them."""
+    import nodes
+
+    inprocess.load_core_extras("custom_sampler", "hooks", "pag", "sag")
+    return nodes.NODE_CLASS_MAPPINGS
+
+
+@pytest.fixture(scope="session", params=["sdxl", "sd15"])
+def shape(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def models():
+    """models("sdxl") -> (MODEL, CLIP); each is built once. Tests must not change them: that is what is tested."""
+    from bench.toy_models import toy_clip, toy_model
+
+    made = {}
+
+    def get(shape):
+        if shape not in made:
+            made[shape] = toy_model(shape), toy_clip(shape)
+        return made[shape]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def studio(pack, nodes, models):
+    """studio(shape): the nodes with their defaults, on the small model of that shape."""
+    from bench.studio import Studio
+
+    made = {}
+    return lambda shape: made.setdefault(shape, Studio(nodes, *models(shape)))
