@@ -121,3 +121,18 @@ def install_wrapping(model, factor):
         key = (place, number) if (place, number) in attn2 else (place, number, index)
         patched.set_model_attn2_replace(closure, *key[:2], key[2] if len(key) == 3 else None)
     return patched
+
+
+def published_svr(encoding, phrases, frame, ends, eot_apart):
+    """SVR with the full-size SVD on one tower [T, d]: weaken every phrase but `frame`, then enhance it; defaults."""
+    out = encoding.double()
+    passes = [(phrase, -0.01, 0.05) for index, phrase in enumerate(phrases) if index != frame] + [(phrases[frame], 0.01, 1.0)]
+    for phrase, alpha, beta in passes:
+        rows = phrase if eot_apart else phrase + ends
+        u, s, vt = torch.linalg.svd(out[rows], full_matrices=True)
+        middle = torch.zeros(len(rows), encoding.shape[1], dtype=torch.float64)
+        middle[range(len(s)), range(len(s))] = beta * torch.exp(alpha * s) * s
+        out[rows] = u @ middle @ vt
+        if eot_apart:
+            out[ends] *= 0.9
+    return out.float()

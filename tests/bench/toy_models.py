@@ -45,7 +45,7 @@ SHAPES = {
              {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}),
     "sd15": (comfy.supported_models.SD15, sd1_unet_config, (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
              {"clip_l_model_config": _encoder(L_WIDTH)}),
-    "sd2": (comfy.supported_models.SD20, lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True),
+    "sd2": (comfy.supported_models.SD20, lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True, model_channels=64),
             (sd2_clip.SD2Tokenizer, sd2_clip.SD2ClipModel), {"clip_h_model_config": _encoder(H_WIDTH)}),
 }
 
