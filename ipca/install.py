@@ -36,7 +36,7 @@ def install(model, memories: tuple[Memory, ...], settings: Settings):
         whole_block = transformers[place, number] == 1 and (place, number, index) not in patches
         key = (place, number) if whole_block else (place, number, index)
         if not isinstance(patches.get(key), IPCASite):
-            site = IPCASite(attention, previous=patches.get(key))
+            site = IPCASite(attention, whole_block, previous=patches.get(key))
             patched.set_model_attn2_replace(site, place, number, None if whole_block else index)
     return patched
 

@@ -17,10 +17,12 @@ class IPCASite:
     """Callable as ComfyUI calls a replace patch: (q, k, v, extra_options) -> out, before `to_out`.
 
     Holds no weights and nothing of the story: which rows attend to which memory comes with each UNet call.
+    `whole_block`: it stands at the block's key (place, number), not at one transformer's (place, number, index).
     """
 
-    def __init__(self, attention: Attention, previous: Callable | None = None, callbacks: tuple = ()):
+    def __init__(self, attention: Attention, whole_block: bool, previous: Callable | None = None, callbacks: tuple | list = ()):
         self.attention = attention
+        self.whole_block = whole_block
         self.previous = previous
         self.callbacks = list(callbacks)
 
@@ -29,7 +31,7 @@ class IPCASite:
         self.callbacks.append((callback, kwargs))
 
     def copy(self) -> "IPCASite":
-        return IPCASite(self.attention, self.previous, self.callbacks)
+        return IPCASite(self.attention, self.whole_block, self.previous, self.callbacks)
 
     def __deepcopy__(self, memo) -> "IPCASite":
         # Cores that deep-copy patches at every clone would copy the neighbours' weights along with us.
@@ -63,11 +65,10 @@ class IPCASite:
                 if kwargs.get("sigma_end", 0.0) <= sigma <= kwargs.get("sigma_start", float("inf"))]
 
     def _hidden_neighbour(self, call: Call | None, extra_options: Mapping) -> Callable | None:
-        """A patch for the whole block that came after us: ComfyUI prefers our key to its, so we run it."""
-        if call is None:
+        """A patch for the whole block under our transformer's key: ComfyUI prefers our key to its, so we run it."""
+        if call is None or self.whole_block:
             return None
-        neighbour = call.patches.get(tuple(extra_options["block"]))
-        return None if isinstance(neighbour, IPCASite) else neighbour
+        return call.patches.get(tuple(extra_options["block"]))
 
     def _rows_are_known(self, call: Call, q) -> bool:
         if q.shape[0] == call.rows:
