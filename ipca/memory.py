@@ -39,7 +39,8 @@ def remember(embeds: torch.Tensor, identity: list[int], protect: bool) -> Memory
     With protection the end-of-text rows are left out, which is what the published identity mask removes.
     """
     length = next((place for place, row in enumerate(identity) if place != row), len(identity))
-    return Memory(rows=embeds[identity] if protect else embeds, prefix=embeds[:length])
+    rows = embeds[identity] if protect else embeds
+    return Memory(rows, prefix=rows[:length])  # a view: the identity's rows are kept once
 
 
 def repeats(context: torch.Tensor, shortest: int) -> torch.Tensor:

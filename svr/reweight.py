@@ -23,9 +23,10 @@ class Weights:
 
 def reweight(rows: torch.Tensor, weights: Weights) -> torch.Tensor:
     """X = U S V^T with S replaced by beta * exp(alpha * S) * S. `rows` [n, d] -> [n, d] in the same dtype."""
-    u, s, vt = torch.linalg.svd(rows.double(), full_matrices=False)
+    # Of X^T, because LAPACK is twice as fast on tall matrices: X^T = V S U^T.
+    v, s, ut = torch.linalg.svd(rows.double().T, full_matrices=False)
     s = weights.beta * torch.exp(weights.alpha * s) * s
-    return ((u * s) @ vt).to(rows.dtype)
+    return ((v * s) @ ut).T.to(rows.dtype)
 
 
 def reweight_phrase(embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights,

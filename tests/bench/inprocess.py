@@ -1,4 +1,4 @@
-"""Real ComfyUI in this process, on the CPU, with this pack loaded by ComfyUI's own loader."""
+"""Real ComfyUI in this process, with this pack loaded by ComfyUI's own loader."""
 
 import asyncio
 import os
@@ -10,13 +10,13 @@ from bench.torchvision_fix import make_torchvision_importable
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(attention: str = "pytorch") -> None:
+def start(cpu: bool = True) -> None:
     """Make `import comfy` work. Must come before anything imports ComfyUI; later calls do nothing."""
     if "comfy.options" in sys.modules:
         return
     make_torchvision_importable()
     sys.path.insert(0, os.environ["COMFYUI_PATH"])
-    arguments, sys.argv = sys.argv, ["main.py", "--cpu", f"--use-{attention}-cross-attention"]
+    arguments, sys.argv = sys.argv, ["main.py", *(["--cpu"] if cpu else []), "--use-pytorch-cross-attention"]
     import comfy.options
 
     comfy.options.enable_args_parsing()

@@ -95,3 +95,19 @@ class ToyVAE:
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         small = torch.nn.functional.avg_pool2d(pixels.movedim(-1, 1)[:, :3], 8)
         return torch.cat([(small - 0.5) * 500, torch.zeros_like(small[:, :1])], dim=1)
+
+
+def other_model(family: str) -> ModelPatcher:
+    """Models that IPCA must refuse: a transformer, a video UNet, a UNet without cross-attention."""
+    if family == "sd3":
+        config = comfy.supported_models.SD3({"in_channels": 16, "patch_size": 2, "depth": 1, "pos_embed_max_size": 8, "adm_in_channels": 64,
+                                             "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 32, "out_features": 64}}})
+    elif family == "svd":
+        config = comfy.supported_models.SVD_img2vid({**sd1_unet_config(), "in_channels": 8, "num_classes": "sequential", "adm_in_channels": 768,
+                                                     "use_temporal_attention": True, "use_temporal_resblock": True, "video_kernel_size": [3, 1, 1], "merge_strategy": "learned_with_images", "extra_ff_mix_layer": True, "use_spatial_context": True})
+        config.unet_config["num_head_channels"] = 32
+    else:
+        config = comfy.supported_models.SD15(_unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0))
+    config.set_inference_dtype(torch.float32, None)
+    model = config.get_model({}, "", device=torch.device("cpu"))
+    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())

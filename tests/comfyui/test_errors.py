@@ -1,0 +1,117 @@
+"""Bad input: one ValueError that names the node and the input and says what to do, before any sampling."""
+
+import math
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def s(studio):
+    return studio("sdxl")
+
+
+def refused(node, name, call, *words):
+    with pytest.raises(ValueError) as error:
+        call()
+    text = str(error.value)
+    assert type(error.value) is ValueError and text.startswith(f"{node} - {name}: "), text
+    assert text.endswith("."), "the remedy is a sentence"
+    for word in words:
+        assert word in text, text
+
+
+def test_story_prompt(s):
+    refused("Story Prompt", "identity", lambda: s.prompt("  ", ["a"]))
+    refused("Story Prompt", "frames", lambda: s.prompt("a fox", ["", " "]))
+    refused("Story Prompt", "window_length", lambda: s.prompt("a fox", ["a"], window_length=0))
+
+
+@pytest.mark.parametrize("name", ["enhance_alpha", "enhance_beta", "weaken_alpha", "weaken_beta"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.01, 11.0])
+def test_svr_numbers(s, name, value):
+    refused("SVR Reweight", name, lambda: s.svr(**{name: value}))
+
+
+def test_svr_choices_and_overflow(s):
+    refused("SVR Reweight", "mode", lambda: s.svr(mode="svd"), "svr-eot")
+    refused("SVR Reweight", "pooled", lambda: s.svr(pooled="none"), "zero")
+    clip = s.clip.clone()
+    key, weight = next((key, weight) for key, weight in clip.cond_stage_model.state_dict().items() if "layers.1.mlp.fc2.weight" in key)
+    clip.add_patches({key: ("diff", (weight * 1e4,))}, 1.0, 1.0)
+    refused("SVR Reweight", "enhance_alpha", lambda: s.svr(clip=clip, enhance_alpha=1.0), "not finite")
+
+
+@pytest.mark.parametrize("identity, frames, named", [
+    ("a (fox", ["in snow) far", "sea"], "a (fox"), ("a fox", ["(in snow", "at sea)"], "(in snow"), ("a fox :)", ["sea", "(red:1.3) sky"], "(red:1.3) sky"),
+])
+def test_parentheses_that_swallow_the_next_phrase(s, identity, frames, named):
+    refused("SVR Reweight", "story", lambda: s.svr(s.prompt(identity, frames)), f"'{named}'")
+
+
+@pytest.mark.parametrize("frames", [["smile :)", "sea"], ["(in snow:1.2)", r"a \(plain\) one"], ["sea", "sad :("]])
+def test_parentheses_that_harm_nobody_are_let_be(s, frames):
+    assert s.svr(s.prompt("a fox", frames))[0][0].shape[0] == 2
+
+
+def test_a_phrase_without_tokens(nodes, models, tmp_path):
+    from bench.studio import Studio
+    from bench.toy_models import toy_clip
+
+    s = Studio(nodes, models("sdxl")[0], toy_clip("sdxl", embedding_directory=str(tmp_path)))
+    refused("SVR Reweight", "story", lambda: s.svr(s.prompt("a fox", ["embedding:there_is_no_such_file"])), "no token")
+    refused("IPCA Patch", "story", lambda: s.ipca(story=s.prompt("embedding:there_is_no_such_file", ["sea"])), "no token")
+
+
+def test_a_text_encoder_that_is_no_clip(s, monkeypatch):
+    monkeypatch.setattr(type(s.clip), "tokenize", lambda self, text, **kwargs: {"t5xxl": [[(1, 1.0, 1)]]})
+    refused("SVR Reweight", "clip", s.svr, "t5xxl")
+    refused("IPCA Patch", "clip", s.ipca, "t5xxl")
+
+
+@pytest.mark.parametrize("inputs, name, words", [
+    ({"start_at_step": 5, "end_at_step": 5}, "start_at_step", ["5"]), ({"start_at_step": 9, "end_at_step": 3}, "start_at_step", []),
+    ({"start_at_step": -1}, "start_at_step", []), ({"dropout": math.nan}, "dropout", []), ({"dropout": 1.1}, "dropout", []),
+    ({"dropout": -0.1}, "dropout", []), ({"strength": math.nan}, "strength", []), ({"strength": -1.0}, "strength", []),
+    ({"strength": math.inf}, "strength", []),
+    ({"blocks": "down0"}, "blocks", ["down0", "down1, down2, mid, up0, up1"]), ({"blocks": "middle"}, "blocks", ["middle", "mid"]),
+    ({"blocks": " , "}, "blocks", ["down1"]), ({"blocks": "mid, all"}, "blocks", ["all"]),
+])
+def test_ipca_inputs(s, inputs, name, words):
+    refused("IPCA Patch", name, lambda: s.ipca(**inputs), *words)
+
+
+def test_clip_and_model_that_do_not_fit(s, studio, models):
+    refused("IPCA Patch", "clip", lambda: studio("sd15").ipca(models("sdxl")[0]), "32", "96")
+
+
+@pytest.mark.parametrize("family", ["sd3", "svd", "no cross-attention"])
+def test_models_without_text_cross_attention(s, family):
+    from bench.toy_models import other_model
+
+    model = other_model(family)
+    refused("IPCA Patch", "model", lambda: s.ipca(model), type(model.model).__name__, "SDXL, SD1.x or SD2.x")
+
+
+@pytest.mark.parametrize("inputs, name", [
+    ({"select": "0"}, "select"), ({"select": "2-9"}, "select"), ({"select": "all"}, "select"), ({"part_index": 2, "parts": 2}, "part_index"),
+    ({"parts": 4}, "parts"), ({"select": "1", "parts": 2}, "parts"), ({"parts": 0}, "parts"), ({"width": 100}, "width"), ({"height": 0}, "height"),
+    ({"frames_per_batch": -1}, "frames_per_batch"), ({"noise": "none"}, "noise"),
+    ({"latent": {"samples": torch.zeros(2, 4, 8, 8)}}, "latent"),
+    ({"latent": {"samples": torch.zeros(3, 4, 8, 8), "noise_mask": torch.ones(2, 64, 64)}}, "latent"),
+])
+def test_story_batch(s, inputs, name):
+    refused("Story Batch", name, lambda: s.batch(**inputs))
+
+
+def test_conditioning_of_another_story(s):
+    other = s.svr(s.prompt("a cat", ["one", "two"]))
+    refused("Story Batch", "frames", lambda: s.batch(frames=other), "2 rows", "3 frames")
+    refused("Story Batch", "frames", lambda: s.batch(frames=s.negative), "1 rows")
+
+
+def test_a_frame_over_budget_is_legal_and_said_once(s, caplog):
+    with caplog.at_level("WARNING", logger="one-prompt-one-story"):
+        s.svr(s.prompt(s.identity, ["sea", "in a meadow " * 30, "snow"]))
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1 and "75" in said[0] and said[0].endswith("frame 2")

@@ -1,0 +1,57 @@
+"""The pack as ComfyUI's loader sees it."""
+
+import pytest
+from bench.inprocess import ROOT
+
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryPrompt"]
+
+CONTRACT = {
+    "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
+    "SVRReweight": (["clip", "story", "mode", "enhance_alpha", "enhance_beta", "weaken_alpha", "weaken_beta", "pooled"], ["frames"]),
+    "IPCAPatch": (["model", "clip", "story", "blocks", "start_at_step", "end_at_step", "dropout", "protect_identity", "strength",
+                   "dropout_seed"], ["model"]),
+    "StoryBatch": (["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
+                   ["positive", "latent", "captions"]),
+}
+
+
+def test_the_pack_gives_these_nodes(pack):
+    assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
+    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch"}
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_names_are_the_public_contract(nodes, node_id):
+    info = nodes[node_id].GET_NODE_INFO_V1()
+    inputs = {**info["input"]["required"], **info["input"].get("optional", {})}
+    assert (list(inputs), info["output_name"]) == CONTRACT[node_id]
+    assert info["category"] == "story" and info["description"]
+    for name, (_, options) in inputs.items():
+        assert len(options["tooltip"]) > 15, name
+    assert all(info["output_tooltips"])
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_every_node_has_a_help_page_with_its_inputs(nodes, node_id):
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {nodes[node_id].GET_SCHEMA().display_name}\n")
+    for name in CONTRACT[node_id][0] + CONTRACT[node_id][1]:
+        assert f"`{name}`" in page, name
+
+
+@pytest.mark.parametrize("shape, expected", [
+    ("sdxl", {"down1": [("input", 4), ("input", 5)], "down2": [("input", 7), ("input", 8)], "mid": [("middle", 0)],
+              "up0": [("output", 0), ("output", 1), ("output", 2)], "up1": [("output", 3), ("output", 4), ("output", 5)]}),
+    ("sd15", {"down0": [("input", 1), ("input", 2)], "down1": [("input", 4), ("input", 5)], "down2": [("input", 7), ("input", 8)],
+              "mid": [("middle", 0)], "up1": [("output", 3), ("output", 4), ("output", 5)], "up2": [("output", 6), ("output", 7), ("output", 8)],
+              "up3": [("output", 9), ("output", 10), ("output", 11)]}),
+])
+def test_block_names_are_diffusers(pack, models, shape, expected):
+    import importlib
+
+    blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
+    unet = models(shape)[0].model.diffusion_model
+    named = {name: sorted({site[:2] for site in sites}) for name, sites in blocks.attention_sites(unet).items()}
+    assert named == expected
+    sites = [module for found in blocks.attention_sites(unet).values() for module in found.values()]
+    assert sites == [module for name, module in unet.named_modules() if name.endswith(".attn2")]
