@@ -1,11 +1,11 @@
 """Real ComfyUI in this process, with this pack loaded by ComfyUI's own loader."""
 
-import asyncio
 import os
 import sys
 from pathlib import Path
 
 from bench.torchvision_fix import make_torchvision_importable
+from bench.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def load_pack():
 
     name = str(ROOT).replace(".", "_x_")
     if name not in sys.modules:
-        assert asyncio.run(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes")), "the pack did not load"
+        assert wait_for(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes")), "the pack did not load"
     return sys.modules[name]
 
 
@@ -42,4 +42,4 @@ def load_core_extras(*names: str) -> None:
 
     for name in names:
         path = os.path.join(os.environ["COMFYUI_PATH"], "comfy_extras", f"nodes_{name}.py")
-        assert asyncio.run(nodes.load_custom_node(path, module_parent="comfy_extras")), f"{path} did not load"
+        assert wait_for(nodes.load_custom_node(path, module_parent="comfy_extras")), f"{path} did not load"

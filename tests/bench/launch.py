@@ -17,7 +17,8 @@ def comfyui_arguments(extra: list[str]) -> list[str]:
     base = ROOT / ".bench" / "base"
     device = [] if torch.cuda.is_available() else ["--cpu", "--use-pytorch-cross-attention"]
     return ["main.py", *device, "--base-directory", str(base), "--disable-all-custom-nodes",
-            "--whitelist-custom-nodes", "one-prompt-one-story", "toy-models", "--disable-api-nodes", *extra]
+            "--whitelist-custom-nodes", "one-prompt-one-story", "toy-models", "--disable-api-nodes",
+            "--database-url", "sqlite:///:memory:", *extra]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""From a workflow file as the page saves it to the prompt that the server runs, as the page converts it."""
+
+import copy
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SKIPPED_TYPES = {"Note", "MarkdownNote"}
+CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these
+
+
+def load(name: str) -> dict:
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def to_api(workflow: dict, object_info: dict) -> dict:
+    """The API prompt of a UI-format workflow: {node id: {class_type, inputs}}."""
+    origins = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
+    prompt = {}
+    for node in workflow["nodes"]:
+        if node["type"] in SKIPPED_TYPES:
+            continue
+        if node.get("mode", 0) != 0:
+            raise ValueError(f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here")
+        inputs = _widget_values(node, object_info[node["type"]])
+        for slot in node.get("inputs", []):
+            if slot.get("link") is not None:
+                inputs[slot["name"]] = list(origins[slot["link"]])
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def substitute(prompt: dict, class_type: str, replacement: str, inputs: dict) -> dict:
+    """A copy of the prompt in which every `class_type` is a `replacement` with the same outputs."""
+    out = copy.deepcopy(prompt)
+    for node in out.values():
+        if node["class_type"] == class_type:
+            node.update(class_type=replacement, inputs=dict(inputs))
+    return out
+
+
+def with_inputs(prompt: dict, class_type: str, **inputs) -> dict:
+    """A copy of the prompt with these inputs on every node of that class."""
+    out = copy.deepcopy(prompt)
+    found = [node for node in out.values() if node["class_type"] == class_type]
+    if not found:
+        raise ValueError(f"the prompt has no {class_type}")
+    for node in found:
+        node["inputs"].update(inputs)
+    return out
+
+
+def _widget_values(node: dict, info: dict) -> dict:
+    values = list(node.get("widgets_values", []))
+    inputs = {}
+    for name, (kind, *options) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
+        if not _is_widget(kind, options[0] if options else {}):
+            continue
+        inputs[name] = values.pop(0)
+        if name in CONTROLLED and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
+            values.pop(0)
+    return inputs
+
+
+def _is_widget(kind, options: dict) -> bool:
+    return not options.get("forceInput") and (isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"))

@@ -1,0 +1,59 @@
+"""What the server tests and the page tests share: one real ComfyUI server for the session."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# The page's first-run dialogs, which would cover the graph.
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    from bench.server import Server
+
+    folder = tmp_path_factory.mktemp("comfyui")
+    (folder / "user" / "default").mkdir(parents=True)
+    (folder / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
+    with Server(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server):
+    from bench.server import Client
+
+    return Client(server.url)
+
+
+@pytest.fixture(scope="session")
+def story_prompt(client):
+    """The bundled workflow as an API prompt, on the small random-weight model and at a small size."""
+    from bench.workflow import load, substitute, to_api, with_inputs
+
+    prompt = substitute(to_api(load("sdxl-story"), client.get("/object_info")), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"})
+    return with_inputs(with_inputs(prompt, "StoryBatch", width=128, height=128), "KSampler", steps=3)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium. Without one the page tests are skipped, but never in CI."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium, and CI must run the page tests")
+        pytest.skip("there is no Chromium: install it to run the page tests")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,55 @@
+"""`make demo`: renders the bundled story through the real server and puts its pictures side by side in output/story.png."""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from bench.inprocess import ROOT  # noqa: E402
+from bench.server import Client, PromptFailed, Server, ServerFailed  # noqa: E402
+from bench.workflow import load, substitute, to_api, with_inputs  # noqa: E402
+
+SIZE, STEPS = 256, 8
+
+
+def demo_prompt(object_info: dict) -> dict:
+    """The bundled SDXL workflow with a small random-weight model in place of the checkpoint."""
+    prompt = substitute(to_api(load("sdxl-story"), object_info), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"})
+    return with_inputs(with_inputs(prompt, "StoryBatch", width=SIZE, height=SIZE), "KSampler", steps=STEPS)
+
+
+def side_by_side(images: list[bytes]) -> Image.Image:
+    frames = [Image.open(io.BytesIO(image)).convert("RGB") for image in images]
+    strip = Image.new("RGB", (sum(frame.width for frame in frames), max(frame.height for frame in frames)))
+    left = 0
+    for frame in frames:
+        strip.paste(frame, (left, 0))
+        left += frame.width
+    return strip
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+        print("demo: ComfyUI is up, rendering the story")
+        client = Client(server.url)
+        with tqdm(total=100, desc="demo", unit="%", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+            def progress(node: str, share: float) -> None:
+                bar.n = round(100 * share)
+                bar.refresh()
+
+            (images,) = client.run(demo_prompt(client.get("/object_info")), progress).values()
+    path = ROOT / "output" / "story.png"
+    path.parent.mkdir(exist_ok=True)
+    side_by_side(images).save(path)
+    print(f"demo: {path.relative_to(ROOT)}: {len(images)} frames side by side. They are noise: the demo's model has random weights.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ServerFailed, PromptFailed) as error:
+        sys.exit(f"demo: {error}")
