@@ -4,6 +4,7 @@ down{level}, mid, up{levels-1-level}: level 0 is the full latent resolution, up0
 A site is one attn2, keyed as ComfyUI keys its patches: ("input" | "middle" | "output", block id, transformer index).
 """
 
+import re
 from collections.abc import Iterator
 
 from torch import nn
@@ -32,16 +33,15 @@ def attention_sites(unet: nn.Module) -> dict[str, dict[Site, nn.Module]]:
 def chosen_sites(unet: nn.Module, blocks: str) -> dict[Site, nn.Module]:
     """The sites that the node's `blocks` text names: `all`, or names like `down2, mid, up0`."""
     available = attention_sites(unet)
-    names = [name.strip() for name in blocks.split(",") if name.strip()]
-    if names == ["all"]:
-        names = list(available)
+    names = re.findall(r"[^\s,;]+", blocks.lower())
     have = f"This model has cross-attention in: {', '.join(available)}. Name some of these, or 'all'"
     if not names:
         raise InputError("blocks", "names no block", have)
-    missing = [name for name in names if name not in available]
+    missing = [name for name in names if name not in available and name != "all"]
     if missing:
         raise InputError("blocks", f"{', '.join(missing)} has no cross-attention in this model", have)
-    return {site: attn2 for name in names for site, attn2 in available[name].items()}
+    chosen = available if "all" in names else names
+    return {site: attn2 for name in chosen for site, attn2 in available[name].items()}
 
 
 def has_text_cross_attention(model: object) -> bool:

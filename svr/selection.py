@@ -12,15 +12,17 @@ def parse_selection(select: str, frame_count: int) -> list[int]:
     if not select.strip():
         return list(range(frame_count))
     chosen: set[int] = set()
-    for part in select.split(","):
-        match = RANGE.fullmatch(part.strip())
+    for part in filter(None, map(str.strip, select.split(","))):
+        match = RANGE.fullmatch(part)
         if match is None:
-            raise InputError("select", f"'{part.strip()}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all")
+            raise InputError("select", f"'{part[:40]}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all")
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= frame_count:
-            raise InputError("select", f"'{part.strip()}' is outside the story's frames 1 to {frame_count}",
+            raise InputError("select", f"'{part}' is outside the story's frames 1 to {frame_count}",
                              f"Write frames from 1 to {frame_count}, the smaller number of a range first")
         chosen.update(range(first - 1, last))
+    if not chosen:
+        raise InputError("select", f"'{select.strip()[:40]}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
     return sorted(chosen)
 
 
@@ -29,7 +31,7 @@ def share_of(frames: list[int], part_index: int, parts: int) -> list[int]:
     if parts < 1:
         raise InputError("parts", f"{parts} is below 1", "Set it to the number of machines")
     if not 0 <= part_index < parts:
-        raise InputError("part_index", f"{part_index} is not below parts {parts}", f"Count the machines from 0 to {parts - 1}")
+        raise InputError("part_index", f"{part_index} is not below parts {parts}", "Set parts to the number of machines and count them from 0")
     if parts > len(frames):
         raise InputError("parts", f"{parts} parts for {len(frames)} selected frames leave a machine without a frame",
                          f"Set parts to at most {len(frames)}")

@@ -33,23 +33,32 @@ def side_by_side(images: list[bytes]) -> Image.Image:
 
 
 def main() -> None:
+    print("demo: starting ComfyUI", flush=True)
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
-        print("demo: ComfyUI is up, rendering the story")
-        client = Client(server.url)
-        with tqdm(total=100, desc="demo", unit="%", bar_format="{l_bar}{bar}| {elapsed}") as bar:
-            def progress(node: str, share: float) -> None:
-                bar.n = round(100 * share)
-                bar.refresh()
-
-            (images,) = client.run(demo_prompt(client.get("/object_info")), progress).values()
+        try:
+            images = render(server)
+        except (PromptFailed, ValueError) as error:
+            sys.exit(f"demo: {error}\nThe end of ComfyUI's log:\n{server.log[-3000:]}")
     path = ROOT / "output" / "story.png"
     path.parent.mkdir(exist_ok=True)
     side_by_side(images).save(path)
     print(f"demo: {path.relative_to(ROOT)}: {len(images)} frames side by side. They are noise: the demo's model has random weights.")
 
 
+def render(server: Server) -> list[bytes]:
+    """The story's pictures, in order, with a progress bar."""
+    client = Client(server.url)
+    with tqdm(total=100, desc="demo", unit="%", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+        def progress(node: str, share: float) -> None:
+            bar.n = round(100 * share)
+            bar.refresh()
+
+        (images,) = client.run(demo_prompt(client.get("/object_info")), progress).values()
+        return images
+
+
 if __name__ == "__main__":
     try:
         main()
-    except (ServerFailed, PromptFailed) as error:
+    except ServerFailed as error:
         sys.exit(f"demo: {error}")

@@ -22,6 +22,8 @@ def to_api(workflow: dict, object_info: dict) -> dict:
             continue
         if node.get("mode", 0) != 0:
             raise ValueError(f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here")
+        if node["type"] not in object_info:
+            raise ValueError(f"the server has no node {node['type']}: its log says why")
         inputs = _widget_values(node, object_info[node["type"]])
         for slot in node.get("inputs", []):
             if slot.get("link") is not None:

@@ -75,7 +75,7 @@ def test_a_text_encoder_that_is_no_clip(s, monkeypatch):
     ({"dropout": -0.1}, "dropout", []), ({"strength": math.nan}, "strength", []), ({"strength": -1.0}, "strength", []),
     ({"strength": math.inf}, "strength", []),
     ({"blocks": "down0"}, "blocks", ["down0", "down1, down2, mid, up0, up1"]), ({"blocks": "middle"}, "blocks", ["middle", "mid"]),
-    ({"blocks": " , "}, "blocks", ["down1"]), ({"blocks": "mid, all"}, "blocks", ["all"]),
+    ({"blocks": " , "}, "blocks", ["down1"]), ({"blocks": "all, mid.0"}, "blocks", ["mid.0"]),
 ])
 def test_ipca_inputs(s, inputs, name, words):
     refused("IPCA Patch", name, lambda: s.ipca(**inputs), *words)
@@ -83,6 +83,11 @@ def test_ipca_inputs(s, inputs, name, words):
 
 def test_clip_and_model_that_do_not_fit(s, studio, models):
     refused("IPCA Patch", "clip", lambda: studio("sd15").ipca(models("sdxl")[0]), "32", "96")
+
+
+def test_a_prompt_of_another_clip_is_told_before_the_first_unet_call(s, studio):
+    positives, latents, _ = studio("sd15").batch(frames_per_batch=0)
+    refused("IPCA Patch", "clip", lambda: s.sample(s.ipca(), positives[0], latents[0]), "32 wide", "96")
 
 
 @pytest.mark.parametrize("family", ["sd3", "svd", "no cross-attention"])

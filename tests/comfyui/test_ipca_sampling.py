@@ -98,7 +98,7 @@ def test_chosen_blocks(studio):
     deep = s.sample(s.ipca(blocks="down2, mid"))
     for_up = {("output", 3), ("output", 4), ("output", 5)}
     reference = LogBias(s.model, s.frames, s.identity_tokens(), chosen=lambda site: site[0] == "middle" or site[:2] in for_up)
-    assert relative(s.sample(s.ipca(blocks="mid,up1")), s.sample(reference.model)) < ROUNDING
+    assert relative(s.sample(s.ipca(blocks="Mid; up1")), s.sample(reference.model)) < ROUNDING
     reference = LogBias(s.model, s.frames, s.identity_tokens(), chosen=lambda site: site[0] == "middle" or site[:2] in {("input", 7), ("input", 8)})
     assert relative(deep, s.sample(reference.model)) < ROUNDING
 

@@ -14,8 +14,8 @@ WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 def page(browser, server):
     page = browser.new_page(viewport={"width": 1640, "height": 900})
     page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("console", lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
     page.goto(server.url)
     page.wait_for_function("window.app && window.app.graph && window.app.extensionManager")
     page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')")
@@ -35,7 +35,6 @@ def open_template(page, name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_opens_as_it_was_saved(page, client, name):
-    page.said.clear()
     open_template(page, name)
     nodes = page.evaluate("app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
                           " box: Array.from(node.getBounding()), pos: Array.from(node.pos), size: Array.from(node.size)}))")
