@@ -40,8 +40,8 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 # On a CPU the UNet is narrower and half the size in memory, so that a run takes minutes; token counts stay SDXL's.
 DTYPE = torch.float16 if CUDA else torch.bfloat16
 SCALE = 1 if CUDA else 2
-PAIRS = 12 if CUDA else 7
-SIZE, STEPS = (1024, 20) if CUDA else (512, 4)
+PAIRS = 12 if CUDA else 5
+SIZE, STEPS = (1024, 20) if CUDA else (512, 3)
 
 
 def clock() -> float:
