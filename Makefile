@@ -3,7 +3,7 @@
 
 run := tests/bench/run
 
-.PHONY: demo test serve bench setup clean
+.PHONY: demo test serve bench train evidence setup clean
 
 demo: setup
 	$(run) tests/render_demo.py
@@ -17,6 +17,13 @@ serve: setup
 
 bench: setup
 	$(run) tests/benchmark.py
+
+# The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it.
+train: setup
+	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m demo train $(ARGS)
+
+evidence: setup
+	OMP_NUM_THREADS=$$(nproc) $(run) -m demo evidence
 
 setup:
 	tests/bench/setup.sh

@@ -2,6 +2,7 @@
 
 from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
+from .story_demo_model import StoryDemoModel
 from .story_prompt import StoryPrompt
 from .svr_reweight import SVRReweight
 
@@ -10,4 +11,5 @@ NODES = {
     "SVRReweight": SVRReweight,
     "IPCAPatch": IPCAPatch,
     "StoryBatch": StoryBatch,
+    "StoryDemoModel": StoryDemoModel,
 }

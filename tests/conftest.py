@@ -1,14 +1,20 @@
-"""What the server tests and the page tests share: one real ComfyUI server for the session."""
+"""What the tests share: the mathematics without ComfyUI, and one real ComfyUI server for the session."""
 
 import json
 import os
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# Lets parts of the pack be imported without ComfyUI, as `story_pack.svr` and so on: its own __init__ needs ComfyUI.
+package = types.ModuleType("story_pack")
+package.__path__ = [str(Path(__file__).resolve().parents[1])]
+sys.modules["story_pack"] = package
 
 # The page's first-run dialogs, which would cover the graph.
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}

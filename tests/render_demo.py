@@ -11,16 +11,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench.inprocess import ROOT  # noqa: E402
 from bench.server import Client, PromptFailed, Server, ServerFailed  # noqa: E402
-from bench.workflow import load, substitute, to_api, with_inputs  # noqa: E402
-
-SIZE, STEPS = 256, 8
-
-
-def demo_prompt(object_info: dict) -> dict:
-    """The bundled SDXL workflow with a small random-weight model in place of the checkpoint."""
-    prompt = substitute(to_api(load("sdxl-story"), object_info), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"})
-    return with_inputs(with_inputs(prompt, "StoryBatch", width=SIZE, height=SIZE), "KSampler", steps=STEPS)
-
+from bench.workflow import load, to_api  # noqa: E402
 
 def side_by_side(images: list[bytes]) -> Image.Image:
     frames = [Image.open(io.BytesIO(image)).convert("RGB") for image in images]
@@ -42,7 +33,7 @@ def main() -> None:
     path = ROOT / "output" / "story.png"
     path.parent.mkdir(exist_ok=True)
     side_by_side(images).save(path)
-    print(f"demo: {path.relative_to(ROOT)}: {len(images)} frames side by side. They are noise: the demo's model has random weights.")
+    print(f"demo: {path.relative_to(ROOT)}: {len(images)} frames side by side")
 
 
 def render(server: Server) -> list[bytes]:
@@ -53,7 +44,7 @@ def render(server: Server) -> list[bytes]:
             bar.n = round(100 * share)
             bar.refresh()
 
-        (images,) = client.run(demo_prompt(client.get("/object_info")), progress).values()
+        (images,) = client.run(to_api(load("first-story"), client.get("/object_info")), progress).values()
         return images
 
 

@@ -49,9 +49,8 @@ class Studio:
         if positive is None:
             positives, latents, _ = self.batch(frames_per_batch=0)
             positive, latent = positives[0], latents[0]
-        samples = latent["samples"]
+        samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
         noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
-        samples = comfy.sample.fix_empty_latent_channels(model, samples)
         return comfy.sample.sample(model, noise, steps, cfg, sampler, "normal", positive, negative or self.negative, samples,
                                    seed=seed, disable_pbar=True, **more)
 

@@ -1,9 +1,11 @@
 """The pack as ComfyUI's loader sees it."""
 
+import sys
+
 import pytest
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryPrompt"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt"]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -12,18 +14,19 @@ CONTRACT = {
                    "dropout_seed"], ["model"]),
     "StoryBatch": (["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
                    ["positive", "latent", "captions"]),
+    "StoryDemoModel": ([], ["model", "clip", "vae"]),
 }
 
 
 def test_the_pack_gives_these_nodes(pack):
     assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
-    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch"}
+    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch", "Story Demo Model"}
 
 
 @pytest.mark.parametrize("node_id", IDS)
 def test_names_are_the_public_contract(nodes, node_id):
     info = nodes[node_id].GET_NODE_INFO_V1()
-    inputs = {**info["input"]["required"], **info["input"].get("optional", {})}
+    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
     assert (list(inputs), info["output_name"]) == CONTRACT[node_id]
     assert info["category"] == "story" and info["description"]
     for name, (_, options) in inputs.items():
@@ -37,6 +40,11 @@ def test_every_node_has_a_help_page_with_its_inputs(nodes, node_id):
     assert page.startswith(f"# {nodes[node_id].GET_SCHEMA().display_name}\n")
     for name in CONTRACT[node_id][0] + CONTRACT[node_id][1]:
         assert f"`{name}`" in page, name
+
+
+def test_importing_the_pack_imports_no_training(pack):
+    assert f"{pack.__name__}.demo.model" in sys.modules
+    assert [name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")] == [f"{pack.__name__}.demo.model"]
 
 
 @pytest.mark.parametrize("shape, expected", [

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from bench.inprocess import ROOT
 from bench.server import PromptFailed
-from bench.workflow import with_inputs
+from bench.workflow import load, to_api, with_inputs
 from PIL import Image
 
 FOLDER = "one-prompt-one-story"
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryPrompt"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt"]
 
 
 def pictures(outputs: dict) -> list[np.ndarray]:
@@ -38,6 +38,13 @@ def test_the_story_is_four_different_pictures(whole):
     assert [picture.shape for picture in whole] == [(128, 128, 3)] * 4
     for index, picture in enumerate(whole):
         assert all(np.abs(picture - other).max() > 8 for other in whole[:index])
+
+
+def test_the_first_story_runs_as_it_is_bundled(client):
+    shown = pictures(client.run(to_api(load("first-story"), client.get("/object_info"))))
+    assert [picture.shape for picture in shown] == [(256, 256, 3)] * 4
+    for picture in shown:
+        assert np.array_equal(picture[::8, ::8].repeat(8, 0).repeat(8, 1), picture), "a latent pixel is 8x8 image pixels"
 
 
 @pytest.mark.parametrize("inputs, frames", [({"select": "2,4"}, [1, 3]), ({"frames_per_batch": 1}, [0, 1, 2, 3]), ({"part_index": 1, "parts": 3}, [1]),

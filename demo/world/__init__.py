@@ -1,0 +1,1 @@
+"""The drawn world that the demo model is trained on."""

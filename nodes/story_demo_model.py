@@ -1,0 +1,28 @@
+"""Story Demo Model: a small model of our own inside the pack, to see a story without any download."""
+
+from comfy_api.latest import io
+
+from ..demo.model import load_demo_model
+from .common import CATEGORY
+
+
+class StoryDemoModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="StoryDemoModel",
+            display_name="Story Demo Model",
+            category=CATEGORY,
+            description="A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or wizard. It comes with the pack: "
+                        "for trying the nodes at 256x256, with any sampler. For real pictures use Load Checkpoint.",
+            inputs=[],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The diffusion model. IPCA Patch and LoRA-style patches work on it."),
+                io.Clip.Output(display_name="clip", tooltip="Its text encoder. It knows the words of its little world only."),
+                io.Vae.Output(display_name="vae", tooltip="Shows each latent pixel as 8x8 image pixels."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(*load_demo_model())
