@@ -87,8 +87,7 @@ def render(studio: Studio, story: dict, row: Row, seed: int) -> tuple[torch.Tens
     if row.one_prompt:
         frames = studio.svr(told, **row.svr)
     else:
-        alone = [studio.encode(f"{story['identity']} {frame}")[0] for frame in story["frames"]]
-        frames = [[torch.cat([cond for cond, _ in alone]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in alone])}]]
+        frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
     model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
     positives, latents, _ = studio.batch(told, frames, frames_per_batch=0, width=256, height=256, noise=row.noise)
     pictures = studio.sample(model, positives[0], latents[0], steps=STEPS, cfg=CFG, seed=seed)

@@ -5,6 +5,7 @@ import sys
 import comfy.sample
 import numpy as np
 import torch
+from bench.studio import encode_each
 from PIL import Image
 
 from . import judge as judging
@@ -17,9 +18,7 @@ STEPS, CFG, BATCH = 20, 4.0, 50
 
 def sample(model, clip, prompts: list[str], seed: int) -> torch.Tensor:
     """Pictures in -1..1 [n, 3, 32, 32] of prompts, each from its own noise: 20 Euler steps."""
-    encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(prompt))[0] for prompt in ["", *prompts]]
-    negative, positives = [encoded[0]], encoded[1:]
-    positive = [[torch.cat([cond for cond, _ in positives]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in positives])}]]
+    positive, negative = encode_each(clip, prompts), encode_each(clip, [""])
     latent = torch.zeros(len(prompts), 3, 32, 32)
     noise = comfy.sample.prepare_noise(latent, seed)
     return comfy.sample.sample(model, noise, STEPS, CFG, "euler", "normal", positive, negative, latent, seed=seed, disable_pbar=True).clamp(-1, 1)

@@ -23,8 +23,10 @@ def with_memory(attend: Attend, q: torch.Tensor, k: torch.Tensor, v: torch.Tenso
     Where the own tokens are laid `repeats` times to pad them, the memory is laid as often, so that padding changes
     nothing. Without dropout and at strength 1 there is no mask at all.
     """
-    bias = memory_bias(k.shape[1], memory_k.shape[1], strength, kept, q)
-    return attend(q, _join(k, memory_k, repeats), _join(v, memory_v, repeats), _tile_memory(bias, k.shape[1], repeats))
+    if kept is not None:
+        kept = kept.repeat(1, repeats)
+    bias = memory_bias(k.shape[1], repeats * memory_k.shape[1], strength, kept, q)
+    return attend(q, _join(k, memory_k, repeats), _join(v, memory_v, repeats), bias)
 
 
 def memory_bias(own: int, memory: int, strength: float, kept: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor | None:
@@ -54,9 +56,3 @@ def dropout_kept(queries: int, keys: int, dropout: float, seed: int, step: int, 
 
 def _join(own: torch.Tensor, memory: torch.Tensor, repeats: int) -> torch.Tensor:
     return torch.cat([own, memory.expand(own.shape[0], -1, -1).repeat(1, repeats, 1)], dim=1)
-
-
-def _tile_memory(bias: torch.Tensor | None, own: int, repeats: int) -> torch.Tensor | None:
-    if bias is None or repeats == 1:
-        return bias
-    return torch.cat([bias[:, :own], bias[:, own:].repeat(1, repeats)], dim=1)

@@ -2,6 +2,7 @@
 
 import torch
 
+from ..errors import InputError, reported_by
 from ..log import warn_rarely
 from .blocks import chosen_sites
 from .call import Call, Settings
@@ -31,7 +32,8 @@ class IPCA:
         """OUTER_SAMPLE wrapper: note which conditionings to fall back to, should none of the run come from the story."""
         guider = executor.class_obj
         texts = [cond["cross_attn"] for conds in guider.conds.values() for cond in conds or () if cond.get("cross_attn") is not None]
-        self._check_widths(texts)
+        with reported_by("IPCA Patch"):
+            self._check_widths(texts)
         from_story = any(memory.begins(text).any() for memory in self.memories for text in texts)
         positives = frozenset() if from_story else frozenset(cond["uuid"] for cond in guider.conds.get("positive") or ())
         # At this point the guider's options are the run's own copy; the run's end drops it.
@@ -43,8 +45,8 @@ class IPCA:
         expected = self.memories[0].rows.shape[1]
         for text in texts:
             if text.shape[-1] != expected:
-                raise ValueError(f"IPCA Patch - clip: a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}. "
-                                 "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint.")
+                raise InputError("clip", f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}",
+                                 "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint")
 
     def _decide(self, unet, context: torch.Tensor | None, options: dict) -> Call:
         settings = self.settings

@@ -178,9 +178,8 @@ def main() -> None:
         studio.sample(studio.ipca(), positives[0], latents[0], steps=STEPS)
 
     def stock():
-        prompts = [studio.encode(f"{studio.identity} {frame}")[0] for frame in studio.story.frames]
-        joined = [[torch.cat([cond for cond, _ in prompts]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in prompts])}]]
-        studio.sample(studio.model, joined, latent, steps=STEPS)
+        prompts = studio.encode_each(f"{studio.identity} {frame}" for frame in studio.story.frames)
+        studio.sample(studio.model, prompts, latent, steps=STEPS)
 
     ratio, a, b = paired(story, stock)
     rows.append(("b", f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler", f"{ratio:.3f}", f"{a:.2f} s / {b:.2f} s", "<= 1.03"))

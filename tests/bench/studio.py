@@ -7,6 +7,11 @@ import torch
 FRAMES = ["wearing a scarf in a meadow", "playing in the snow", "foraging berries in the forest"]
 
 
+def encode_each(clip, texts):
+    encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(text))[0] for text in texts]
+    return [[torch.cat([cond for cond, _ in encoded]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in encoded])}]]
+
+
 class Studio:
     def __init__(self, nodes, model, clip, identity="A photo of a red fox with a green coat", frames=FRAMES):
         self.nodes, self.model, self.clip = nodes, model, clip
@@ -38,20 +43,24 @@ class Studio:
         """CLIP Text Encode."""
         return self.clip.encode_from_tokens_scheduled(self.clip.tokenize(text))
 
+    def encode_each(self, texts):
+        """CLIP Text Encode of each text, as one CONDITIONING with one row a text."""
+        return encode_each(self.clip, texts)
+
     def identity_tokens(self):
         """Begin token and identity tokens at the beginning of every story prompt, counted by the tokenizer itself."""
         tower = next(iter(vars(self.clip.tokenizer).values()))
         tower = tower if hasattr(tower, "tokenizer") else self.clip.tokenizer.clip_l
         return len(tower.tokenizer(self.identity)["input_ids"]) - 1
 
-    def sample(self, model, positive=None, latent=None, negative=None, steps=3, cfg=4.0, sampler="euler", seed=7, **more):
+    def sample(self, model, positive=None, latent=None, negative=None, steps=3, cfg=4.0, sampler="euler", scheduler="normal", seed=7, **more):
         """ComfyUI's own sampling of one batch: what KSampler calls."""
         if positive is None:
             positives, latents, _ = self.batch(frames_per_batch=0)
             positive, latent = positives[0], latents[0]
         samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
         noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
-        return comfy.sample.sample(model, noise, steps, cfg, sampler, "normal", positive, negative or self.negative, samples,
+        return comfy.sample.sample(model, noise, steps, cfg, sampler, scheduler, positive, negative or self.negative, samples,
                                    seed=seed, disable_pbar=True, **more)
 
     def sample_with(self, guider, latent, steps=3, sampler="euler", seed=7):
