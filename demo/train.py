@@ -1,7 +1,7 @@
 """Trains the demo model: `tests/bench/run -m demo train --images 600000`. Stop it and call it again to go on.
 
-Text encoder and UNet are trained together from scratch by v-prediction. Half of the captions with several frames get
-the "emphasis" augmentation: the shown phrase's rows are scaled up, the others' and the end-of-text rows down, as SVR
+Text encoder and UNet are trained together from scratch by v-prediction. Most captions with several frames get the
+"emphasis" augmentation: the shown phrase's rows are scaled up, the others' and the end-of-text rows down, as SVR
 does, so that the model learns to read the magnitude of token embeddings.
 """
 
@@ -20,7 +20,7 @@ from .model import TEXT_WIDTH, build_clip, build_model
 from .world.captions import MAX_FRAMES, draw_story, vocabulary
 from .world.render import Attributes, Renderer
 
-DATA_VERSION = 1
+DATA_VERSION = 2
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-demo.pt"
 TOKENS = 77
 BEGIN, END = 49406, 49407
@@ -43,7 +43,7 @@ class Captions:
         return self.known[text]
 
     def frames(self) -> int:
-        return 1 if self.rng.random() < 0.4 else int(self.rng.integers(2, MAX_FRAMES + 1))
+        return 1 if self.rng.random() < 0.3 else int(self.rng.integers(2, MAX_FRAMES + 1))
 
     def draw(self) -> tuple[list[int], np.ndarray, int, dict]:
         """Token rows [77], emphasis [77], place of the end token, and the picture's attributes."""
@@ -59,7 +59,7 @@ class Captions:
         rows = [self.row[BEGIN], *(self.row[token] for phrase in phrases for token in phrase)]
         end = len(rows)
         emphasis = np.ones(TOKENS, dtype=np.float32)
-        if len(phrases) > 2 and rng.random() < 0.5:
+        if len(phrases) > 2 and rng.random() < 0.7:
             place = 1 + len(phrases[0])
             for index, phrase in enumerate(phrases[1:]):
                 shown = index == story["shown"]
@@ -125,7 +125,9 @@ def loss_of(model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, gen
     a = alphas[step].view(-1, 1, 1, 1)
     noise = torch.randn(clean.shape, generator=generator)
     hidden, pooled = model.encode(rows, ends)
-    pooled = pooled * (torch.rand(size, 1, generator=generator) > 0.15)
+    # Where other phrases are turned down, only the pooled vector still tells which scenes the caption mentions.
+    untouched = (emphasis == 1).all(1, keepdim=True)
+    pooled = pooled * (torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03))
     out = model.unet(a.sqrt() * clean + (1 - a).sqrt() * noise, step.float(), context=hidden * emphasis.unsqueeze(-1), y=pooled,
                      transformer_options={"optimized_attention_override": plain_attention})
     error = (out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean)).square().mean(1)

@@ -31,17 +31,31 @@ def attention_sites(unet: nn.Module) -> dict[str, dict[Site, nn.Module]]:
 
 
 def chosen_sites(unet: nn.Module, blocks: str) -> dict[Site, nn.Module]:
-    """The sites that the node's `blocks` text names: `all`, or names like `down2, mid, up0`."""
+    """The sites that the node's `blocks` text names: presets (`all`, `coarse`, `fine`) and names like `down2, mid, up0`."""
     available = attention_sites(unet)
+    presets = preset_blocks(list(available))
     names = re.findall(r"[^\s,;]+", blocks.lower())
-    have = f"This model has cross-attention in: {', '.join(available)}. Name some of these, or 'all'"
+    have = f"This model has cross-attention in: {', '.join(available)}. Name some of these, or {', '.join(presets)}"
     if not names:
         raise InputError("blocks", "names no block", have)
-    missing = [name for name in names if name not in available and name != "all"]
+    missing = [name for name in names if name not in available and name not in presets]
     if missing:
         raise InputError("blocks", f"{', '.join(missing)} has no cross-attention in this model", have)
-    chosen = available if "all" in names else names
-    return {site: attn2 for name in chosen for site, attn2 in available[name].items()}
+    chosen = {block for name in names for block in presets.get(name, [name])}
+    return {site: attn2 for name, sites in available.items() if name in chosen for site, attn2 in sites.items()}
+
+
+def preset_blocks(available: list[str]) -> dict[str, list[str]]:
+    """What `all`, `coarse` and `fine` mean among blocks in running order.
+
+    Coarse are the middle and the blocks next to it: the deepest down and the deepest up block with cross-attention. Fine
+    are the others. A UNet that has nothing but coarse blocks has no fine ones, and so no such preset.
+    """
+    downs = [name for name in available if name.startswith("down")]
+    ups = [name for name in available if name.startswith("up")]
+    coarse = [name for name in available if name == "mid" or name in downs[-1:] or name in ups[:1]]
+    fine = [name for name in available if name not in coarse]
+    return {name: blocks for name, blocks in (("all", available), ("coarse", coarse), ("fine", fine)) if blocks}
 
 
 def has_text_cross_attention(model: object) -> bool:

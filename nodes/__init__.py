@@ -4,6 +4,7 @@ from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
 from .story_prompt import StoryPrompt
+from .story_sheet import StorySheet
 from .svr_reweight import SVRReweight
 
 NODES = {
@@ -12,4 +13,5 @@ NODES = {
     "IPCAPatch": IPCAPatch,
     "StoryBatch": StoryBatch,
     "StoryDemoModel": StoryDemoModel,
+    "StorySheet": StorySheet,
 }

@@ -29,7 +29,8 @@ class IPCAPatch(io.ComfyNode):
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.String.Input("blocks", default="all", dynamic_prompts=False,
-                                tooltip="Where in the UNet: all, or names like 'down2, mid, up0'. Deep blocks carry shape, shallow ones detail."),
+                                tooltip="Where in the UNet: all, coarse (mid and the deepest blocks), fine (the others), or names like 'down2, mid, up0'. "
+                                        "Deep blocks carry shape, shallow ones detail."),
                 io.Int.Input("start_at_step", default=0, min=0, max=MAX_STEP,
                              tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer."),
                 io.Int.Input("end_at_step", default=MAX_STEP, min=0, max=MAX_STEP, tooltip="First step without it again."),

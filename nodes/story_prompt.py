@@ -20,7 +20,7 @@ class StoryPrompt(io.ComfyNode):
                                 tooltip="Who stays the same in every picture: style, character, clothes. (word:1.2) and embedding:name work."),
                 io.String.Input("frames", multiline=True, dynamic_prompts=False,
                                 default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                                tooltip="What changes: one picture a line. Blank lines are ignored."),
+                                tooltip="What changes: one picture a line. Blank lines are ignored, and lines that begin with #: frames switched off."),
                 io.Int.Input("window_length", default=10, min=1, max=MAX_WINDOW,
                              tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits the "
                                      "text encoder's 75 tokens. More frames in a prompt hold the identity better."),

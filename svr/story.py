@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 MAX_WINDOW = 64
+SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,25 @@ class Story:
 
 
 def parse_story(identity: str, frames: str, window_length: int) -> Story:
-    """Make a Story of the node's raw texts: one frame a line, blank lines ignored, outer white space dropped."""
+    """Make a Story of the node's raw texts: one frame a line, outer white space dropped.
+
+    Blank lines and lines that begin with `#`, frames switched off, are no frames.
+    """
     identity = identity.strip()
     if not identity:
         raise InputError("identity", "is empty", "Describe who stays the same, for example 'A photo of a red fox with a green coat'")
-    lines = tuple(line.strip() for line in frames.splitlines() if line.strip())
+    lines = tuple(told_frames(frames))
     if not lines:
-        raise InputError("frames", "holds no frame", "Write one frame a line, for example 'playing in the snow'")
+        raise InputError("frames", "holds no frame", "Write one frame a line, for example 'playing in the snow'; a line that begins with # is switched off")
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError("window_length", f"{window_length} is outside 1 to {MAX_WINDOW}", "The published default is 10")
     return Story(identity, lines, window_length)
+
+
+def told_frames(text: str) -> list[str]:
+    """The frames of a text of one frame a line, in order, without blank and switched-off lines."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith(SWITCHED_OFF)]
 
 
 def windows(frame_count: int, length: int) -> tuple[tuple[int, ...], ...]:

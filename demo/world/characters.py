@@ -53,7 +53,7 @@ def cat(canvas, hatted):
     part(canvas, both(line((1, 12), (6, 13)) | line((1, 16), (6, 15))), OUTLINE)
     _eyes(canvas, 10, 10)
     part(canvas, box(15, 14, 16, 14), PINK)
-    part(canvas, both(line((13, 16), (15, 15))), DARK)
+    part(canvas, both(box(15, 15, 15, 15) | line((13, 15), (14, 16))), DARK)
 
 
 def rabbit(canvas, hatted):
@@ -113,8 +113,8 @@ def dragon(canvas, hatted):
     _add(canvas, ellipse(8, 12, 23, 19), BODY)
     part(canvas, both(box(11, 14, 12, 15)), DARK)
     part(canvas, both(box(10, 18, 11, 18) | box(13, 18, 13, 18)), LIGHT)
-    part(canvas, both(box(10, 8, 12, 11)), LIGHT)
-    part(canvas, both(box(11, 8, 12, 11)), DARK)
+    part(canvas, both(box(11, 8, 12, 10)), LIGHT)
+    part(canvas, both(box(12, 8, 12, 10)), DARK)
 
 
 def wizard(canvas, hatted):
@@ -123,14 +123,14 @@ def wizard(canvas, hatted):
     _add(canvas, both(poly((9, 18), (4, 23), (6, 26), (11, 21))), BODY)
     _add(canvas, both(box(4, 25, 5, 26)), SKIN)
     _add(canvas, ellipse(9, 7, 22, 18), SKIN)
-    _add(canvas, poly((9, 14), (22, 14), (21, 19), (16, 25), (15, 25), (10, 19)), LIGHT)
-    part(canvas, both(box(11, 11, 12, 12)), DARK)
-    part(canvas, box(14, 13, 17, 14), SKIN)
-    part(canvas, box(14, 16, 17, 16), PINK)
+    _add(canvas, poly((9, 15), (22, 15), (20, 19), (16, 22), (15, 22), (11, 19)), LIGHT)
+    part(canvas, both(box(11, 11, 12, 13)), DARK)
+    part(canvas, box(14, 13, 17, 15), SKIN)
+    part(canvas, box(14, 17, 17, 17), PINK)
     if not hatted:
-        _add(canvas, poly((10, 9), (14, 1), (19, 0), (17, 3), (21, 9)), BODY)
-        _add(canvas, poly((5, 9), (26, 9), (24, 11), (7, 11)), BODY)
-        part(canvas, box(10, 8, 21, 8), ACCENT)
+        _add(canvas, poly((10, 7), (14, 0), (19, 0), (17, 2), (21, 7)), BODY)
+        _add(canvas, poly((4, 7), (27, 7), (24, 9), (7, 9)), BODY)
+        part(canvas, box(10, 6, 21, 6), ACCENT)
 
 
 KINDS = {"fox": fox, "cat": cat, "rabbit": rabbit, "robot": robot, "bird": bird, "dragon": dragon,

@@ -33,11 +33,10 @@ def hat(canvas):
 
 
 def umbrella(canvas):
-    part(canvas, line((25, 6), (25, 25), width=2), BROWN)
-    part(canvas, line((24, 6), (24, 25)) | line((27, 6), (27, 25)), INK)
-    canopy = ellipse(16, 1, 34, 17) & box(0, 0, 31, 8)
+    _add(canvas, box(26, 9, 26, 26), STRAW)
+    canopy = ellipse(17, 1, 35, 17) & box(0, 0, 31, 8)
     _add(canvas, canopy, TEAL)
-    part(canvas, canopy & (poly((25, 1), (26, 1), (28, 8), (23, 8))), CREAM)
+    part(canvas, canopy & poly((26, 1), (27, 1), (29, 8), (24, 8)), CREAM)
 
 
 def balloon(canvas):
@@ -63,9 +62,10 @@ def ball(canvas):
 
 
 def book(canvas):
-    _add(canvas, poly((0, 18), (5, 20), (11, 18), (11, 27), (5, 29), (0, 27)), MAGENTA)
-    part(canvas, poly((1, 18), (5, 20), (5, 27), (1, 25)) | poly((6, 20), (10, 18), (10, 25), (6, 27)), CREAM)
-    part(canvas, line((2, 21), (4, 22)) | line((2, 24), (4, 25)) | line((7, 22), (9, 21)) | line((7, 25), (9, 24)), INK)
+    _add(canvas, box(1, 19, 11, 29), MAGENTA)
+    part(canvas, box(1, 27, 11, 28), CREAM)
+    part(canvas, box(2, 19, 2, 26), BERRY)
+    part(canvas, box(5, 21, 9, 24), STRAW)
 
 
 PROPS = {"none": None, "scarf": scarf, "hat": hat, "umbrella": umbrella, "balloon": balloon,

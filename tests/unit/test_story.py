@@ -9,8 +9,12 @@ def test_lines_become_frames_and_blank_lines_are_ignored():
     assert story.phrases((1, 0)) == ("a red fox", "at sea", "in the snow")
 
 
+def test_a_line_that_begins_with_a_hash_is_a_frame_switched_off():
+    assert parse_story("a fox", "in the snow\n  # at sea\n#\nframe #2", 10).frames == ("in the snow", "frame #2")
+
+
 @pytest.mark.parametrize("identity, frames, length, named", [
-    (" \n", "one", 10, "identity"), ("fox", " \n\n", 10, "frames"), ("fox", "one", 0, "window_length"), ("fox", "one", 65, "window_length"),
+    (" \n", "one", 10, "identity"), ("fox", " \n\n", 10, "frames"), ("fox", "# in the snow", 10, "frames"), ("fox", "one", 0, "window_length"), ("fox", "one", 65, "window_length"),
 ])
 def test_bad_text_is_refused_by_input_name(identity, frames, length, named):
     with pytest.raises(ValueError, match=f"^{named}: "):

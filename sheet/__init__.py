@@ -1,0 +1,1 @@
+"""The storyboard: pictures with captions on one sheet, drawn by Pillow. No ComfyUI in here."""

@@ -1,0 +1,95 @@
+"""The storyboard's arithmetic, and its letters, on real fonts."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+from story_pack.sheet import fonts
+from story_pack.sheet.draw import Look, draw_sheet
+from story_pack.sheet.text import set_caption, wrap
+
+RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
+
+
+def plain(colour, size=(60, 40)):
+    return Image.new("RGB", size, colour)
+
+
+def pixels(sheet):
+    return np.asarray(sheet).astype(int)
+
+
+def test_pictures_stand_in_rows_with_margins_and_are_not_changed():
+    sheet, missing = draw_sheet([plain(RED), plain(GREEN), plain(BLUE)], [], "", Look(columns=2, margin=10, numbers=False))
+    assert sheet.size == (2 * 60 + 3 * 10, 2 * 40 + 3 * 10) and missing == ""
+    found = pixels(sheet)
+    for colour, left, top in [(RED, 10, 10), (GREEN, 80, 10), (BLUE, 10, 60)]:
+        assert (found[top:top + 40, left:left + 60] == colour).all()
+    coloured = (found != 255).any(-1).sum()
+    assert coloured == 3 * 60 * 40, "nothing else is drawn"
+
+
+@pytest.mark.parametrize("count, columns", [(1, 1), (4, 2), (5, 3), (20, 5)])
+def test_columns_are_about_as_many_as_rows_by_themselves(count, columns):
+    sheet, _ = draw_sheet([plain(RED)] * count, [], "", Look(margin=0, numbers=False))
+    assert sheet.size == (60 * columns, 40 * -(-count // columns))
+
+
+def test_large_pictures_shrink_and_small_ones_stand_in_the_middle():
+    sheet, _ = draw_sheet([plain(RED, (400, 200)), plain(BLUE, (20, 20))], [], "", Look(columns=2, panel_width=100, margin=0, numbers=False))
+    assert sheet.size == (200, 50)
+    found = pixels(sheet)
+    assert (found[:, :100] == RED).all()
+    rows, columns = np.nonzero((found == BLUE).all(-1))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (15, 34, 140, 159)
+
+
+def test_captions_numbers_and_title_take_room_below_and_above():
+    bare = draw_sheet([plain(RED)] * 2, [], "", Look(columns=2, numbers=False))[0]
+    told = draw_sheet([plain(RED)] * 2, ["in the snow", "at sea"], "Fox", Look(columns=2))[0]
+    assert told.width == bare.width and told.height > bare.height
+    found = pixels(told)
+    top = np.nonzero((found == RED).all(-1))[0].min()
+    assert (found[:top] < 128).all(-1).any(), "the title is above"
+    assert (found[top + 40:, :told.width // 2] < 128).all(-1).any() and (found[top + 40:, told.width // 2:] < 128).all(-1).any()
+
+
+def test_a_comic_strip_writes_inside_the_panels():
+    sheet, _ = draw_sheet([plain(RED, (200, 120))], ["snow"], "", Look(style="comic strip", margin=0))
+    assert sheet.size == (200, 120)
+    assert (pixels(sheet)[0] < 30).all(), "the panel has a frame"
+    assert (pixels(sheet)[60, 60:140] == RED).all()
+
+
+@pytest.mark.parametrize("text", ["at the edge of a village with a river and a mill", "Donaudampfschifffahrtsgesellschaftskapitän", "雪の中で赤い狐が遊んでいる森の端", "a  b"])
+@pytest.mark.parametrize("width", [40, 90, 400])
+def test_lines_fit_and_lose_no_letter(text, width):
+    font = ImageFont.load_default(12)
+    lines = wrap(text, width, font)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(font.getlength(line) <= width or len(line) == 1 for line in lines)
+
+
+def test_long_captions_get_smaller_letters():
+    short, long = set_caption("snow", 200, 20), set_caption("a long walk through the snow " * 4, 200, 20)
+    assert short.font.size == 20 and 12 <= long.font.size < 20
+
+
+def test_a_machine_without_the_letters_names_them(monkeypatch):
+    monkeypatch.setattr(fonts, "FOLDERS", ())
+    _, missing = fonts.font_for("a 狐 in 雪", 20)
+    assert set(missing) == {"狐", "雪"}
+    assert draw_sheet([plain(RED)], ["狐"], "", Look())[1] == "狐"
+
+
+def test_cjk_letters_are_drawn_where_a_font_has_them():
+    font, missing = fonts.font_for("狐が雪", 24)
+    if missing:
+        pytest.skip("no CJK font on this machine")
+    masks = {bytes(font.getmask(character)) for character in "狐が雪"}
+    assert len(masks) == 3, "every character looks different"
+
+
+def test_a_sheet_beyond_memory_is_refused_with_a_size_that_fits():
+    many = [Image.new("1", (4000, 4000))] * 40
+    with pytest.raises(ValueError, match="panel_width: the sheet would be"):
+        draw_sheet(many, [], "", Look(panel_width=4000))
