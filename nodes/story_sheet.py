@@ -59,7 +59,7 @@ class StorySheet(io.ComfyNode):
             sheet, missing = draw_sheet(pictures, texts, title[0], look)
         if missing:
             warn_rarely(f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK")
-        return io.NodeOutput(torch.from_numpy(np.asarray(sheet)).float().div(255).unsqueeze(0))
+        return io.NodeOutput(torch.from_numpy(np.array(sheet)).float().div(255).unsqueeze(0))
 
 
 def _check(look: Look) -> None:

@@ -27,8 +27,23 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comfyui")
     (folder / "user" / "default").mkdir(parents=True)
     (folder / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
-    with Server(folder) as running:
+    with Server(folder, *placeholders(folder)) as running:
         yield running
+
+
+def placeholders(folder: Path) -> list[str]:
+    """Server options for empty files under every name that a bundled workflow loads, so that the server can validate it."""
+    from bench.workflow import wanted_files
+    from PIL import Image
+
+    for kind, name in wanted_files():
+        file = folder / ("input" if kind == "input" else f"models/{kind}") / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), "navy").save(file) if kind == "input" else file.touch()
+    config = folder / "models.yaml"
+    kinds = sorted({kind for kind, _ in wanted_files()} - {"input"})
+    config.write_text(f"placeholders:\n  base_path: {folder}/models\n" + "".join(f"  {kind}: {kind}\n" for kind in kinds))
+    return ["--extra-model-paths-config", str(config), "--input-directory", str(folder / "input")]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The real ComfyUI server as a process, and a client that talks to it as the web page does: HTTP and websocket."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -103,6 +104,20 @@ class Client:
         `progress(node id, share done)` follows the run. Raises PromptFailed with the server's own words.
         """
         return wait_for(self._run(prompt, progress))
+
+    def post(self, path: str, body: bytes) -> tuple[int, dict]:
+        """Status and JSON of the answer to a body."""
+        return wait_for(self._post(path, body))
+
+    def refusal(self, prompt: dict) -> dict:
+        """What the server's own validation says against an API prompt, by node; empty where it takes it (and begins to run it)."""
+        _, answer = wait_for(self._post("/prompt", json.dumps({"prompt": prompt}).encode()))
+        return answer.get("node_errors") or answer.get("error") or {}
+
+    async def _post(self, path: str, body: bytes) -> tuple[int, dict]:
+        headers = {"Content-Type": "application/json"}
+        async with aiohttp.ClientSession() as session, session.post(self.url + path, data=body, headers=headers) as answer:
+            return answer.status, await answer.json() if "json" in answer.content_type else {}
 
     async def _get(self, path: str):
         async with aiohttp.ClientSession() as session, session.get(self.url + path) as answer:

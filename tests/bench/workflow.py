@@ -6,11 +6,33 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
+# Loaders and the folder of the file that their first widget names: what a validating server must find there.
+FILES = {"CheckpointLoaderSimple": "checkpoints", "LoraLoader": "loras", "ControlNetLoader": "controlnet", "LoadImage": "input"}
 CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these
 
 
 def load(name: str) -> dict:
     return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def names() -> list[str]:
+    """The bundled workflows."""
+    return sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+
+
+def wanted_files() -> set[tuple[str, str]]:
+    """(folder, file name) of every model and picture that the bundled workflows name."""
+    return {(FILES[node["type"]], node["widgets_values"][0]) for name in names() for node in load(name)["nodes"] if node["type"] in FILES}
+
+
+def runs_on_the_demo_model(name: str) -> bool:
+    return any(node["type"] == "StoryDemoModel" for node in load(name)["nodes"])
+
+
+def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
+    """What the Save Image with this file name prefix saved, of a run's outputs."""
+    (node,) = (node for node, item in prompt.items() if item["class_type"] == "SaveImage" and item["inputs"]["filename_prefix"] == prefix)
+    return outputs[node]
 
 
 def to_api(workflow: dict, object_info: dict) -> dict:

@@ -1,11 +1,12 @@
 """The pack as ComfyUI's loader sees it."""
 
+import json
 import sys
 
 import pytest
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -14,13 +15,15 @@ CONTRACT = {
                    "dropout_seed"], ["model"]),
     "StoryBatch": (["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
                    ["positive", "latent", "captions"]),
+    "StorySheet": (["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],
+                   ["sheet"]),
     "StoryDemoModel": ([], ["model", "clip", "vae"]),
 }
 
 
 def test_the_pack_gives_these_nodes(pack):
     assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
-    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch", "Story Demo Model"}
+    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch", "Story Demo Model", "Story Sheet"}
 
 
 @pytest.mark.parametrize("node_id", IDS)
@@ -38,6 +41,41 @@ def test_names_are_the_public_contract(nodes, node_id):
 def test_every_node_has_a_help_page_with_its_inputs(nodes, node_id):
     page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {nodes[node_id].GET_SCHEMA().display_name}\n")
+    for name in CONTRACT[node_id][0] + CONTRACT[node_id][1]:
+        assert f"`{name}`" in page, name
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "zh-TW", "ja", "ko", "fr", "es", "ru"])
+def test_every_text_of_every_node_is_translated(nodes, language):
+    texts = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
+    assert sorted(texts) == IDS
+    for node_id, text in texts.items():
+        schema = nodes[node_id].GET_SCHEMA()
+        in_code = {"display_name": schema.display_name, "description": schema.description,
+                   "outputs": {str(index): {"name": output.display_name, "tooltip": output.tooltip} for index, output in enumerate(schema.outputs)}}
+        if schema.inputs:
+            in_code["inputs"] = {item.id: {"name": item.id, "tooltip": item.tooltip} for item in schema.inputs}
+        if language == "en":
+            assert text == in_code
+        else:
+            assert shape_of(text) == shape_of(in_code)
+            assert text["description"] != in_code["description"]
+    main = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))
+    assert main["nodeCategories"]["story"].strip()
+
+
+def shape_of(text):
+    """The keys of a nested dict of texts, none of which may be empty."""
+    if isinstance(text, dict):
+        return {key: shape_of(value) for key, value in text.items()}
+    assert text.strip()
+    return "text"
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_the_chinese_help_page_has_the_same_parameters(node_id):
+    page = (ROOT / "web" / "docs" / node_id / "zh.md").read_text(encoding="utf-8")
+    assert page.startswith("# ")
     for name in CONTRACT[node_id][0] + CONTRACT[node_id][1]:
         assert f"`{name}`" in page, name
 
@@ -63,3 +101,15 @@ def test_block_names_are_diffusers(pack, models, shape, expected):
     assert named == expected
     sites = [module for found in blocks.attention_sites(unet).values() for module in found.values()]
     assert sites == [module for name, module in unet.named_modules() if name.endswith(".attn2")]
+
+
+@pytest.mark.parametrize("shape, coarse, fine", [("sdxl", ["down2", "mid", "up0"], ["down1", "up1"]),
+                                                 ("sd15", ["down2", "mid", "up1"], ["down0", "down1", "up2", "up3"])])
+def test_presets_are_read_off_the_model(pack, models, shape, coarse, fine):
+    import importlib
+
+    blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
+    unet = models(shape)[0].model.diffusion_model
+    available = blocks.attention_sites(unet)
+    for text, expected in [("coarse", coarse), ("fine", fine), ("fine, coarse", list(available)), ("all", list(available)), (f"fine {coarse[0]}", fine + coarse[:1])]:
+        assert set(blocks.chosen_sites(unet, text)) == {site for name in expected for site in available[name]}, text

@@ -1,26 +1,29 @@
 """The bundled workflow through the real server: HTTP and websocket, as the page and scripts use it."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 from bench.inprocess import ROOT
 from bench.server import PromptFailed
-from bench.workflow import load, to_api, with_inputs
+from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from PIL import Image
 
 FOLDER = "one-prompt-one-story"
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
+TOKENS = "/one-prompt-one-story/tokens"
 
 
-def pictures(outputs: dict) -> list[np.ndarray]:
-    (images,) = outputs.values()
+def pictures(client, prompt: dict, prefix: str = "story/frame") -> list[np.ndarray]:
+    """Run the prompt; what its Save Image of that prefix saved."""
+    images = saved(prompt, client.run(prompt), prefix)
     return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in images]
 
 
 @pytest.fixture(scope="module")
 def whole(client, story_prompt):
-    return pictures(client.run(story_prompt))
+    return pictures(client, story_prompt)
 
 
 def same(a: list, b: list) -> bool:
@@ -41,7 +44,7 @@ def test_the_story_is_four_different_pictures(whole):
 
 
 def test_the_first_story_runs_as_it_is_bundled(client):
-    shown = pictures(client.run(to_api(load("first-story"), client.get("/object_info"))))
+    shown = pictures(client, to_api(load("first-story"), client.get("/object_info")))
     assert [picture.shape for picture in shown] == [(256, 256, 3)] * 4
     for picture in shown:
         assert np.array_equal(picture[::8, ::8].repeat(8, 0).repeat(8, 1), picture), "a latent pixel is 8x8 image pixels"
@@ -50,16 +53,17 @@ def test_the_first_story_runs_as_it_is_bundled(client):
 @pytest.mark.parametrize("inputs, frames", [({"select": "2,4"}, [1, 3]), ({"frames_per_batch": 1}, [0, 1, 2, 3]), ({"part_index": 1, "parts": 3}, [1]),
                                             ({"frames_per_batch": 3}, [0, 1, 2, 3])])
 def test_slices_give_the_pictures_of_the_whole(client, story_prompt, whole, inputs, frames):
-    assert same(pictures(client.run(with_inputs(story_prompt, "StoryBatch", **inputs))), [whole[frame] for frame in frames])
+    assert same(pictures(client, with_inputs(story_prompt, "StoryBatch", **inputs)), [whole[frame] for frame in frames])
 
 
 def test_the_nodes_make_a_difference(client, story_prompt, whole):
     for node, inputs in [("IPCAPatch", {"strength": 0.0}), ("SVRReweight", {"mode": "original"}), ("StoryBatch", {"noise": "per frame"})]:
-        assert not same(pictures(client.run(with_inputs(story_prompt, node, **inputs))), whole), node
+        assert not same(pictures(client, with_inputs(story_prompt, node, **inputs)), whole), node
 
 
 @pytest.mark.parametrize("node, inputs, words", [
     ("StoryPrompt", {"identity": "  "}, ["ValueError", "Story Prompt - identity", "is empty"]),
+    ("StoryPrompt", {"frames": "# all\n# off"}, ["ValueError", "Story Prompt - frames", "holds no frame"]),
     ("StoryBatch", {"select": "3-9"}, ["ValueError", "Story Batch - select", "1 to 4"]),
     ("StoryBatch", {"part_index": 2, "parts": 2}, ["ValueError", "Story Batch - part_index"]),
     ("IPCAPatch", {"blocks": "down0"}, ["ValueError", "IPCA Patch - blocks", "down1, down2, mid, up0, up1"]),
@@ -81,8 +85,59 @@ def test_help_pages_are_served(client, node):
     assert client.get(f"/extensions/{FOLDER}/docs/{node}.md").decode().startswith("# ")
 
 
-def test_the_workflow_is_in_the_template_browser(client):
-    names = {path.stem for path in (ROOT / "workflows").glob("*.json")}
-    assert set(client.get("/workflow_templates")[FOLDER]) == names
-    for name in names:
+def test_the_workflows_are_in_the_template_browser(client):
+    assert set(client.get("/workflow_templates")[FOLDER]) == set(names())
+    for name in names():
         assert client.get(f"/api/workflow_templates/{FOLDER}/{name}.jpg")[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_workflow_passes_the_servers_validation(client, name):
+    prompt = to_api(load(name), client.get("/object_info"))
+    if runs_on_the_demo_model(name):
+        outputs = client.run(prompt)
+        board = saved(prompt, outputs, "story/storyboard")
+        assert len(board) == 1 and all(outputs.values())
+    else:
+        assert client.refusal(prompt) == {}
+
+
+def test_two_machines_share_a_story_without_a_gap(client):
+    prompt = to_api(load("distributed-part"), client.get("/object_info"))
+    first, second, alone = (pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts)) for part, parts in ((0, 2), (1, 2), (0, 1)))
+    assert len(first) == len(second) == 3 and same(first + second, alone)
+
+
+def test_a_long_story_comes_in_batches_that_agree_with_single_frames(client):
+    prompt = to_api(load("long-story"), client.get("/object_info"))
+    story = pictures(client, prompt)
+    assert len(story) == 20
+    assert same(pictures(client, with_inputs(prompt, "StoryBatch", select="3,13-14")), [story[2], story[12], story[13]])
+
+
+def ask(client, **asked) -> tuple[int, dict]:
+    return client.post(TOKENS, json.dumps(asked).encode())
+
+
+def test_the_token_route_counts_as_clip_does(client):
+    """Counts from CLIP's published vocabulary: every one of these words is one token."""
+    status, answer = ask(client, identity="a red (fox:1.2)", frames="in the snow\n# at sea\nat the beach", window_length=10)
+    assert status == 200
+    assert answer == {"identity": 3, "frames": [3, 3], "window": 2, "fullest": 9, "limit": 75, "over": [], "estimate": False}
+
+
+def test_the_token_route_says_what_does_not_fit(client):
+    _, answer = ask(client, identity="fox " * 40, frames="\n".join(["snow " * 20, "sea " * 36, "sun " * 35]), window_length=10)
+    assert (answer["window"], answer["over"], answer["fullest"]) == (1, [1], 76)
+    _, answer = ask(client, identity="fox embedding:unknown", frames="snow", window_length=1)
+    assert answer["estimate"] is True and answer["identity"] == 2
+
+
+@pytest.mark.parametrize("body, status", [
+    (b"", 400), (b"[1]", 400), (b"{", 400), (b"\xff\xfe", 400), (b"[" * 5000, 400), (b'{"identity": 1, "frames": "x", "window_length": 1}', 400),
+    (b'{"identity": "x", "frames": ["x"], "window_length": 1}', 400), (b'{"identity": "x", "frames": "x", "window_length": true}', 400),
+    (b'{"identity": "x", "frames": "x", "window_length": 65}', 400), (b'{"identity": "' + b"x" * 300_000 + b'"}', 413),
+])
+def test_the_token_route_refuses_what_it_does_not_take(client, body, status):
+    answered, answer = client.post(TOKENS, body)
+    assert answered == status and answer["error"]

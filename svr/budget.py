@@ -1,0 +1,30 @@
+"""How full a story's prompts are, for an artist who is still typing."""
+
+from dataclasses import dataclass
+
+from .story import fitting_length, windows
+
+CONTENT_TOKENS = 75  # CLIP's 77 less the begin and the end token
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The window that every frame's prompt fits, the tokens of the fullest prompt, and the frames too long even alone.
+
+    `over` counts frames from 0. A story without frames has window 0.
+    """
+
+    window: int
+    fullest: int
+    over: tuple[int, ...]
+    limit: int = CONTENT_TOKENS
+
+
+def budget_of(identity_tokens: int, frame_tokens: list[int], window_length: int, limit: int = CONTENT_TOKENS) -> Budget:
+    """What SVR Reweight will make of a story with these token counts."""
+    if not frame_tokens:
+        return Budget(0, identity_tokens, (), limit)
+    window = fitting_length(identity_tokens, frame_tokens, window_length, limit)
+    fullest = identity_tokens + max(sum(frame_tokens[frame] for frame in shared) for shared in windows(len(frame_tokens), window))
+    over = tuple(frame for frame, tokens in enumerate(frame_tokens) if identity_tokens + tokens > limit)
+    return Budget(window, fullest, over, limit)

@@ -1,0 +1,41 @@
+"""What an artist does in the page, in short calls."""
+
+FOLDER = "one-prompt-one-story"
+
+
+def open_template(page, name: str) -> None:
+    """Load a workflow the way the template browser does: fetch it from the server and give it to the app."""
+    page.evaluate(
+        """async ([folder, name]) => {
+            const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);
+            await app.loadGraphData(await answer.json(), true, true, name);
+        }""", [FOLDER, name])
+    page.wait_for_function("app.graph._nodes.length > 0")
+
+
+def look_at(page, node_type: str) -> None:
+    """Move the canvas until a node of that type stands in the upper left of the window."""
+    page.evaluate("""type => new Promise(done => {
+        const node = app.graph._nodes.find(node => node.type === type);
+        app.canvas.ds.scale = 0.9;
+        app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
+        app.canvas.setDirty(true, true);
+        setTimeout(done, 500);
+    })""", node_type)
+
+
+def widget(page, node_type: str, name: str):
+    """The value of a node's widget."""
+    return page.evaluate("([type, name]) => app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name).value", [node_type, name])
+
+
+def queue(page) -> None:
+    """The page's own Run command; waits for the end and raises what the page was told went wrong."""
+    page.evaluate("""() => {
+        window.storyDone = false;
+        app.api.addEventListener('execution_success', () => { window.storyDone = true; }, {once: true});
+        app.api.addEventListener('execution_error', event => { window.storyDone = JSON.stringify(event.detail); }, {once: true});
+        app.queuePrompt(0, 1);
+    }""")
+    page.wait_for_function("window.storyDone", timeout=120_000)
+    assert page.evaluate("window.storyDone") is True

@@ -1,0 +1,57 @@
+"""Story Sheet as ComfyUI calls it: every input a list."""
+
+import pytest
+import torch
+
+
+def sheet(nodes, images, captions=None, **inputs):
+    node = nodes["StorySheet"]
+    defaults = {item.id: [item.default] for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
+    lists = {name: [value] for name, value in inputs.items()}
+    more = {} if captions is None else {"captions": captions}
+    return node.execute(images=images, **{**defaults, **lists}, **more).args[0]
+
+
+def coloured(count, value, size=(32, 48)):
+    return torch.full((count, *size, 3), value)
+
+
+def test_batches_of_different_sizes_come_on_one_sheet_in_order(nodes):
+    out = sheet(nodes, [coloured(2, 0.25), coloured(1, 0.5, (16, 24))], columns=3, margin=0, numbers=False)
+    assert out.shape == (1, 32, 144, 3) and out.dtype == torch.float32
+    assert (out[0, :, :96] - 0.25).abs().max() < 0.003
+    assert (out[0, 8:24, 108:132] - 0.5).abs().max() < 0.003
+    assert (out[0, :8, 96:] == 1).all(), "the rest is paper"
+
+
+def test_one_channel_is_grey_and_alpha_is_left_out(nodes):
+    grey, alpha = torch.full((1, 8, 8, 1), 0.5), torch.cat([torch.full((1, 8, 8, 3), 0.5), torch.zeros(1, 8, 8, 1)], dim=-1)
+    for picture in (grey, alpha):
+        assert (sheet(nodes, [picture], margin=0, numbers=False) - 0.5).abs().max() < 0.003
+
+
+def test_captions_may_be_missing_a_list_or_lines_of_one_text(nodes):
+    images = [coloured(3, 0.5)]
+    bare, listed, lines = (sheet(nodes, images, captions, panel_width=64) for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"]))
+    assert torch.equal(listed, lines) and not (bare.shape == listed.shape and torch.equal(bare, listed))
+
+
+@pytest.mark.parametrize("captions, inputs, words", [
+    (["one"], {}, "Story Sheet - captions: there are 1 captions for 2 pictures"),
+    (None, {"style": "mosaic"}, "Story Sheet - style: 'mosaic' is unknown"),
+    (None, {"paper": "red"}, "Story Sheet - paper"),
+    (None, {"columns": -1}, "Story Sheet - columns"),
+    (None, {"panel_width": 0}, "Story Sheet - panel_width"),
+    (None, {"margin": 9999}, "Story Sheet - margin"),
+    (None, {"font_size": -3}, "Story Sheet - font_size"),
+])
+def test_bad_input_is_told(nodes, captions, inputs, words):
+    with pytest.raises(ValueError, match=words):
+        sheet(nodes, [coloured(2, 0.5)], captions, **inputs)
+
+
+def test_images_are_not_changed(nodes):
+    images = coloured(2, 0.3)
+    before = images.clone()
+    sheet(nodes, [images], ["a", "b"])
+    assert torch.equal(images, before)

@@ -1,0 +1,154 @@
+"""The frame editor with its token budget, and IPCA's blocks as a U: typed and clicked as a person does."""
+
+import pytest
+from bench.page import look_at, open_template, queue, widget
+
+ROWS = ".opos-frames li"
+
+
+@pytest.fixture
+def editor(page):
+    open_template(page, "first-story")
+    page.wait_for_selector(".opos-editor .opos-meter")
+    look_at(page, "StoryPrompt")
+    return page
+
+
+def frames(page) -> list[str]:
+    return widget(page, "StoryPrompt", "frames").split("\n")
+
+
+def budget(page) -> str:
+    return page.inner_text(".opos-budget")
+
+
+def row(page, number: int):
+    return page.locator(ROWS).nth(number - 1)
+
+
+def test_the_editor_shows_the_frames_numbered_with_their_tokens(editor):
+    assert [editor.locator(f"{ROWS} input[type=text]").nth(index).input_value() for index in range(4)] == frames(editor)
+    assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
+    assert editor.locator(".opos-tokens").nth(1).inner_text() == "4", "playing in the snow is four tokens"
+    assert "4 frames share a prompt" in budget(editor) and "of 75 tokens" in budget(editor)
+
+
+def test_typing_changes_text_and_budget(editor):
+    before = budget(editor)
+    row(editor, 2).locator("input[type=text]").fill("playing in the deep cold snow")
+    assert frames(editor)[1] == "playing in the deep cold snow"
+    editor.wait_for_function("before => document.querySelector('.opos-budget').innerText !== before", arg=before)
+    assert editor.locator(".opos-tokens").nth(1).inner_text() == "6"
+
+
+def test_a_frame_that_cannot_fit_is_marked_and_the_window_shrinks(editor):
+    row(editor, 3).locator("input[type=text]").fill("snow " * 70)
+    editor.wait_for_selector(f"{ROWS}.opos-over")
+    assert editor.locator(f"{ROWS}.opos-over .opos-number").all_inner_texts() == ["3"]
+    assert "frame 3 does not fit" in budget(editor)
+    row(editor, 3).locator("input[type=text]").fill("snow " * 50)
+    editor.wait_for_function("!document.querySelector('.opos-over') && /window is 3 of 4/.test(document.querySelector('.opos-budget').innerText)")
+
+
+def test_frames_are_switched_off_moved_doubled_added_and_removed(editor):
+    one, two, three, four = frames(editor)
+    row(editor, 2).locator("input[type=checkbox]").click()
+    assert frames(editor) == [one, f"# {two}", three, four]
+    assert editor.locator(".opos-number").all_inner_texts() == ["1", "–", "2", "3"]
+    row(editor, 2).locator("input[type=checkbox]").click()
+    row(editor, 1).locator("button[title^='move down']").click()
+    assert frames(editor) == [two, one, three, four]
+    row(editor, 4).locator("button[title=duplicate]").click()
+    assert frames(editor) == [two, one, three, four, four]
+    row(editor, 1).locator("button[title=remove]").click()
+    assert frames(editor) == [one, three, four, four]
+    editor.locator(".opos-add").click()
+    editor.keyboard.type("at sea")
+    assert frames(editor) == [one, three, four, four, "at sea"]
+    editor.keyboard.press("Alt+ArrowUp")
+    assert frames(editor) == [one, three, four, "at sea", four]
+
+
+def test_a_pasted_script_becomes_frames(editor):
+    editor.evaluate("""() => {
+        const input = document.querySelector('.opos-frames li input[type=text]');
+        const data = new DataTransfer();
+        data.setData('text', 'in the snow\\r\\n\\n# at sea\\nat the beach');
+        input.select();
+        input.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+    }""")
+    assert frames(editor)[:3] == ["in the snow", "# at sea", "at the beach"] and len(frames(editor)) == 6
+
+
+def test_a_saved_workflow_carries_plain_text_alone_and_opens_again(editor):
+    row(editor, 2).locator("input[type=checkbox]").click()
+    changed = frames(editor)
+    saved = editor.evaluate("app.graph.serialize()")
+    (values,) = [node["widgets_values"] for node in saved["nodes"] if node["type"] == "StoryPrompt"]
+    assert values == ["A photo of a red fox with a green coat", "\n".join(changed), 10]
+    prompt = editor.evaluate("app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)")
+    assert prompt == {"identity": values[0], "frames": values[1], "window_length": 10}
+    open_template(editor, "sd15-story")
+    editor.evaluate("workflow => app.loadGraphData(workflow)", saved)
+    editor.wait_for_function("document.querySelectorAll('.opos-off').length === 1")
+    assert frames(editor) == changed
+
+
+def test_a_text_from_another_node_is_left_to_the_run(editor):
+    editor.evaluate("""() => {
+        const text = LiteGraph.createNode('PrimitiveStringMultiline');
+        app.graph.add(text);
+        const story = app.graph._nodes.find(n => n.type === 'StoryPrompt');
+        text.connect(0, story, story.inputs.findIndex(input => input.name === 'frames'));
+    }""")
+    editor.wait_for_function("/frames comes from another node/.test(document.querySelector('.opos-budget').innerText)")
+    assert not editor.locator(ROWS).first.is_visible()
+
+
+def test_without_the_route_the_budget_is_silent(editor):
+    editor.route("**/one-prompt-one-story/tokens", lambda route: route.fulfill(status=404, body="no"))
+    row(editor, 1).locator("input[type=text]").fill("in the sun")
+    editor.wait_for_function("document.querySelector('.opos-budget').innerText.trim() === ''")
+    assert frames(editor)[0] == "in the sun"
+    editor.unroute("**/one-prompt-one-story/tokens")
+
+
+def test_blocks_are_switched_in_the_picture(page):
+    open_template(page, "sdxl-story")
+    look_at(page, "IPCAPatch")
+    block = page.locator(".opos-u button")
+    assert [text.split()[0] for text in block.all_inner_texts()] == ["down1", "down2", "mid", "up0", "up1"]
+    block.nth(0).click()
+    assert widget(page, "IPCAPatch", "blocks") == "down2, mid, up0, up1"
+    block.nth(0).click()
+    assert widget(page, "IPCAPatch", "blocks") == "all"
+    page.locator(".opos-presets button", has_text="coarse").click()
+    assert widget(page, "IPCAPatch", "blocks") == "coarse"
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up0"]
+    page.locator(".opos-blocks select").select_option("SD1.x, SD2.x")
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up1"]
+    assert widget(page, "IPCAPatch", "blocks") == "coarse", "looking at another family changes nothing"
+
+
+@pytest.mark.parametrize("family, blocks, coarse", [
+    ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
+    ("SD1.x, SD2.x", ["down0", "down1", "down2", "mid", "up1", "up2", "up3"], ["down2", "mid", "up1"]),
+    ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
+])
+def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, family, blocks, coarse):
+    """The same lists stand in the tests of the block names, against real UNets."""
+    open_template(page, "sdxl-story")
+    look_at(page, "IPCAPatch")
+    page.locator(".opos-blocks select").select_option(family)
+    page.locator(".opos-presets button", has_text="all").click()
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == blocks
+    page.locator(".opos-presets button", has_text="coarse").click()
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == coarse
+    assert page.locator(".opos-presets button").all_inner_texts() == (["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"])
+
+
+def test_what_the_page_wrote_runs(editor):
+    row(editor, 3).locator("input[type=checkbox]").click()
+    look_at(editor, "IPCAPatch")
+    editor.locator(".opos-u button").nth(0).click()
+    queue(editor)

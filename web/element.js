@@ -1,0 +1,48 @@
+// A DOM element in one call: element("button", {class: "x", onclick: f}, "text", child).
+
+export function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+        if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+        else if (value === true) made.setAttribute(name, "");
+        else if (value !== false && value != null) made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+}
+
+export function loadStyle(name) {
+    const href = new URL(name, import.meta.url).href;
+    if (!document.querySelector(`link[href="${href}"]`)) document.head.append(element("link", { rel: "stylesheet", href }));
+}
+
+// Adds `part`, an element with a `minHeight()`, as a node's last widget. It is never saved and never sent.
+export function addPart(node, name, part, minHeight) {
+    const widget = node.addDOMWidget(name, name, part, { serialize: false, hideOnZoom: false, getMinHeight: minHeight, getMaxHeight: minHeight });
+    widget.serialize = false;
+    for (const event of ["pointerdown", "mousedown", "dblclick", "contextmenu"]) part.addEventListener(event, (e) => e.stopPropagation());
+    return widget;
+}
+
+// Calls `changed` whenever a widget of the node gets another value: typed, loaded, undone or linked.
+export function watchWidgets(node, names, changed) {
+    for (const widget of node.widgets.filter((w) => names.includes(w.name))) {
+        const before = widget.callback;
+        widget.callback = function (...given) {
+            const result = before?.apply(this, given);
+            changed();
+            return result;
+        };
+    }
+    for (const hook of ["onConfigure", "onConnectionsChange"]) {
+        const before = node[hook];
+        node[hook] = function (...given) {
+            const result = before?.apply(this, given);
+            changed();
+            return result;
+        };
+    }
+}
+
+// Whether an input's text comes from another node, so that it is not known before the run.
+export const isLinked = (node, name) => node.inputs?.some((input) => input.widget?.name === name && input.link != null) ?? false;
