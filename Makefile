@@ -23,7 +23,7 @@ train: setup
 	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m demo train $(ARGS)
 
 evidence: setup
-	OMP_NUM_THREADS=$$(nproc) $(run) -m demo evidence
+	$(run) -m demo evidence
 
 setup:
 	tests/bench/setup.sh

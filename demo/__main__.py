@@ -1,4 +1,4 @@
-"""`tests/bench/run -m demo train|export|judge|quality ..`: ComfyUI in this process, then that part of the demo model."""
+"""`tests/bench/run -m demo train|export|judge|quality|evidence|gallery ..`: ComfyUI in this process, then that part of the demo model."""
 
 import os
 import runpy

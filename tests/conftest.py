@@ -22,13 +22,24 @@ SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Co
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
+    with prepared_server(tmp_path_factory.mktemp("comfyui")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def newest_page_server(tmp_path_factory):
+    """The same ComfyUI with the newest page instead of its own."""
+    page = Path(__file__).resolve().parents[1] / ".bench/frontend/comfyui_frontend_package/static"
+    with prepared_server(tmp_path_factory.mktemp("newest-page"), "--front-end-root", str(page)) as running:
+        yield running
+
+
+def prepared_server(folder: Path, *options: str):
     from bench.server import Server
 
-    folder = tmp_path_factory.mktemp("comfyui")
     (folder / "user" / "default").mkdir(parents=True)
     (folder / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
-    with Server(folder, *placeholders(folder)) as running:
-        yield running
+    return Server(folder, *placeholders(folder), *options)
 
 
 def placeholders(folder: Path) -> list[str]:

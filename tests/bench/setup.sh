@@ -50,6 +50,12 @@ install_chromium() {
     fi
 }
 
+# The newest page that there is: the page tests run on it too, so that the pack is ready before ComfyUI pins it.
+install_newest_frontend() {
+    "$python" -m pip --disable-pip-version-check --quiet install --no-deps --upgrade --target "$bench/frontend" comfyui-frontend-package \
+        || [ -d "$bench/frontend/comfyui_frontend_package" ]
+}
+
 if [ -n "${COMFYUI_PATH:-}" ]; then
     comfyui=$COMFYUI_PATH
     python=${COMFYUI_PYTHON:-}
@@ -63,7 +69,10 @@ else
     once comfyui "$here/comfyui-requirements.txt" install_comfyui
 fi
 once "tools-$(echo "$python" | tr / _)" "$root/tests/requirements.txt" install_test_tools
-[ "${1:-}" != test ] || install_chromium
+if [ "${1:-}" = test ]; then
+    install_chromium
+    install_newest_frontend
+fi
 
 # The base folder that the server runs in: our pack and the test bench's own nodes are linked, nothing else is loaded.
 mkdir -p "$bench/base/custom_nodes"

@@ -1,0 +1,43 @@
+"""The demo model's training can be done in pieces: nothing of its state is lost in between."""
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def train(pack, tmp_path, monkeypatch):
+    import story_pack.demo.train as training
+
+    monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
+    return lambda images, minutes=60.0: run(training, images, minutes)
+
+
+def run(training, images: int, minutes: float) -> dict:
+    training.train(images, batch_size=16, peak=1e-3, seed=1, minutes=minutes)
+    return torch.load(training.CHECKPOINT, weights_only=True)
+
+
+def flat(value, name="") -> dict:
+    """All leaves of nested dicts and lists, by their path."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    return {name: value} if items is None else {path: leaf for key, child in items for path, leaf in flat(child, f"{name}/{key}").items()}
+
+
+def test_training_goes_on_where_it_stopped(train):
+    first = train(32)
+    assert (first["state"]["seen"], first["state"]["step"]) == (32, 2)
+
+    stopped_at_once = train(64, minutes=0.0)
+    for part in ("model", "ema", "optimizer", "state"):
+        before, after = flat(first[part]), flat(stopped_at_once[part])
+        assert before.keys() == after.keys()
+        for path, leaf in before.items():
+            same = torch.equal(leaf, after[path]) if torch.is_tensor(leaf) else leaf == after[path]
+            assert same, f"{part}{path} was lost"
+
+    second = train(64)
+    assert (second["state"]["seen"], second["state"]["step"]) == (64, 4)
+    counts = {int(state["step"]) for state in second["optimizer"]["state"].values()}
+    assert counts == {4}, "Adam counts on"
+    name = "tokens.weight"
+    assert not torch.equal(first["model"][name], second["model"][name]) and not torch.equal(second["ema"][name], second["model"][name])
