@@ -3,7 +3,7 @@
 
 run := tests/bench/run
 
-.PHONY: demo test serve bench train evidence setup clean
+.PHONY: demo test fuzz serve bench train evidence setup clean
 
 demo: setup
 	$(run) tests/render_demo.py
@@ -11,6 +11,11 @@ demo: setup
 test:
 	tests/bench/setup.sh test
 	$(run) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
+
+# The property-based tests with thousands of random cases each: FUZZ=5000 make fuzz
+fuzz:
+	tests/bench/setup.sh test
+	FUZZ=$${FUZZ:-2000} $(run) -m pytest -c tests/pytest.ini --rootdir tests tests/fuzz $(PYTEST)
 
 serve: setup
 	$(run) tests/bench/launch.py

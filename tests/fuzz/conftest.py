@@ -1,0 +1,32 @@
+"""Property-based tests: a few hundred cases in `make test`, many thousands in `make fuzz`."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench import inprocess  # noqa: E402
+
+inprocess.start()
+
+EXAMPLES = int(os.environ.get("FUZZ", "60"))
+settings.register_profile("pack", max_examples=EXAMPLES, deadline=5000, suppress_health_check=list(HealthCheck), derandomize=EXAMPLES <= 60)
+settings.load_profile("pack")
+
+
+@pytest.fixture(scope="session")
+def pack():
+    return inprocess.load_pack()
+
+
+@pytest.fixture(scope="session")
+def demo(pack):
+    """The nodes on the demo model's CLIP and UNet."""
+    import nodes
+    from bench.studio import Studio
+
+    model, clip, _ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
+    return Studio(nodes.NODE_CLASS_MAPPINGS, model, clip)

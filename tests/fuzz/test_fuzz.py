@@ -1,0 +1,110 @@
+"""Whatever is typed: a result, or our ValueError that names the node and the input. Nothing else, and never longer than 5 s."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from story_pack.errors import InputError
+from story_pack.sheet.text import wrap
+from story_pack.svr.selection import batches_of, parse_selection, share_of
+from story_pack.svr.story import parse_story, windows
+from PIL import ImageFont
+
+# Everything unicode has but lone surrogates, with what prompts give a meaning to more often than chance would.
+PIECES = st.sampled_from(["(", ")", "((", "))", ":", ":1.2", "(a:1.3)", "(b:-1)", "(c:1e999)", "(d:nan)", "\\(", "\\)", "\\", "embedding:", "embedding:nothing",
+                          "embedding:../../x", "#", "# ", "\n", "\r\n", "\n\n", "\t", "\x00", "\u2028", "\u200f", "العربية", "עברית", "狐", "🦊", "👩‍👩‍👧", "e\u0301",
+                          "{a|b}", "__wild__", "<lora:x:1>", "BREAK", "a red fox", "in the snow", " "])
+TEXT = st.lists(st.one_of(PIECES, st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=12).map("".join)
+
+
+@given(TEXT, TEXT, st.integers(-2, 70))
+def test_a_story_is_its_told_lines(identity, frames, window_length):
+    try:
+        story = parse_story(identity, frames, window_length)
+    except InputError:
+        return
+    assert story.identity.strip() == story.identity != ""
+    for frame in story.frames:
+        assert frame.strip() == frame and frame and not frame.startswith("#") and len(frame.splitlines()) == 1
+    for frame, window in enumerate(windows(len(story.frames), window_length)):
+        assert frame in window and len(set(window)) == len(window) == min(window_length, len(story.frames))
+
+
+@given(st.one_of(TEXT, st.text(alphabet="0123456789-, ", max_size=20)), st.integers(1, 1000), st.integers(-1, 9), st.integers(-1, 9), st.integers(-1, 9))
+def test_a_selection_is_shared_out_and_batched_without_loss(select, count, frames_per_batch, part, parts):
+    try:
+        chosen = parse_selection(select, count)
+        shares = [share_of(chosen, index, parts) for index in range(max(parts, 1))]
+        batches = batches_of(share_of(chosen, part, parts), frames_per_batch)
+    except InputError:
+        return
+    assert chosen == sorted(set(chosen)) and 0 <= chosen[0] and chosen[-1] < count
+    assert [frame for share in shares for frame in share] == chosen and all(shares)
+    assert [frame for batch in batches for frame in batch] == shares[part]
+
+
+@given(TEXT, st.integers(1, 300), st.integers(1, 40))
+def test_a_caption_is_broken_without_loss(text, width, size):
+    font = ImageFont.load_default(size)
+    lines = wrap(text, width, font)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(len(line) == 1 or font.getlength(line.rstrip()) <= width for line in lines)
+
+
+@given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(
+    st.sampled_from(["identity", "frames", "window_length", "x"]), inner)).map(lambda value: json.dumps(value).encode())))
+def test_the_token_route_reads_or_refuses(body):
+    from story_pack.token_route import BadRequest, read_request
+
+    try:
+        identity, frames, window = read_request(body)
+    except BadRequest:
+        return
+    assert isinstance(identity, str) and all(isinstance(frame, str) for frame in frames) and 1 <= window <= 64
+
+
+@given(TEXT, TEXT)
+def test_tokens_are_counted_for_any_text(pack, identity, frames):
+    import sys
+
+    route = sys.modules[f"{pack.__name__}.token_route"]
+    answer = route.answer_for(identity, frames.splitlines(), 10)
+    assert answer["identity"] >= 0 and len(answer["frames"]) == len(frames.splitlines())
+    json.dumps(answer, allow_nan=False)
+
+
+@given(TEXT, TEXT, st.sampled_from(["svr", "svr-eot", "original"]), st.sampled_from([1, 3, 10]))
+def test_any_text_is_encoded_or_refused_by_name(demo, identity, frames, mode, window_length):
+    try:
+        (story, count) = demo.call("StoryPrompt", identity=identity, frames=frames, window_length=window_length)
+        conditioning = demo.svr(story, mode=mode)
+        demo.ipca(story=story)
+    except ValueError as error:
+        assert str(error).startswith(("Story Prompt - ", "SVR Reweight - ", "IPCA Patch - ")), error
+        return
+    assert conditioning[0][0].shape[0] == count and torch.isfinite(conditioning[0][0]).all()
+
+
+@given(st.floats(), st.floats(), st.floats(), st.floats())
+def test_any_number_reweights_or_is_refused_by_name(demo, enhance_alpha, enhance_beta, weaken_alpha, weaken_beta):
+    try:
+        conditioning = demo.svr(enhance_alpha=enhance_alpha, enhance_beta=enhance_beta, weaken_alpha=weaken_alpha, weaken_beta=weaken_beta)
+    except ValueError as error:
+        assert str(error).startswith("SVR Reweight - "), error
+        return
+    assert torch.isfinite(conditioning[0][0]).all()
+
+
+@pytest.mark.parametrize("identity, frames", [
+    ("fox " * 25_000, "in the snow"),
+    ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000))),
+])
+def test_very_long_texts_come_through(pack, identity, frames):
+    import sys
+
+    story = parse_story(identity, frames, 10)
+    assert len(story.frames) == len(frames.splitlines())
+    answer = sys.modules[f"{pack.__name__}.token_route"].answer_for(story.identity, list(story.frames), 10)
+    assert answer["window"] >= 1

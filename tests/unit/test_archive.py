@@ -1,0 +1,71 @@
+"""What the registry would publish: every tracked file less those in .comfyignore. It may do nothing but make pictures."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "open", "system", "popen", "write_text", "write_bytes", "unlink", "rmtree", "mkdir", "import_module", "urlopen"}
+FORBIDDEN_MODULES = {"subprocess", "socket", "urllib", "http", "requests", "pickle", "shelve", "marshal", "ctypes", "importlib", "shutil", "tempfile", "runpy"}
+ALLOWED_MODULES_IN = {"token_route.py": {"aiohttp"}}  # the answer's type of the one route
+BINARY = {".safetensors": {"demo/story-demo.safetensors"}}
+TEXT = {".py", ".js", ".css", ".md", ".json", ".toml", ".txt", ""}
+PICTURES = {".jpg", ".png"}
+
+
+def archive() -> list[str]:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
+    left_out = subprocess.run(["git", "ls-files", "-z", "-i", "-c", "--exclude-from=.comfyignore"], cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
+    return sorted(set(filter(None, tracked)) - set(left_out))
+
+
+FILES = archive()
+
+
+def test_the_archive_has_the_pack_and_nothing_of_the_workshop():
+    assert {"__init__.py", "nodes/story_prompt.py", "demo/model.py", "demo/story-demo.safetensors", "web/story_prompt.js", "locales/en/nodeDefs.json",
+            "workflows/first-story.json", "LICENSE", "pyproject.toml"} <= set(FILES)
+    assert not [name for name in FILES if name.startswith(("tests/", "docs/", "demo/world/", ".ci/"))]
+
+
+def test_the_only_binary_is_the_demo_model():
+    for name in FILES:
+        ending = Path(name).suffix
+        assert ending in TEXT | PICTURES or name in BINARY.get(ending, ()), name
+        if ending in TEXT:
+            (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".py")])
+def test_python_runs_nothing_loads_nothing_and_writes_nothing(name):
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            is_regex = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"
+            assert called not in FORBIDDEN_CALLS or is_regex, f"{name}:{node.lineno} calls {called}"
+            assert not (called == "load" and getattr(getattr(node.func, "value", None), "id", "") == "torch"), f"{name}:{node.lineno} unpickles"
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for module in modules:
+            top = module.split(".")[0]
+            assert top not in FORBIDDEN_MODULES, f"{name}:{node.lineno} imports {module}"
+            assert top != "aiohttp" or top in ALLOWED_MODULES_IN.get(name, ()), f"{name}:{node.lineno} imports {module}"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".js")])
+def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"\beval\(|\bnew Function\b|XMLHttpRequest|WebSocket|https?://|innerHTML|[^i]\.fetch\(|(?<![\w.])fetch\(", text)
+    assert set(re.findall(r"fetchApi\(([^,)]*)", text)) <= {"ROUTE"}
+    assert set(re.findall(r'from "([^"]+)"', text)) <= {"../../scripts/app.js", "../../scripts/api.js", "./element.js", "./frames_text.js"}
+
+
+def test_the_demo_model_is_plain_safetensors():
+    from safetensors import safe_open
+
+    with safe_open(ROOT / "demo/story-demo.safetensors", "pt") as weights:
+        assert len(list(weights.keys())) > 50
+    assert (ROOT / "demo/story-demo.safetensors").stat().st_size <= 12_000_000
