@@ -19,13 +19,19 @@ Reweighting = Callable[[torch.Tensor, Layout, int], torch.Tensor]
 
 
 def tokenize(clip, text: str) -> dict[str, Chunks]:
-    """Every tower's tokens with word ids, in the order of the conditioning's columns."""
+    """Every tower's tokens with word ids, in the order of the conditioning's columns.
+
+    SDXL's refiner has SDXL's tokenizer but reads tower g alone: a tower without an encoder is left out.
+    """
     tokens = clip.tokenize(text, return_word_ids=True)
     unknown = sorted(set(tokens) - set(TOWERS))
     if unknown:
         raise InputError("clip", f"its text encoder {', '.join(unknown)} is not a CLIP tower",
                          "Use the CLIP of an SDXL, SD1.x or SD2.x checkpoint: the method needs a causal CLIP")
-    return {tower: tokens[tower] for tower in TOWERS if tower in tokens}
+    towers = {tower: tokens[tower] for tower in TOWERS if tower in tokens and hasattr(clip.cond_stage_model, f"clip_{tower}")}
+    if not towers:
+        raise InputError("clip", f"it has tokens for {', '.join(tokens)} but no encoder of that name", "Use a stock SDXL, SD1.x or SD2.x CLIP")
+    return towers
 
 
 def encode(clip, tokens: dict[str, Chunks]) -> list[list]:
@@ -38,9 +44,7 @@ def tower_columns(clip, towers: tuple[str, ...], width: int) -> dict[str, slice]
     """Which columns of the conditioning belong to which tower."""
     columns, start = {}, 0
     for tower in towers:
-        encoder = getattr(clip.cond_stage_model, f"clip_{tower}", None)
-        if encoder is None:
-            raise InputError("clip", f"it has tokens for tower {tower} but no encoder clip_{tower}", "Use a stock SDXL, SD1.x or SD2.x CLIP")
+        encoder = getattr(clip.cond_stage_model, f"clip_{tower}")
         stop = start + encoder.transformer.get_input_embeddings().weight.shape[1]
         columns[tower] = slice(start, stop)
         start = stop

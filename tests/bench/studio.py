@@ -26,6 +26,14 @@ class Studio:
         defaults = {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
         return node.execute(**{**defaults, **inputs}).args
 
+    def core(self, node_id, **inputs):
+        """Execute one of ComfyUI's own nodes, of either schema version. Returns its first output."""
+        node = self.nodes[node_id]
+        if hasattr(node, "define_schema"):
+            out = node.execute(**inputs)
+            return out[0] if isinstance(out, tuple) else out.args[0]
+        return getattr(node(), node.FUNCTION)(**inputs)[0]
+
     def prompt(self, identity, frames, window_length=10):
         return self.call("StoryPrompt", identity=identity, frames="\n".join(frames), window_length=window_length)[0]
 
@@ -49,8 +57,7 @@ class Studio:
 
     def identity_tokens(self):
         """Begin token and identity tokens at the beginning of every story prompt, counted by the tokenizer itself."""
-        tower = next(iter(vars(self.clip.tokenizer).values()))
-        tower = tower if hasattr(tower, "tokenizer") else self.clip.tokenizer.clip_l
+        tower = next(part for part in vars(self.clip.tokenizer).values() if hasattr(part, "tokenizer"))
         return len(tower.tokenizer(self.identity)["input_ids"]) - 1
 
     def sample(self, model, positive=None, latent=None, negative=None, steps=3, cfg=4.0, sampler="euler", scheduler="normal", seed=7, **more):

@@ -1,4 +1,4 @@
-"""Small models with random weights in the shapes of SDXL, SD1.5 and SD2.x, made of ComfyUI's own classes.
+"""Small models with random weights in the shapes of SDXL and its relatives, SD1.5 and SD2.x, made of ComfyUI's own classes.
 
 Real tokenizers, real text-encoder and UNet classes, real ModelPatcher; only the widths are small and the weights are
 noise. Everything is seeded: the same shape gives the same model every time.
@@ -8,7 +8,7 @@ import math
 
 import comfy.model_management
 import comfy.sd
-import comfy.supported_models
+import comfy.supported_models as models
 import comfy.supported_models_base
 import torch
 from comfy import sd1_clip, sdxl_clip
@@ -31,21 +31,43 @@ def _unet(context: int, mult: list, depth: list, depth_out: list, depth_middle: 
     }
 
 
+def _xl_head(sizes: int, pooled: int = G_WIDTH) -> dict:
+    """What SDXL and its refiner know beside the text: the pooled vector and `sizes` numbers of picture sizes."""
+    return {"num_classes": "sequential", "adm_in_channels": pooled + sizes * 256, "use_linear_in_transformer": True}
+
+
+def _xl_like(depth: list, depth_out: list, depth_middle: int, context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) -> dict:
+    return _unet(context, [1, 2, 4], depth, depth_out, depth_middle, **_xl_head(6, pooled))
+
+
 def sdxl_unet_config(context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) -> dict:
-    return _unet(context, [1, 2, 4], [0, 0, 2, 2, 3, 3], [0, 0, 0, 2, 2, 2, 3, 3, 3], 3, num_classes="sequential",
-                 adm_in_channels=pooled + 6 * 256, use_linear_in_transformer=True)
+    return _xl_like([0, 0, 2, 2, 3, 3], [0, 0, 0, 2, 2, 2, 3, 3, 3], 3, context, pooled)
 
 
 def sd1_unet_config(context: int = L_WIDTH, **more) -> dict:
     return _unet(context, [1, 2, 4, 4], [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], 1, **more)
 
 
+def _refiner_unet_config() -> dict:
+    return _unet(G_WIDTH, [1, 2, 4, 4], [0, 0, 2, 2, 2, 2, 0, 0], [0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0, 0], 2, **_xl_head(5))
+
+
+def _koala_unet_config() -> dict:
+    return {**_xl_like([0, 2, 5], [0, 0, 2, 2, 5, 5], -2), "num_res_blocks": [1, 1, 1]}
+
+
+_XL_CLIP = (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel)
+_XL_ENCODERS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
+
 SHAPES = {
-    "sdxl": (comfy.supported_models.SDXL, sdxl_unet_config, (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel),
-             {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}),
-    "sd15": (comfy.supported_models.SD15, sd1_unet_config, (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
-             {"clip_l_model_config": _encoder(L_WIDTH)}),
-    "sd2": (comfy.supported_models.SD20, lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True, model_channels=64),
+    "sdxl": (models.SDXL, sdxl_unet_config, _XL_CLIP, _XL_ENCODERS),
+    "sdxl inpaint": (models.SDXL, lambda: {**sdxl_unet_config(), "in_channels": 9}, _XL_CLIP, _XL_ENCODERS),
+    "refiner": (models.SDXLRefiner, _refiner_unet_config, (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLRefinerClipModel), _XL_ENCODERS),
+    "ssd1b": (models.SSD1B, lambda: _xl_like([0, 0, 2, 2, 4, 4], [0, 0, 0, 1, 1, 2, 5, 4, 4], -1), _XL_CLIP, _XL_ENCODERS),
+    "vega": (models.Segmind_Vega, lambda: _xl_like([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], -1), _XL_CLIP, _XL_ENCODERS),
+    "koala": (models.KOALA_700M, _koala_unet_config, _XL_CLIP, _XL_ENCODERS),
+    "sd15": (models.SD15, sd1_unet_config, (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel), {"clip_l_model_config": _encoder(L_WIDTH)}),
+    "sd2": (models.SD20, lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True, model_channels=64),
             (sd2_clip.SD2Tokenizer, sd2_clip.SD2ClipModel), {"clip_h_model_config": _encoder(H_WIDTH)}),
 }
 
@@ -68,10 +90,11 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
         parameter.data = noise.to(parameter.dtype)
 
 
-def toy_model(shape: str = "sdxl", seed: int = 1, dtype: torch.dtype = torch.float32) -> ModelPatcher:
+def toy_model(shape: str = "sdxl", seed: int = 1, dtype: torch.dtype = torch.float32, computed_in: torch.dtype | None = None) -> ModelPatcher:
+    """`dtype` of the weights; where ComfyUI cannot compute in it (fp8), each layer casts to `computed_in`."""
     supported, unet_config, _, _ = SHAPES[shape]
     config = supported(unet_config())
-    config.set_inference_dtype(dtype, None)
+    config.set_inference_dtype(dtype, computed_in)
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)
     return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
@@ -100,14 +123,14 @@ class ToyVAE:
 def other_model(family: str) -> ModelPatcher:
     """Models that IPCA must refuse: a transformer, a video UNet, a UNet without cross-attention."""
     if family == "sd3":
-        config = comfy.supported_models.SD3({"in_channels": 16, "patch_size": 2, "depth": 1, "pos_embed_max_size": 8, "adm_in_channels": 64,
+        config = models.SD3({"in_channels": 16, "patch_size": 2, "depth": 1, "pos_embed_max_size": 8, "adm_in_channels": 64,
                                              "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 32, "out_features": 64}}})
     elif family == "svd":
-        config = comfy.supported_models.SVD_img2vid({**sd1_unet_config(), "in_channels": 8, "num_classes": "sequential", "adm_in_channels": 768,
+        config = models.SVD_img2vid({**sd1_unet_config(), "in_channels": 8, "num_classes": "sequential", "adm_in_channels": 768,
                                                      "use_temporal_attention": True, "use_temporal_resblock": True, "video_kernel_size": [3, 1, 1], "merge_strategy": "learned_with_images", "extra_ff_mix_layer": True, "use_spatial_context": True})
         config.unet_config["num_head_channels"] = 32
     else:
-        config = comfy.supported_models.SD15(_unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0))
+        config = models.SD15(_unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0))
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, "", device=torch.device("cpu"))
     return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())

@@ -21,7 +21,8 @@ def nodes(pack):
     """ComfyUI's own table of node classes, ours among them."""
     import nodes
 
-    inprocess.load_core_extras("custom_sampler", "hooks", "pag", "sag")
+    inprocess.load_core_extras("attention_multiply", "cfg", "custom_sampler", "differential_diffusion", "freelunch", "fresca", "hooks", "hypertile",
+                               "model_advanced", "model_downscale", "pag", "perpneg", "sag", "tcfg", "tomesd", "torch_compile")
     return nodes.NODE_CLASS_MAPPINGS
 
 

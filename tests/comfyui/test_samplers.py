@@ -1,0 +1,34 @@
+"""KSampler's samplers and schedulers: IPCA in a range of steps, against the bias form at the same sigmas.
+
+Every sampler and every scheduler comes up here; `make fuzz` runs each with each.
+"""
+
+import os
+
+import comfy.samplers
+import pytest
+from bench.references import LogBias
+from bench.studio import relative
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchsde", "ignore:To copy construct from a tensor", "ignore:Converting a tensor with requires_grad")
+STEPS = 3
+STRENGTH = 8.0
+ROUNDING = 1e-5
+SAMPLERS, SCHEDULERS = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler.SCHEDULERS
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_step_range(studio, sampler):
+    """On in the second step alone. What a sampler evaluates between two steps belongs to the earlier one."""
+    s = studio("sd15")
+    positive, latent = s.story_batch(select="1")
+    first = SAMPLERS.index(sampler) % len(SCHEDULERS)
+    moved = []
+    for scheduler in SCHEDULERS if "FUZZ" in os.environ else (SCHEDULERS[first], SCHEDULERS[first - 1]):
+        sigmas = comfy.samplers.KSampler(s.model, STEPS, "cpu", sampler, scheduler).sigmas.tolist()
+        reference = LogBias(s.model, s.frames, s.identity_tokens(), strength=STRENGTH, active=lambda sigma: sigmas[2] * 1.0001 < sigma <= sigmas[1] * 1.0001).model
+        ours, expected, plain = (s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
+                                 for model in (s.ipca(strength=STRENGTH, start_at_step=1, end_at_step=2), reference, s.model))
+        assert relative(ours, expected) < ROUNDING, scheduler
+        moved.append(relative(plain, expected))
+    assert max(moved) > 10 * ROUNDING, "it must make a difference, or the comparison says nothing"
