@@ -1,7 +1,11 @@
 """One Prompt, One Story: one character over a whole series of pictures, with no training, adapter or reference picture."""
 
-from . import token_route
-from .nodes import NODES
+from . import core
+
+core.check()
+
+from . import token_route  # noqa: E402
+from .nodes import NODES  # noqa: E402
 
 NODE_CLASS_MAPPINGS = dict(NODES)
 NODE_DISPLAY_NAME_MAPPINGS = {node_id: node.GET_SCHEMA().display_name for node_id, node in NODES.items()}

@@ -9,7 +9,7 @@ from ..ipca.blocks import chosen_sites
 from ..ipca.memory import remember
 from ..svr.encode import encode, prompt_layouts
 from ..svr.story import Story
-from .common import CATEGORY, StoryType
+from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
 MAX_STEP = 10000
 MAX_STRENGTH = 10.0
@@ -52,6 +52,9 @@ class IPCAPatch(io.ComfyNode):
     def execute(cls, model, clip, story: Story, blocks: str, start_at_step: int, end_at_step: int, dropout: float,
                 protect_identity: bool, strength: float, dropout_seed: int) -> io.NodeOutput:
         with reported_by("IPCA Patch"):
+            require_model(model)
+            require_clip(clip)
+            require_story(story)
             unet = unet_of(model)
             chosen_sites(unet, blocks)
             require_number("dropout", dropout, 0, 1, "0 is off; 0.01 to 0.1 is useful")

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..errors import InputError, reported_by
 from ..svr.selection import batches_of, parse_selection, share_of
 from ..svr.story import Story
-from .common import CATEGORY, StoryType
+from .common import CATEGORY, StoryType, require_conditioning, require_latent, require_story
 from .slicing import slice_conditioning, slice_latent
 
 NOISE = ["shared", "per frame"]
@@ -51,6 +51,10 @@ class StoryBatch(io.ComfyNode):
     def execute(cls, story: Story, frames: list, width: int, height: int, noise: str, select: str, frames_per_batch: int,
                 part_index: int, parts: int, latent: dict | None = None) -> io.NodeOutput:
         with reported_by("Story Batch"):
+            require_story(story)
+            require_conditioning("frames", frames)
+            if latent is not None:
+                require_latent("latent", latent)
             count = len(story.frames)
             _check_rows(frames, count)
             if noise not in NOISE:

@@ -8,7 +8,7 @@ from PIL import Image
 from ..errors import InputError, reported_by, require_number
 from ..log import warn_rarely
 from ..sheet.draw import PAPER, STYLES, Look, draw_sheet
-from .common import CATEGORY
+from .common import CATEGORY, require_pictures
 
 MAX_COLUMNS = 64
 MAX_PANEL = 8192
@@ -51,6 +51,8 @@ class StorySheet(io.ComfyNode):
         with reported_by("Story Sheet"):
             look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
             _check(look)
+            for batch in images:
+                require_pictures("images", batch)
             pictures = [_picture(picture) for batch in images for picture in batch]
             texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
             if texts and len(texts) != len(pictures):

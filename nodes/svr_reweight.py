@@ -6,7 +6,7 @@ from ..errors import InputError, reported_by, require_number
 from ..svr.encode import encode_story, reweighting_for
 from ..svr.reweight import Weights
 from ..svr.story import Story
-from .common import CATEGORY, StoryType
+from .common import CATEGORY, StoryType, require_clip, require_story
 
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
@@ -47,6 +47,8 @@ class SVRReweight(io.ComfyNode):
     def execute(cls, clip, story: Story, mode: str, enhance_alpha: float, enhance_beta: float, weaken_alpha: float,
                 weaken_beta: float, pooled: str) -> io.NodeOutput:
         with reported_by("SVR Reweight"):
+            require_clip(clip)
+            require_story(story)
             if enhance_alpha < 0:
                 raise InputError("enhance_alpha", f"{enhance_alpha} is negative", "The published code's -0.01 is 0.01 here: leave out the sign")
             require_number("enhance_alpha", enhance_alpha, 0, MAX_ALPHA, "0.001 to 0.02 is useful")

@@ -155,6 +155,8 @@ async def _follow(events, prompt_id: str, progress: Callable) -> None:
             progress(data["node"], data["value"] / data["max"])
         elif kind == "execution_error":
             raise PromptFailed(f"{data['exception_type']}: {data['exception_message']}")
+        elif kind == "execution_interrupted":
+            raise PromptFailed("interrupted")
         elif kind == "executing" and data["node"] is None:  # sent once the history is written
             return
     raise PromptFailed("the server closed the connection")

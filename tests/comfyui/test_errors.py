@@ -81,6 +81,23 @@ def test_ipca_inputs(s, inputs, name, words):
     refused("IPCA Patch", name, lambda: s.ipca(**inputs), *words)
 
 
+@pytest.mark.parametrize("wrong", [None, "x", 3, [], {}])
+def test_what_is_no_such_socket(s, wrong):
+    """A script or a broken workflow can put anything there; a checkpoint without a text encoder gives None."""
+    for name, node, call in [
+        ("clip", "SVR Reweight", lambda: s.call("SVRReweight", clip=wrong, story=s.story)),
+        ("story", "SVR Reweight", lambda: s.call("SVRReweight", clip=s.clip, story=wrong)),
+        ("model", "IPCA Patch", lambda: s.call("IPCAPatch", model=wrong, clip=s.clip, story=s.story)),
+        ("clip", "IPCA Patch", lambda: s.call("IPCAPatch", model=s.model, clip=wrong, story=s.story)),
+        ("story", "IPCA Patch", lambda: s.call("IPCAPatch", model=s.model, clip=s.clip, story=wrong)),
+        ("story", "Story Batch", lambda: s.call("StoryBatch", story=wrong, frames=s.frames)),
+        ("frames", "Story Batch", lambda: s.call("StoryBatch", story=s.story, frames=wrong)),
+    ]:
+        refused(node, name, call, "no ", name.upper() if name != "frames" else "CONDITIONING", "Connect")
+    if wrong is not None:
+        refused("Story Batch", "latent", lambda: s.call("StoryBatch", story=s.story, frames=s.frames, latent=wrong), "LATENT")
+
+
 def test_clip_and_model_that_do_not_fit(s, studio, models):
     refused("IPCA Patch", "clip", lambda: studio("sd15").ipca(models("sdxl")[0]), "32", "96")
 
