@@ -3,7 +3,7 @@
 
 run := tests/bench/run
 
-.PHONY: demo test fuzz serve bench train evidence setup clean
+.PHONY: demo test fuzz serve bench pictures train evidence setup clean
 
 demo: setup
 	$(run) tests/render_demo.py
@@ -12,16 +12,23 @@ test:
 	tests/bench/setup.sh test
 	$(run) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
 
-# The property-based tests with thousands of random cases each: FUZZ=5000 make fuzz
+# By night: the property-based tests with thousands of random cases each (FUZZ=5000 make fuzz), every sampler with every
+# scheduler, and torch.compile with its default back end.
 fuzz:
 	tests/bench/setup.sh test
-	FUZZ=$${FUZZ:-2000} $(run) -m pytest -c tests/pytest.ini --rootdir tests tests/fuzz $(PYTEST)
+	FUZZ=$${FUZZ:-2000} $(run) -m pytest -c tests/pytest.ini --rootdir tests tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_core_nodes.py $(PYTEST)
 
 serve: setup
 	$(run) tests/bench/launch.py
 
 bench: setup
 	$(run) tests/benchmark.py
+
+# The pictures in the README, the help pages and the template browser, made again in the real page.
+pictures:
+	tests/bench/setup.sh test
+	$(run) tests/pictures.py
+	$(run) -m demo gallery
 
 # The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it.
 train: setup

@@ -3,6 +3,20 @@
 FOLDER = "one-prompt-one-story"
 
 
+def wait_for_app(page) -> None:
+    """Until the page has started and knows our nodes."""
+    page.wait_for_function("!!(window.app && window.app.graph && window.app.extensionManager)", timeout=60_000)
+    page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
+
+
+def click_template(page, name: str) -> None:
+    """Open a workflow by hand: the template browser, the pack's group, the card."""
+    page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text(FOLDER, exact=False).first.click()
+    page.get_by_text(name, exact=True).first.click()
+    page.wait_for_function("app.graph._nodes.some(node => node.type === 'StoryPrompt')")
+
+
 def open_template(page, name: str) -> None:
     """Load a workflow the way the template browser does: fetch it from the server and give it to the app."""
     page.evaluate(

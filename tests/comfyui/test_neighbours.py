@@ -1,6 +1,7 @@
 """Other packs at the same attn2: the sum is the neighbour's own output plus our residual, whoever came first."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -186,6 +187,33 @@ def test_no_module_and_no_big_tensor_is_held_between_runs(s):
     tensors = [value for value in seen.values() if torch.is_tensor(value)]
     rows = sum(tensor.numel() for tensor in tensors)
     assert 0 < rows <= 2 * s.identity_tokens() * tensors[0].shape[-1], "nothing beyond the memory's own few rows"
+
+
+class BiasAtTheBeginning(LogBias):
+    """The bias on a context that another patch has made longer: the identity's keys are still the first ones."""
+
+    def attend(self, q, k, v, extra_options):
+        bias = torch.zeros(q.shape[0], 1, 1, k.shape[1])
+        bias[extra_options["reference_rows"], ..., :self.keys] = math.log(2)
+        return attention_basic(q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1))
+
+
+def test_a_patch_that_changes_the_context(s):
+    """attn2_patch users add tokens or scale them, for every row, before keys and values are made."""
+    def extend(model):
+        def patch(n, context, value, extra_options):
+            more = 0.5 * context[:, -5:].flip(1)
+            return n, torch.cat([context, more], 1), torch.cat([value, 2 * more], 1)
+
+        patched = model.clone()
+        patched.set_model_attn2_patch(patch)
+        return patched
+
+    expected = s.sample(extend(BiasAtTheBeginning(s.model, s.frames, s.identity_tokens()).model))
+    assert relative(s.sample(extend(s.ipca())), expected) < ROUNDING
+    assert relative(s.sample(s.ipca(extend(s.model))), expected) < ROUNDING
+    assert relative(s.sample(extend(s.model)), expected) > 100 * ROUNDING
+    assert relative(s.sample(s.ipca()), expected) > 100 * ROUNDING
 
 
 def test_a_batch_that_another_node_expanded_is_left_alone_with_one_warning(s, caplog):

@@ -1,6 +1,7 @@
 """The real page: ComfyUI's own and the newest there is, each with classic nodes and with Nodes 2.0."""
 
 import pytest
+from bench.page import wait_for_app
 
 
 @pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
@@ -13,8 +14,7 @@ def page(request, browser):
     page.on("console", lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None)
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
     page.goto(server.url, timeout=60_000)
-    page.wait_for_function("window.app && window.app.graph && window.app.extensionManager", timeout=60_000)
-    page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
+    wait_for_app(page)
     page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes == "nodes 2.0")
     page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=nodes == "nodes 2.0")
     yield page

@@ -3,8 +3,23 @@
 import json
 
 import pytest
-from bench.page import FOLDER, open_template, queue
+from bench.page import FOLDER, click_template, open_template, queue, wait_for_app, widget
 from bench.workflow import load, names, to_api
+
+
+def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
+    click_template(page, "first-story")
+    assert sorted(page.evaluate("app.graph._nodes.map(node => node.type)")) == sorted(node["type"] for node in load("first-story")["nodes"])
+    page.wait_for_selector(".opos-frames li")
+    field = page.locator(".opos-frames li input[type=text]").nth(1)
+    field.fill("sailing at sea")
+    page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()")  # the page does so after a pause
+    page.wait_for_timeout(1500)  # and keeps the draft a moment later
+    page.reload()
+    wait_for_app(page)
+    page.wait_for_function("app.graph._nodes.some(node => node.type === 'StoryPrompt')")
+    assert widget(page, "StoryPrompt", "frames").split("\n")[1] == "sailing at sea"
+    assert page.locator(".opos-frames li input[type=text]").nth(1).input_value() == "sailing at sea"
 
 
 @pytest.mark.parametrize("name", names())

@@ -105,6 +105,26 @@ def test_a_text_from_another_node_is_left_to_the_run(editor):
     assert not editor.locator(ROWS).first.is_visible()
 
 
+def test_inside_a_subgraph_the_editor_works_as_outside(editor):
+    editor.evaluate("""() => {
+        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
+        const made = app.canvas.graph.convertToSubgraph(new Set([story]));
+        app.canvas.openSubgraph(made.subgraph, made.node);
+    }""")
+    editor.wait_for_function("app.canvas.graph._nodes.length === 1")
+    editor.evaluate("""() => {
+        const node = app.canvas.graph._nodes[0];
+        app.canvas.ds.scale = 0.9;
+        app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
+        app.canvas.setDirty(true, true);
+    }""")
+    editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
+    row(editor, 1).locator("input[type=text]").fill("at sea")
+    prompt = editor.evaluate("app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)")
+    assert prompt["frames"].split("\n")[0] == "at sea"
+    editor.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")
+
+
 def test_without_the_route_the_budget_is_silent(editor):
     editor.route("**/one-prompt-one-story/tokens", lambda route: route.fulfill(status=404, body="no"))
     row(editor, 1).locator("input[type=text]").fill("in the sun")
