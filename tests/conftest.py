@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 import types
 from pathlib import Path
@@ -15,9 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 package = types.ModuleType("story_pack")
 package.__path__ = [str(Path(__file__).resolve().parents[1])]
 sys.modules["story_pack"] = package
-
-# The page's first-run dialogs, which would cover the graph.
-SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +31,7 @@ def newest_page_server(tmp_path_factory):
 
 
 def prepared_server(folder: Path, *options: str):
+    from bench.page import SETTINGS
     from bench.server import Server
 
     (folder / "user" / "default").mkdir(parents=True)
@@ -76,16 +73,15 @@ def story_prompt(client):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium. Without one the page tests are skipped, but never in CI."""
+    from bench.page import FLAGS, chromium_path
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = chromium_path()
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium, and CI must run the page tests")
         pytest.skip("there is no Chromium: install it to run the page tests")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
         chromium.close()

@@ -5,22 +5,19 @@ All of them come from the bundled workflows: run on the demo model where that ca
 
 import io
 import json
-import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.inprocess import ROOT
-from bench.page import FOLDER, open_template, queue
+from bench.page import FLAGS, FOLDER, SETTINGS, chromium_path, open_template, queue, wait_for_app
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
-SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False,
-            "Comfy.VersionCompatibility.DisableWarnings": True, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
 FIT = """() => {
     const boxes = app.graph._nodes.map(node => node.getBounding());
@@ -112,19 +109,18 @@ def photograph_node(page, node_type: str, path: Path) -> None:
 
 def comfyui(folder: Path) -> Server:
     (folder / "user/default").mkdir(parents=True)
-    (folder / "user/default/comfy.settings.json").write_text(json.dumps(SETTINGS))
+    (folder / "user/default/comfy.settings.json").write_text(json.dumps(BARE))
     return Server(folder)
 
 
 @contextmanager
 def browser_page(url: str, focus: bool = False):
     """The page, without its menus where `focus` is set."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         page = chromium.new_page(viewport={"width": 1640, "height": 900})
         page.goto(url, timeout=60_000)
-        page.wait_for_function("!!(window.app && window.app.canvas && LiteGraph.registered_node_types.StorySheet)", timeout=60_000)
+        wait_for_app(page)
         page.wait_for_timeout(2500)
         if focus:
             page.evaluate("app.extensionManager.command.execute('Workspace.ToggleFocusMode')")

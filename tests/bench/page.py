@@ -1,6 +1,15 @@
 """What an artist does in the page, in short calls."""
 
+import shutil
+
 FOLDER = "one-prompt-one-story"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# The page's first-run dialogs and extras, which would cover the graph.
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}
+
+
+def chromium_path() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def wait_for_app(page) -> None:
