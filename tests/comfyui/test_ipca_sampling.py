@@ -140,31 +140,31 @@ def test_dropout_is_reproducible_and_between_on_and_off(s):
     assert relative(s.sample(s.ipca(dropout=1.0)), plain) < ROUNDING, "all of the memory dropped is no memory"
 
 
-def test_dual_cfg_numbers_the_negative_zero(s, nodes):
+def test_dual_cfg_numbers_the_negative_zero(s):
     """DualCFGGuider passes [negative, middle, positive]: index 0 is not the positive there."""
     positive, latent = s.story_batch()
     middle = [[s.encode("a dog in the rain")[0][0], dict(s.negative[0][1])]]
 
     def guided(model):
-        return nodes["DualCFGGuider"].execute(model, positive, middle, s.negative, 4.0, 3.0, "regular").args[0]
+        return s.core("DualCFGGuider", model=model, cond1=positive, cond2=middle, negative=s.negative, cfg_conds=4.0, cfg_cond2_negative=3.0, style="regular")
 
     ours = s.sample_with(guided(s.ipca()), latent)
     assert relative(ours, s.sample_with(guided(bias_form(s)), latent)) < ROUNDING
     assert relative(ours, s.sample_with(guided(s.model), latent)) > 100 * ROUNDING
 
 
-def test_with_pag_on_top(s, nodes):
+def test_with_pag_on_top(s):
     def pag(model):
-        return nodes["PerturbedAttentionGuidance"].execute(model, 3.0).args[0]
+        return s.core("PerturbedAttentionGuidance", model=model, scale=3.0)
 
     assert relative(s.sample(pag(s.ipca())), s.sample(pag(bias_form(s)))) < ROUNDING
     assert relative(s.sample(s.ipca(pag(s.model))), s.sample(pag(bias_form(s)))) < ROUNDING
 
 
-def test_with_sag_on_top(s, nodes):
+def test_with_sag_on_top(s):
     """Self-attention guidance runs the negative alone, numbered 0."""
     def sag(model):
-        return nodes["SelfAttentionGuidance"].execute(model, 0.5, 2.0).args[0]
+        return s.core("SelfAttentionGuidance", model=model, scale=0.5, blur_sigma=2.0)
 
     positive, latent = s.story_batch(width=128, height=128)
     ours = s.sample(sag(s.ipca()), positive, latent)
