@@ -23,11 +23,11 @@ def click_template(page, name: str) -> None:
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text(FOLDER, exact=False).first.click()
     page.get_by_text(name, exact=True).first.click()
-    page.wait_for_function("app.graph._nodes.some(node => node.type === 'StoryPrompt')")
+    page.wait_for_function("name => app.extensionManager.workflow.activeWorkflow?.filename?.startsWith(name) && app.graph._nodes.some(node => node.type === 'StoryPrompt')", arg=name)
 
 
 def open_template(page, name: str) -> None:
-    """Load a workflow the way the template browser does: fetch it from the server and give it to the app."""
+    """Load a workflow as the template browser does, without its clicks: fetch it from the server and give it to the app."""
     page.evaluate(
         """async ([folder, name]) => {
             const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);

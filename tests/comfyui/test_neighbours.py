@@ -127,8 +127,11 @@ def test_replacing_keeps_the_neighbours(s, whole_block):
 
 
 def shallow_clone(monkeypatch):
-    """Newer cores share patch objects between clones: dicts and lists are copied, what they hold is not."""
+    """Newer cores share patch objects between clones: dicts and lists are copied, what they hold is not. Older ones are made to."""
     import comfy.model_patcher
+
+    if not hasattr(comfy.model_patcher, "copy"):
+        return
 
     def copied(value, memo=None):
         if isinstance(value, dict):

@@ -139,7 +139,7 @@ def test_progress_and_interruption(s, monkeypatch):
     seen = []
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *args, **kwargs: seen.append((value, total)))
     s.svr(s.prompt(s.identity, FRAMES, window_length=2))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen[0] == (1, 3) and seen[-1] == (3, 3) and set(seen) <= {(1, 3), (2, 3), (3, 3)}  # newer cores leave out what comes too fast
     comfy.model_management.interrupt_current_processing(True)
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         s.svr()

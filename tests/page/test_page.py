@@ -24,10 +24,10 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 
 @pytest.mark.parametrize("name", names())
 def test_a_workflow_opens_as_it_was_saved(page, name):
-    open_template(page, name)
+    click_template(page, name)
+    page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
     nodes = page.evaluate("app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
                           " box: Array.from(node.getBounding())}))")
-    assert len(nodes) == len(load(name)["nodes"])
     assert all(node["known"] for node in nodes), "missing nodes"
     for index, node in enumerate(nodes):
         for other in nodes[:index]:
