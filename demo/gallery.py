@@ -39,10 +39,10 @@ def main() -> None:
         for value, row in rows.items():
             told, _ = evidence.render(studio, STORY, row, SEED)
             pictures += [enlarged(picture) for picture in told]
-            captions += [f"{name} {value}" if index == 0 else "" for index in range(len(told))]
+            captions += [str(value) if index == 0 else "" for index in range(len(told))]
         look = draw.Look(columns=len(STORY["frames"]), margin=8, font_size=12, numbers=False)
         path = ROOT / "docs" / f"gallery-{name}.png"
-        draw.draw_sheet(pictures, captions, "", look)[0].quantize(128).save(path, optimize=True)
+        draw.draw_sheet(pictures, captions, name, look)[0].quantize(128).save(path, optimize=True)
         print(f"gallery: {path.relative_to(ROOT)}", flush=True)
 
 

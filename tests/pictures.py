@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.inprocess import ROOT
-from bench.page import FLAGS, FOLDER, SETTINGS, chromium_path, open_template, queue, wait_for_app
+from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, open_template, queue, wait_for_app
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from PIL import Image
@@ -57,8 +57,7 @@ def make_storyboard(client: Client, name: str) -> None:
 
 
 def photograph_template_browser(page) -> None:
-    page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-    page.get_by_text(FOLDER, exact=False).first.click()
+    browse_templates(page)
     page.wait_for_timeout(4000)
     save(screenshot(page), DOCS / "step-1-templates.jpg", (1100, 900))
 

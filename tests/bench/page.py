@@ -18,11 +18,17 @@ def wait_for_app(page) -> None:
     page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
 
 
-def click_template(page, name: str) -> None:
-    """Open a workflow by hand: the template browser, the pack's group, the card."""
+def browse_templates(page):
+    """The template browser, with the pack's group open."""
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-    page.get_by_text(FOLDER, exact=False).first.click()
-    page.get_by_text(name, exact=True).first.click()
+    browser = page.get_by_role("dialog").last
+    browser.get_by_text(FOLDER).first.click()
+    return browser
+
+
+def click_template(page, name: str) -> None:
+    """Open a workflow by hand."""
+    browse_templates(page).get_by_text(name, exact=True).first.click()
     page.wait_for_function("name => app.extensionManager.workflow.activeWorkflow?.filename?.startsWith(name) && app.graph._nodes.some(node => node.type === 'StoryPrompt')", arg=name)
 
 
