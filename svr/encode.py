@@ -37,7 +37,10 @@ def tokenize(clip, text: str) -> dict[str, Chunks]:
 def encode(clip, tokens: dict[str, Chunks]) -> list[list]:
     """ComfyUI's own encoding of the tokens: CLIP skip, LoRAs and scheduled hooks are all in there."""
     bare = {tower: [[pair[:2] for pair in chunk] for chunk in chunks] for tower, chunks in tokens.items()}
-    return clip.encode_from_tokens_scheduled(bare, show_pbar=False)
+    entries = clip.encode_from_tokens_scheduled(bare, show_pbar=False)
+    if not all(torch.isfinite(cond).all() for cond, _ in entries):
+        raise InputError("story", "its encoded text is not finite", "Look for a weight that is too large, like (fox:1e999), or a broken embedding or LoRA")
+    return entries
 
 
 def tower_columns(clip, towers: tuple[str, ...], width: int) -> dict[str, slice]:

@@ -49,6 +49,12 @@ def test_parentheses_that_swallow_the_next_phrase(s, identity, frames, named):
     refused("SVR Reweight", "story", lambda: s.svr(s.prompt(identity, frames)), f"'{named}'")
 
 
+@pytest.mark.parametrize("mode", ["svr", "original"])
+def test_a_weight_beyond_all_numbers(s, mode):
+    refused("SVR Reweight", "story", lambda: s.svr(s.prompt("a fox", ["sea", "(snow:1e999)"]), mode=mode), "not finite", "weight")
+    refused("IPCA Patch", "story", lambda: s.ipca(story=s.prompt("a (fox:1e999)", ["sea"])), "not finite", "weight")
+
+
 @pytest.mark.parametrize("frames", [["smile :)", "sea"], ["(in snow:1.2)", r"a \(plain\) one"], ["sea", "sad :("]])
 def test_parentheses_that_harm_nobody_are_let_be(s, frames):
     assert s.svr(s.prompt("a fox", frames))[0][0].shape[0] == 2
