@@ -65,7 +65,7 @@ def test_every_frame_comes(runs):
 def test_memory_grows_by_the_pictures_alone(runs):
     """ComfyUI keeps all pictures of a run until it is saved; sampling adds nothing to that, however long the story is."""
     grown = runs[200][2] - runs[20][2]
-    assert grown < 3 * 180 * PICTURE_BYTES, f"{grown / 2**20:.0f} MiB for 180 frames more"
+    assert grown < 4 * 180 * PICTURE_BYTES, f"{grown / 2**20:.0f} MiB for 180 frames more"
 
 
 def test_cost_is_linear(runs):
