@@ -21,7 +21,7 @@ from bench.studio import Studio
 from PIL import Image
 
 from . import judge as judging
-from .measure import colour_distance, scene_of
+from .measure import as_bytes, colour_distance, scene_of
 from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
 from .world.palette import COLOUR_NAMES, PATTERNS
 from .world.render import NAMES, sheet
@@ -128,8 +128,7 @@ def tell(job: tuple[int, dict, dict[str, Row]]) -> dict[str, tuple[dict[str, flo
     told = {}
     for name, row in rows.items():
         pictures, seconds = render(studio, story, row, seed)
-        pixels = ((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-        told[name] = {**measure(pictures, story, judge), "seconds": seconds}, pixels
+        told[name] = {**measure(pictures, story, judge), "seconds": seconds}, as_bytes(pictures)
     return told
 
 

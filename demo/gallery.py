@@ -5,11 +5,13 @@ One story, one seed; every row of a sheet is the whole story with another value 
 
 import sys
 
-import torch
+import numpy as np
+from bench import inprocess
 from PIL import Image
 
 from . import evidence
 from .evidence import ROOT, Row
+from .measure import as_bytes
 
 SEED = 5
 ZOOM = 3
@@ -33,12 +35,12 @@ SHEETS = {
 
 def main() -> None:
     studio, _ = evidence.equipment()
-    draw = sys.modules[f"{studio.nodes['StorySheet'].__module__.rsplit('.nodes.', 1)[0]}.sheet.draw"]
+    draw = sys.modules[f"{inprocess.load_pack().__name__}.sheet.draw"]
     for name, rows in SHEETS.items():
         pictures, captions = [], []
         for value, row in rows.items():
             told, _ = evidence.render(studio, STORY, row, SEED)
-            pictures += [enlarged(picture) for picture in told]
+            pictures += [enlarged(picture) for picture in as_bytes(told)]
             captions += [str(value) if index == 0 else "" for index in range(len(told))]
         look = draw.Look(columns=len(STORY["frames"]), margin=8, font_size=12, numbers=False)
         path = ROOT / "docs" / f"gallery-{name}.png"
@@ -46,9 +48,8 @@ def main() -> None:
         print(f"gallery: {path.relative_to(ROOT)}", flush=True)
 
 
-def enlarged(picture: torch.Tensor) -> Image.Image:
-    """[3, 32, 32] in -1..1 to a picture of ZOOM times that size."""
-    pixels = ((picture + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+def enlarged(pixels: np.ndarray) -> Image.Image:
+    """[32, 32, 3] bytes to a picture of ZOOM times that size."""
     return Image.fromarray(pixels.repeat(ZOOM, 0).repeat(ZOOM, 1))
 
 

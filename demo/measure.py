@@ -1,4 +1,4 @@
-"""Measures on generated pictures that need no trained judge: how far a character's colours differ, which scene it stands in.
+"""Generated pictures as bytes, and measures on them that need no trained judge: how far a character's colours differ, which scene it stands in.
 
 The world helps: a kind is always drawn in the same place, and a scene has one background. Pictures are float
 [n, 3, 32, 32] in -1..1.
@@ -11,6 +11,11 @@ from .world.characters import character_map
 from .world.palette import BODY, COAT, NONE
 from .world.props import PROP_NAMES, overlay
 from .world.scenes import SCENE_NAMES, background
+
+
+def as_bytes(pictures: torch.Tensor) -> np.ndarray:
+    """Pictures as they are shown: bytes [n, 32, 32, 3]."""
+    return ((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def identity_colours(picture: torch.Tensor, kind: str, prop: str) -> torch.Tensor:

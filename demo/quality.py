@@ -9,6 +9,7 @@ from bench.studio import encode_each
 from PIL import Image
 
 from . import judge as judging
+from .measure import as_bytes
 from .model import load_demo_model
 from .world.captions import draw_story
 from .world.render import sheet
@@ -42,8 +43,7 @@ def measure(count: int, picture_path: str | None) -> None:
     for attribute, values in right.items():
         print(f"{attribute}: {np.mean(values):.3f} of {len(values)}")
     if picture_path:
-        pixels = ((torch.cat(shown)[:70] + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-        Image.fromarray(sheet(pixels, 14, zoom=3)).save(picture_path)
+        Image.fromarray(sheet(as_bytes(torch.cat(shown)[:70]), 14, zoom=3)).save(picture_path)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,7 @@
+// What both of our parts of the page need: DOM elements, and a node's widgets.
+
+import { app } from "../../scripts/app.js";
+
 // A DOM element in one call: element("button", {class: "x", onclick: f}, "text", child).
 
 export function element(tag, attributes = {}, ...children) {
@@ -42,6 +46,25 @@ export function watchWidgets(node, names, changed) {
             return result;
         };
     }
+}
+
+const widgetOf = (node, name) => node.widgets.find((widget) => widget.name === name);
+
+// A text widget's value, and writing it as if it had been typed.
+export const textIn = (node, name) => String(widgetOf(node, name)?.value ?? "");
+
+export function write(node, name, text) {
+    const widget = widgetOf(node, name);
+    widget.value = text;
+    widget.callback?.(text);
+    app.graph?.setDirtyCanvas?.(true, true);
+}
+
+// Makes the node as high as its widgets need, never lower.
+export function growToFit(node) {
+    const [width, height] = node.size;
+    const needed = node.computeSize()[1];
+    if (height < needed) node.setSize([width, needed]);
 }
 
 // Whether an input's text comes from another node, so that it is not known before the run.

@@ -1,18 +1,18 @@
 // IPCA Patch in the page: its blocks as the U that the UNet is. It only writes the plain `blocks` text.
 
 import { app } from "../../scripts/app.js";
-import { addPart, element, isLinked, loadStyle, watchWidgets } from "./element.js";
+import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
 
 // Cross-attention of the model families, in running order, `top` the first level that has any;
 // `latent` is the side of level 0 at the family's own picture size.
-export const FAMILIES = {
+const FAMILIES = {
     "SDXL": { levels: 3, top: 1, latent: 128, picture: 1024, blocks: ["down1", "down2", "mid", "up0", "up1"] },
     "SD1.x, SD2.x": { levels: 4, top: 0, latent: 64, picture: 512, blocks: ["down0", "down1", "down2", "mid", "up1", "up2", "up3"] },
     "Story Demo Model": { levels: 2, top: 1, latent: 16, picture: 256, blocks: ["down1", "mid", "up0"] },
 };
 const LEVEL_HEIGHT = 30;
 
-export function presetsOf(blocks) {
+function presetsOf(blocks) {
     const downs = blocks.filter((name) => name.startsWith("down"));
     const ups = blocks.filter((name) => name.startsWith("up"));
     const coarse = blocks.filter((name) => name === "mid" || name === downs.at(-1) || name === ups[0]);
@@ -20,13 +20,15 @@ export function presetsOf(blocks) {
     return fine.length ? { all: blocks, coarse, fine } : { all: blocks, coarse };
 }
 
-export function chosenOf(text, blocks) {
+const namesIn = (text) => text.toLowerCase().split(/[\s,;]+/).filter(Boolean);
+
+function chosenOf(text, blocks) {
     const presets = presetsOf(blocks);
-    const names = text.toLowerCase().split(/[\s,;]+/).filter(Boolean);
+    const names = namesIn(text);
     return blocks.filter((name) => names.some((named) => (presets[named] ?? [named]).includes(name)));
 }
 
-export function textOfBlocks(chosen, blocks) {
+function textOfBlocks(chosen, blocks) {
     return chosen.length === blocks.length ? "all" : chosen.join(", ");
 }
 
@@ -51,19 +53,16 @@ class BlocksPicture {
     }
 
     get text() {
-        return String(this.node.widgets.find((widget) => widget.name === "blocks").value ?? "");
+        return textIn(this.node, "blocks");
     }
 
     write(text) {
-        const widget = this.node.widgets.find((w) => w.name === "blocks");
-        widget.value = text;
-        widget.callback?.(text);
-        app.graph?.setDirtyCanvas?.(true, true);
+        write(this.node, "blocks", text);
     }
 
     // The family that has every named block, if the one shown lacks some; else the one of the loader that the model comes from.
     refresh() {
-        const named = this.text.toLowerCase().split(/[\s,;]+/).filter((name) => /^(down|up)\d+$|^mid$/.test(name));
+        const named = namesIn(this.text).filter((name) => /^(down|up)\d+$|^mid$/.test(name));
         const holds = (family) => named.every((name) => FAMILIES[family].blocks.includes(name));
         if (loaderOf(this.node) === "StoryDemoModel") this.family.value = "Story Demo Model";
         if (!holds(this.family.value)) this.family.value = Object.keys(FAMILIES).find(holds) ?? this.family.value;
@@ -78,7 +77,7 @@ class BlocksPicture {
             element("button", { type: "button", disabled: linked, "aria-pressed": String(this.text.trim().toLowerCase() === name), onclick: () => this.write(name) }, name)));
         this.picture.replaceChildren(...family.blocks.map((name) => this.block(name, family, chosen, linked)));
         this.picture.style.gridTemplateRows = `repeat(${rowsOf(family)}, 1fr)`;
-        if (this.node.size[1] < this.node.computeSize()[1]) this.node.setSize([this.node.size[0], this.node.computeSize()[1]]);
+        growToFit(this.node);
     }
 
     block(name, family, chosen, linked) {

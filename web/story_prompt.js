@@ -2,7 +2,7 @@
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { addPart, element, isLinked, loadStyle, watchWidgets } from "./element.js";
+import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
 import { commands, rowsOf, textOf } from "./frames_text.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
@@ -19,7 +19,7 @@ class FrameEditor {
         this.list = element("ol", { class: "opos-frames" });
         this.addButton = element("button", { class: "opos-add", type: "button", onclick: () => this.change("add") }, "+ frame");
         this.element = element("div", { class: "opos-editor" }, this.budget, this.list, this.addButton);
-        this.widget = addPart(node, "frame_editor", this.element, () => 78 + ROW_HEIGHT * Math.min(SHOWN_ROWS, Math.max(1, this.rows.length)));
+        addPart(node, "frame_editor", this.element, () => 78 + ROW_HEIGHT * Math.min(SHOWN_ROWS, Math.max(1, this.rows.length)));
         watchWidgets(node, TEXTS, () => this.refresh());
         this.refresh();
     }
@@ -30,7 +30,7 @@ class FrameEditor {
 
     // From the stored text to the rows; a text that we wrote ourselves leaves the rows, and the cursor in them, alone.
     refresh() {
-        const text = String(this.value("frames") ?? "");
+        const text = textIn(this.node, "frames");
         this.element.classList.toggle("opos-linked", isLinked(this.node, "frames"));
         if (text !== this.written) {
             this.rows = rowsOf(text);
@@ -50,19 +50,14 @@ class FrameEditor {
 
     store() {
         this.written = textOf(this.rows);
-        const widget = this.node.widgets.find((w) => w.name === "frames");
-        widget.value = this.written;
-        widget.callback?.(widget.value);
-        app.graph?.setDirtyCanvas?.(true, true);
+        write(this.node, "frames", this.written);
     }
 
     draw() {
         let number = 0;
         this.list.replaceChildren(...this.rows.map((row, place) => this.row(row, place, row.on ? ++number : null)));
         this.show(this.counted);
-        const [width, height] = this.node.size;
-        const needed = this.node.computeSize()[1];
-        if (height < needed) this.node.setSize([width, needed]);
+        growToFit(this.node);
     }
 
     row(row, place, number) {
@@ -96,7 +91,7 @@ class FrameEditor {
 
     // Without an answer (an old server, another page) the budget stays silent.
     async count() {
-        const linked = ["identity", "frames", "window_length"].filter((name) => isLinked(this.node, name));
+        const linked = TEXTS.filter((name) => isLinked(this.node, name));
         if (linked.length) return this.show(null, `${linked.join(" and ")} comes from another node: tokens are counted when it runs`);
         const asked = JSON.stringify(Object.fromEntries(TEXTS.map((name) => [name, this.value(name)])));
         this.asked = asked;

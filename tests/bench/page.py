@@ -43,9 +43,9 @@ def open_template(page, name: str) -> None:
 
 
 def look_at(page, node_type: str) -> None:
-    """Move the canvas until a node of that type stands in the upper left of the window."""
+    """Move the canvas until a node of that type, in the graph that is open, stands in the upper left of the window."""
     page.evaluate("""type => new Promise(done => {
-        const node = app.graph._nodes.find(node => node.type === type);
+        const node = app.canvas.graph._nodes.find(node => node.type === type);
         app.canvas.ds.scale = 0.9;
         app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
         app.canvas.setDirty(true, true);

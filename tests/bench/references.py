@@ -49,6 +49,11 @@ class LogBias:
         return attention_basic(q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1))
 
 
+def bias_form(studio, model=None, frames=None, **more):
+    """The studio's model (or another) with IPCA as a bias on the identity's own keys, in IPCA Patch's place."""
+    return LogBias(model or studio.model, frames or studio.frames, studio.identity_tokens(), **more).model
+
+
 class KeysAndValues:
     """IPCA as written in the paper: the keys and values of a whole other prompt joined to rows that are positive."""
 

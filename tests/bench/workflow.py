@@ -1,8 +1,12 @@
 """From a workflow file as the page saves it to the prompt that the server runs, as the page converts it."""
 
 import copy
+import io
 import json
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
@@ -33,6 +37,16 @@ def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
     """What the Save Image with this file name prefix saved, of a run's outputs."""
     (node,) = (node for node, item in prompt.items() if item["class_type"] == "SaveImage" and item["inputs"]["filename_prefix"] == prefix)
     return outputs[node]
+
+
+def saved_pixels(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list[np.ndarray]:
+    """The same as whole numbers [H, W, 3], so that differences do not wrap round."""
+    return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in saved(prompt, outputs, prefix)]
+
+
+def same_pixels(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    """As many pictures, equal but for rounding."""
+    return len(a) == len(b) and all(np.abs(x - y).max() <= 1 for x, y in zip(a, b))
 
 
 def to_api(workflow: dict, object_info: dict) -> dict:

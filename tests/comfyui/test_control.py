@@ -5,7 +5,7 @@ import comfy.controlnet
 import comfy.gligen
 import pytest
 import torch
-from bench.references import LogBias
+from bench.references import bias_form
 from bench.studio import relative
 from bench.toy_models import randomize
 
@@ -41,7 +41,7 @@ def posed(s, control, poses):
 def test_one_pose_a_frame(s, posed):
     positive, latent = s.story_batch(frames=posed)
     ours = s.sample(s.ipca(), positive, latent)
-    assert relative(ours, s.sample(LogBias(s.model, s.frames, s.identity_tokens()).model, positive, latent)) < ROUNDING
+    assert relative(ours, s.sample(bias_form(s), positive, latent)) < ROUNDING
     assert relative(ours, s.sample(s.ipca())) > SEES_IT, "the poses must show"
 
 
@@ -64,7 +64,7 @@ def test_one_pose_for_all_on_positive_and_negative(s, control, poses):
     frames, negative = node.apply_controlnet(s.frames, s.negative, control, poses[:1], 0.8, 0.0, 1.0)
     positive, latent = s.story_batch(frames=frames)
     whole = s.sample(s.ipca(), positive, latent, negative)
-    assert relative(whole, s.sample(LogBias(s.model, s.frames, s.identity_tokens()).model, positive, latent, negative)) < ROUNDING
+    assert relative(whole, s.sample(bias_form(s), positive, latent, negative)) < ROUNDING
     positives, latents, _ = s.batch(frames=frames, frames_per_batch=2)
     parts = torch.cat([s.sample(s.ipca(), positive, latent, negative) for positive, latent in zip(positives, latents)])
     assert relative(parts, whole) < ROUNDING
@@ -84,7 +84,7 @@ def test_gligen(studio):
     frames = s.core("GLIGENTextBoxApply", conditioning_to=s.frames, clip=s.clip, gligen_textbox_model=gligen, text="a lantern", width=32, height=32, x=0, y=16)
     positive, latent = s.story_batch(frames=frames)
     ours = s.sample(s.ipca(), positive, latent)
-    assert relative(ours, s.sample(LogBias(s.model, s.frames, s.identity_tokens()).model, positive, latent)) < ROUNDING
+    assert relative(ours, s.sample(bias_form(s), positive, latent)) < ROUNDING
     assert relative(ours, s.sample(s.ipca())) > SEES_IT, "the box must show"
     positives, latents, _ = s.batch(frames=frames, select="2")
     assert relative(s.sample(s.ipca(), positives[0], latents[0]), ours[1:2]) < ROUNDING

@@ -1,6 +1,6 @@
 """ComfyUI's own model patches, samplings, guiders and samplers beside IPCA, in both orders.
 
-The independent form is IPCA as a bias on the identity's own keys (`LogBias`), put in IPCA Patch's place.
+The independent form is IPCA as a bias on the identity's own keys (`bias_form`), put in IPCA Patch's place.
 """
 
 import os
@@ -8,7 +8,7 @@ import os
 import comfy.samplers
 import pytest
 import torch
-from bench.references import LogBias
+from bench.references import bias_form
 from bench.studio import relative
 
 ROUNDING = 1e-4
@@ -18,10 +18,6 @@ SEES_IT = 50 * ROUNDING
 @pytest.fixture
 def s(studio, shape):
     return studio(shape)
-
-
-def with_bias(s, model=None, frames=None, **more):
-    return LogBias(model or s.model, frames or s.frames, s.identity_tokens(), **more).model
 
 
 PATCHES = {
@@ -55,7 +51,7 @@ def test_model_patches_in_either_order(s, node):
         torch.manual_seed(0)  # HyperTile and ToMe draw from PyTorch's own generator
         return s.sample(model, positive, latent)
 
-    expected = sampled(patched(with_bias(s)))
+    expected = sampled(patched(bias_form(s)))
     assert relative(sampled(patched(s.ipca())), expected) < ROUNDING
     assert relative(sampled(s.ipca(patched(s.model))), expected) < ROUNDING
     assert relative(sampled(patched(s.model)), expected) > SEES_IT
@@ -67,7 +63,7 @@ def test_lcm_and_turbo_without_a_negative(s):
         return s.core("ModelSamplingDiscrete", model=model, sampling="lcm", zsnr=False)
 
     for model, sampler in ((lcm, "lcm"), (lambda model: model, "euler_ancestral")):
-        ours, expected, plain = (s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform") for m in (s.ipca(), with_bias(s), s.model))
+        ours, expected, plain = (s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform") for m in (s.ipca(), bias_form(s), s.model))
         assert relative(ours, expected) < ROUNDING and relative(plain, expected) > SEES_IT
 
 
@@ -82,7 +78,7 @@ def test_ksampler_advanced_in_two_halves(s):
     def halves(model):
         return half(model, half(model, latent, 0, 2, "enable", "enable"), 2, 10000, "disable", "disable")["samples"]
 
-    assert relative(halves(s.ipca()), s.sample(with_bias(s), steps=4)) < ROUNDING
+    assert relative(halves(s.ipca()), s.sample(bias_form(s), steps=4)) < ROUNDING
     assert relative(halves(s.ipca()), s.sample(s.model, steps=4)) > SEES_IT
 
 
@@ -96,7 +92,7 @@ def test_every_guider(s):
         "PerpNegGuider": {"positive": positive, "negative": s.negative, "empty_conditioning": empty, "cfg": 4.0, "neg_scale": 1.0},
     }
     for node, inputs in guiders.items():
-        ours, expected, plain = (s.sample_with(s.core(node, model=model, **inputs), latent) for model in (s.ipca(), with_bias(s), s.model))
+        ours, expected, plain = (s.sample_with(s.core(node, model=model, **inputs), latent) for model in (s.ipca(), bias_form(s), s.model))
         assert relative(ours, expected) < ROUNDING, node
         assert relative(plain, expected) > SEES_IT, node
 
@@ -105,7 +101,7 @@ def test_perp_neg_as_a_patch(s):
     def perp_neg(model):
         return s.core("PerpNeg", model=model, empty_conditioning=s.encode(""), neg_scale=1.0)
 
-    expected = s.sample(perp_neg(with_bias(s)))
+    expected = s.sample(perp_neg(bias_form(s)))
     assert relative(s.sample(perp_neg(s.ipca())), expected) < ROUNDING
     assert relative(s.sample(s.ipca(perp_neg(s.model))), expected) < ROUNDING
 
@@ -118,7 +114,7 @@ def test_a_lora_on_the_model(s):
         assert len(patched.add_patches({key: ("diff", (torch.full_like(patched.model_state_dict()[key], 0.05),)) for key in keys}, 1.0)) == len(keys)
         return patched
 
-    expected = s.sample(lora(with_bias(s)))
+    expected = s.sample(lora(bias_form(s)))
     assert relative(s.sample(lora(s.ipca())), expected) < ROUNDING
     assert relative(s.sample(s.ipca(lora(s.model))), expected) < ROUNDING
     assert relative(s.sample(s.ipca()), expected) > SEES_IT
@@ -148,7 +144,7 @@ def test_a_hooked_and_scheduled_lora_on_the_model(s):
     def sampled(model, positive):
         return s.sample(model, positive, latent, steps=4)
 
-    expected = sampled(with_bias(s), hooked)
+    expected = sampled(bias_form(s), hooked)
     assert relative(sampled(s.ipca(), hooked), expected) < ROUNDING
     assert relative(sampled(s.ipca(), positive), expected) > SEES_IT, "the LoRA must make a difference"
     assert relative(sampled(s.model, hooked), expected) > SEES_IT
@@ -168,7 +164,7 @@ def test_regions(s):
          s.core("ConditioningSetTimestepRange", conditioning=other, start=0.6, end=1.0)),
     ]:
         positives, latents, _ = s.batch(frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right), frames_per_batch=0)
-        ours, expected, plain = (s.sample(model, positives[0], latents[0], steps=4) for model in (s.ipca(), with_bias(s), s.model))
+        ours, expected, plain = (s.sample(model, positives[0], latents[0], steps=4) for model in (s.ipca(), bias_form(s), s.model))
         assert relative(ours, expected) < ROUNDING
         assert relative(plain, expected) > SEES_IT
 
@@ -179,7 +175,7 @@ def test_a_prompt_joined_behind_the_story(s):
     joined = s.core("ConditioningConcat", conditioning_to=s.frames, conditioning_from=style)
     positives, latents, _ = s.batch(frames=joined, frames_per_batch=0)
     ours = s.sample(s.ipca(), positives[0], latents[0])
-    assert relative(ours, s.sample(with_bias(s, frames=joined), positives[0], latents[0])) < ROUNDING
+    assert relative(ours, s.sample(bias_form(s, frames=joined), positives[0], latents[0])) < ROUNDING
     assert relative(ours, s.sample(s.model, positives[0], latents[0])) > SEES_IT
 
 
@@ -191,7 +187,7 @@ def test_an_inpainting_model(studio):
     frames = [[cond, {**extra, **more}] for cond, extra in s.frames]
     positive, latent = s.story_batch(frames=frames)
     whole = s.sample(s.ipca(), positive, latent)
-    assert relative(whole, s.sample(with_bias(s), positive, latent)) < ROUNDING
+    assert relative(whole, s.sample(bias_form(s), positive, latent)) < ROUNDING
     assert relative(whole, s.sample(s.model, positive, latent)) > SEES_IT
     positives, latents, _ = s.batch(frames=frames, select="3")
     assert relative(s.sample(s.ipca(), positives[0], latents[0]), whole[2:]) < ROUNDING
@@ -205,5 +201,5 @@ def test_torch_compile(studio, backend):
     compiled = s.ipca(start_at_step=1)
     set_torch_compile_wrapper(compiled, backend=backend)
     sigmas = comfy.samplers.calculate_sigmas(s.model.get_model_object("model_sampling"), "normal", 3).tolist()
-    expected = s.sample(with_bias(s, active=lambda sigma: sigma < (sigmas[0] + sigmas[1]) / 2))
+    expected = s.sample(bias_form(s, active=lambda sigma: sigma < (sigmas[0] + sigmas[1]) / 2))
     assert relative(s.sample(compiled), expected) < ROUNDING

@@ -5,7 +5,7 @@ import importlib
 import comfy.sd
 import pytest
 import torch
-from bench.references import LogBias
+from bench.references import bias_form
 from bench.studio import relative
 
 ROUNDING = 5e-5
@@ -25,7 +25,7 @@ def test_block_names_and_ipca(pack, studio, shape, expected):
     found = blocks.attention_sites(s.model.model.diffusion_model)
     assert {name: len({site[:2] for site in sites}) for name, sites in found.items()} == expected
     ours, plain = s.sample(s.ipca()), s.sample(s.model)
-    assert relative(ours, s.sample(LogBias(s.model, s.frames, s.identity_tokens()).model)) < ROUNDING
+    assert relative(ours, s.sample(bias_form(s))) < ROUNDING
     assert relative(ours, plain) > 100 * ROUNDING
     deepest = s.sample(s.ipca(blocks="coarse"))
     assert relative(deepest, plain) > ROUNDING and relative(deepest, ours) > ROUNDING

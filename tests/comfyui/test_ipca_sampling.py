@@ -4,7 +4,7 @@ import comfy.ldm.modules.attention
 import comfy.samplers
 import pytest
 import torch
-from bench.references import KeysAndValues, LogBias
+from bench.references import KeysAndValues, bias_form
 from bench.studio import relative
 
 ROUNDING = 5e-5  # float32, several UNet calls deep; seen: 1e-5, where IPCA itself moves the result by 0.3
@@ -13,10 +13,6 @@ ROUNDING = 5e-5  # float32, several UNet calls deep; seen: 1e-5, where IPCA itse
 @pytest.fixture
 def s(studio, shape):
     return studio(shape)
-
-
-def bias_form(s, **more):
-    return LogBias(s.model, s.frames, s.identity_tokens(), **more).model
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.35, 4.0])
@@ -54,7 +50,7 @@ def test_a_longer_positive_leaves_the_repeated_negative_alone(s):
     frames = s.svr(story)
     assert frames[0][0].shape[1] == 154
     positives, latents, _ = s.batch(story, frames)
-    reference = LogBias(s.model, frames, s.identity_tokens()).model
+    reference = bias_form(s, frames=frames)
     assert relative(s.sample(s.ipca(story=story), positives[0], latents[0]), s.sample(reference, positives[0], latents[0])) < ROUNDING
 
 
@@ -97,16 +93,16 @@ def test_chosen_blocks(studio):
     s = studio("sdxl")
     deep = s.sample(s.ipca(blocks="down2, mid"))
     for_up = {("output", 3), ("output", 4), ("output", 5)}
-    reference = LogBias(s.model, s.frames, s.identity_tokens(), chosen=lambda site: site[0] == "middle" or site[:2] in for_up)
-    assert relative(s.sample(s.ipca(blocks="Mid; up1")), s.sample(reference.model)) < ROUNDING
-    reference = LogBias(s.model, s.frames, s.identity_tokens(), chosen=lambda site: site[0] == "middle" or site[:2] in {("input", 7), ("input", 8)})
-    assert relative(deep, s.sample(reference.model)) < ROUNDING
+    reference = bias_form(s, chosen=lambda site: site[0] == "middle" or site[:2] in for_up)
+    assert relative(s.sample(s.ipca(blocks="Mid; up1")), s.sample(reference)) < ROUNDING
+    reference = bias_form(s, chosen=lambda site: site[0] == "middle" or site[:2] in {("input", 7), ("input", 8)})
+    assert relative(deep, s.sample(reference)) < ROUNDING
 
 
 def test_sd1_blocks(studio):
     s = studio("sd15")
-    reference = LogBias(s.model, s.frames, s.identity_tokens(), chosen=lambda site: site[:2] in {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)})
-    assert relative(s.sample(s.ipca(blocks="down1, up1")), s.sample(reference.model)) < ROUNDING
+    reference = bias_form(s, chosen=lambda site: site[:2] in {("input", 4), ("input", 5), ("output", 3), ("output", 4), ("output", 5)})
+    assert relative(s.sample(s.ipca(blocks="down1, up1")), s.sample(reference)) < ROUNDING
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -185,7 +181,7 @@ def test_a_positive_that_did_not_come_from_the_story_gets_the_memory_too(s):
 def test_only_the_storys_part_of_a_combined_positive_carries_the_identity(s):
     positive, latent = s.story_batch()
     combined = positive + [[s.encode("a cat asleep on a sofa")[0][0], dict(positive[0][1])]]
-    reference = LogBias(s.model, s.frames, s.identity_tokens()).model
+    reference = bias_form(s)
     assert relative(s.sample(s.ipca(), combined, latent), s.sample(reference, combined, latent)) < ROUNDING
 
 

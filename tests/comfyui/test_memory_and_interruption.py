@@ -3,7 +3,7 @@
 import comfy.model_management
 import pytest
 import torch
-from bench.references import LogBias
+from bench.references import bias_form
 from bench.studio import Studio, relative
 from bench.toy_models import toy_model
 
@@ -47,7 +47,7 @@ def test_fp8_weights(s, nodes, shape, weights):
     """ComfyUI casts each layer when it runs; the memory goes through the same layers."""
     small = Studio(nodes, toy_model(shape, dtype=weights, computed_in=torch.float32), s.clip)
     ours = small.sample(small.ipca())
-    assert relative(ours, small.sample(LogBias(small.model, small.frames, small.identity_tokens()).model)) < ROUNDING
+    assert relative(ours, small.sample(bias_form(small))) < ROUNDING
     assert relative(ours, small.sample(small.model)) > 100 * ROUNDING
 
 

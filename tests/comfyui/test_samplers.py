@@ -7,7 +7,7 @@ import os
 
 import comfy.samplers
 import pytest
-from bench.references import LogBias
+from bench.references import bias_form
 from bench.studio import relative
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchsde", "ignore:To copy construct from a tensor", "ignore:Converting a tensor with requires_grad")
@@ -26,7 +26,7 @@ def test_a_step_range(studio, sampler):
     moved = []
     for scheduler in SCHEDULERS if "FUZZ" in os.environ else (SCHEDULERS[first], SCHEDULERS[first - 1]):
         sigmas = comfy.samplers.KSampler(s.model, STEPS, "cpu", sampler, scheduler).sigmas.tolist()
-        reference = LogBias(s.model, s.frames, s.identity_tokens(), strength=STRENGTH, active=lambda sigma: sigma > sigmas[1] * 1.0001).model
+        reference = bias_form(s, strength=STRENGTH, active=lambda sigma: sigma > sigmas[1] * 1.0001)
         ours, expected, plain = (s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
                                  for model in (s.ipca(strength=STRENGTH, end_at_step=1), reference, s.model))
         assert relative(ours, expected) < ROUNDING, scheduler

@@ -10,6 +10,7 @@ from story_pack.errors import InputError
 from story_pack.sheet.text import wrap
 from story_pack.svr.selection import batches_of, parse_selection, share_of
 from story_pack.svr.story import parse_story, windows
+from story_pack.token_route import BadRequest, answer_for, read_request
 from PIL import ImageFont
 
 # Everything unicode has but lone surrogates, with what prompts give a meaning to more often than chance would.
@@ -56,8 +57,6 @@ def test_a_caption_is_broken_without_loss(text, width, size):
 @given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["identity", "frames", "window_length", "x"]), inner)).map(lambda value: json.dumps(value).encode())))
 def test_the_token_route_reads_or_refuses(body):
-    from story_pack.token_route import BadRequest, read_request
-
     try:
         identity, frames, window = read_request(body)
     except BadRequest:
@@ -66,11 +65,8 @@ def test_the_token_route_reads_or_refuses(body):
 
 
 @given(TEXT, TEXT)
-def test_tokens_are_counted_for_any_text(pack, identity, frames):
-    import sys
-
-    route = sys.modules[f"{pack.__name__}.token_route"]
-    answer = route.answer_for(identity, frames.splitlines(), 10)
+def test_tokens_are_counted_for_any_text(identity, frames):
+    answer = answer_for(identity, frames.splitlines(), 10)
     assert answer["identity"] >= 0 and len(answer["frames"]) == len(frames.splitlines())
     json.dumps(answer, allow_nan=False)
 
@@ -104,10 +100,8 @@ def test_any_number_reweights_or_is_refused_by_name(demo, enhance_alpha, enhance
     ("fox " * 25_000, "in the snow"),
     ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000))),
 ])
-def test_very_long_texts_come_through(pack, identity, frames):
-    import sys
-
+def test_very_long_texts_come_through(identity, frames):
     story = parse_story(identity, frames, 10)
     assert len(story.frames) == len(frames.splitlines())
-    answer = sys.modules[f"{pack.__name__}.token_route"].answer_for(story.identity, list(story.frames), 10)
+    answer = answer_for(story.identity, list(story.frames), 10)
     assert answer["window"] >= 1

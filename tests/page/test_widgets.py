@@ -112,12 +112,7 @@ def test_inside_a_subgraph_the_editor_works_as_outside(editor):
         app.canvas.openSubgraph(made.subgraph, made.node);
     }""")
     editor.wait_for_function("app.canvas.graph._nodes.length === 1")
-    editor.evaluate("""() => {
-        const node = app.canvas.graph._nodes[0];
-        app.canvas.ds.scale = 0.9;
-        app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
-        app.canvas.setDirty(true, true);
-    }""")
+    look_at(editor, "StoryPrompt")
     editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
     row(editor, 1).locator("input[type=text]").fill("at sea")
     prompt = editor.evaluate("app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)")

@@ -1,6 +1,5 @@
 """Two hundred frames through the real server: memory, cost, the sheet, and going on after Cancel."""
 
-import io
 import threading
 import time
 
@@ -8,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 from bench.server import PromptFailed
-from bench.workflow import load, saved, to_api, with_inputs
+from bench.workflow import load, same_pixels, saved_pixels, to_api, with_inputs
 from PIL import Image
 
 PICTURE_BYTES = 256 * 256 * 3 * 4  # one picture as ComfyUI holds it
@@ -20,10 +19,6 @@ def story_of(client, frames: int, steps: int = 2, **batch) -> dict:
     lines = "\n".join(f"playing in the snow {number}" for number in range(1, frames + 1))
     prompt = with_inputs(with_inputs(prompt, "StoryPrompt", frames=lines), "KSampler", steps=steps)
     return with_inputs(with_inputs(prompt, "StoryBatch", **batch), "StorySheet", panel_width=96, columns=0)
-
-
-def images(prompt: dict, outputs: dict, prefix: str) -> list[np.ndarray]:
-    return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in saved(prompt, outputs, prefix)]
 
 
 def peak_while(server, work):
@@ -53,7 +48,7 @@ def runs(server, client):
     for frames in (20, 200):
         prompt, steps = story_of(client, frames), []
         outputs, peak = peak_while(server, lambda: client.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"])))
-        found[frames] = (images(prompt, outputs, "story/frame"), images(prompt, outputs, "story/storyboard")[0], peak, steps.count("KSampler"))
+        found[frames] = (saved_pixels(prompt, outputs), saved_pixels(prompt, outputs, "story/storyboard")[0], peak, steps.count("KSampler"))
     return found
 
 
@@ -87,15 +82,15 @@ def test_the_sheet_has_every_panel_where_it_belongs(runs):
 def test_cancelled_and_completed_with_select(client):
     """Saved pictures stay; the missing frames, rendered on their own, are those of the whole story."""
     whole_prompt = story_of(client, 24, steps=4)
-    whole = images(whole_prompt, client.run(whole_prompt), "story/frame")
+    whole = saved_pixels(whole_prompt, client.run(whole_prompt))
     first_prompt, second_prompt = (story_of(client, 24, steps=4, select=select) for select in ("1-12", "13-24"))
-    first = images(first_prompt, client.run(first_prompt), "story/frame")
+    first = saved_pixels(first_prompt, client.run(first_prompt))
 
     def cancel(node, share):
         client.post("/interrupt", b"{}")
 
     with pytest.raises(PromptFailed):
         client.run(second_prompt, progress=cancel)
-    second = images(second_prompt, client.run(second_prompt), "story/frame")
+    second = saved_pixels(second_prompt, client.run(second_prompt))
     assert len(first) == len(second) == 12
-    assert all(np.abs(a - b).max() <= 1 for a, b in zip(first + second, whole))
+    assert same_pixels(first + second, whole)

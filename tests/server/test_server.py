@@ -1,14 +1,12 @@
 """The bundled workflow through the real server: HTTP and websocket, as the page and scripts use it."""
 
-import io
 import json
 
 import numpy as np
 import pytest
 from bench.inprocess import ROOT
 from bench.server import PromptFailed
-from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
-from PIL import Image
+from bench.workflow import load, names, runs_on_the_demo_model, same_pixels, saved, saved_pixels, to_api, with_inputs
 
 FOLDER = "one-prompt-one-story"
 IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
@@ -17,17 +15,12 @@ TOKENS = "/one-prompt-one-story/tokens"
 
 def pictures(client, prompt: dict, prefix: str = "story/frame") -> list[np.ndarray]:
     """Run the prompt; what its Save Image of that prefix saved."""
-    images = saved(prompt, client.run(prompt), prefix)
-    return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in images]
+    return saved_pixels(prompt, client.run(prompt), prefix)
 
 
 @pytest.fixture(scope="module")
 def whole(client, story_prompt):
     return pictures(client, story_prompt)
-
-
-def same(a: list, b: list) -> bool:
-    return len(a) == len(b) and all(np.abs(x - y).max() <= 1 for x, y in zip(a, b))
 
 
 def test_the_server_loads_the_pack_without_a_word(server, client):
@@ -54,12 +47,12 @@ def test_the_first_story_runs_as_it_is_bundled(client):
 @pytest.mark.parametrize("inputs, frames", [({"select": "2,4"}, [1, 3]), ({"frames_per_batch": 1}, [0, 1, 2, 3]), ({"part_index": 1, "parts": 3}, [1]),
                                             ({"frames_per_batch": 3}, [0, 1, 2, 3])])
 def test_slices_give_the_pictures_of_the_whole(client, story_prompt, whole, inputs, frames):
-    assert same(pictures(client, with_inputs(story_prompt, "StoryBatch", **inputs)), [whole[frame] for frame in frames])
+    assert same_pixels(pictures(client, with_inputs(story_prompt, "StoryBatch", **inputs)), [whole[frame] for frame in frames])
 
 
 def test_the_nodes_make_a_difference(client, story_prompt, whole):
     for node, inputs in [("IPCAPatch", {"strength": 0.0}), ("SVRReweight", {"mode": "original"}), ("StoryBatch", {"noise": "per frame"})]:
-        assert not same(pictures(client, with_inputs(story_prompt, node, **inputs)), whole), node
+        assert not same_pixels(pictures(client, with_inputs(story_prompt, node, **inputs)), whole), node
 
 
 @pytest.mark.parametrize("node, inputs, words", [
@@ -106,14 +99,14 @@ def test_every_workflow_passes_the_servers_validation(client, name):
 def test_two_machines_share_a_story_without_a_gap(client):
     prompt = to_api(load("distributed-part"), client.get("/object_info"))
     first, second, alone = (pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts)) for part, parts in ((0, 2), (1, 2), (0, 1)))
-    assert len(first) == len(second) == 3 and same(first + second, alone)
+    assert len(first) == len(second) == 3 and same_pixels(first + second, alone)
 
 
 def test_a_long_story_comes_in_batches_that_agree_with_single_frames(client):
     prompt = to_api(load("long-story"), client.get("/object_info"))
     story = pictures(client, prompt)
     assert len(story) == 20
-    assert same(pictures(client, with_inputs(prompt, "StoryBatch", select="3,13-14")), [story[2], story[12], story[13]])
+    assert same_pixels(pictures(client, with_inputs(prompt, "StoryBatch", select="3,13-14")), [story[2], story[12], story[13]])
 
 
 def ask(client, **asked) -> tuple[int, dict]:
