@@ -1,44 +1,44 @@
 # `make demo` renders a story, `make test` runs every test; both prepare a bare machine themselves.
 # COMFYUI_PATH=... uses your own ComfyUI instead of fetching one.
 
-run := tests/bench/run
+run := bench/run
 
 .PHONY: demo test fuzz serve bench pictures train evidence setup clean
 
 demo: setup
-	$(run) tests/render_demo.py
+	$(run) bench/render_demo.py
 
 test:
-	tests/bench/setup.sh test
+	bench/setup.sh test
 	$(run) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
 
 # By night: the property-based tests with thousands of random cases each (FUZZ=5000 make fuzz), every sampler with every
 # scheduler, and torch.compile with its default back end.
 fuzz:
-	tests/bench/setup.sh test
+	bench/setup.sh test
 	FUZZ=$${FUZZ:-2000} $(run) -m pytest -c tests/pytest.ini --rootdir tests tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_core_nodes.py $(PYTEST)
 
 serve: setup
-	$(run) tests/bench/launch.py
+	$(run) bench/launch.py
 
 bench: setup
-	$(run) tests/benchmark.py
+	$(run) -m lab benchmark
 
 # The pictures in the README, the help pages and the template browser, made again in the real page.
 pictures:
-	tests/bench/setup.sh test
-	$(run) tests/pictures.py
-	$(run) -m demo gallery
+	bench/setup.sh test
+	$(run) -m lab.pictures
+	$(run) -m lab gallery
 
 # The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it.
 train: setup
-	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m demo train $(ARGS)
+	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m lab train $(ARGS)
 
 evidence: setup
-	$(run) -m demo evidence
+	$(run) -m lab evidence
 
 setup:
-	tests/bench/setup.sh
+	bench/setup.sh
 
 clean:
 	rm -rf .bench output

@@ -9,9 +9,9 @@ import re
 import sys
 from functools import lru_cache
 
-from .svr.budget import Budget, budget_of
+from .story.budget import Budget, budget_of
+from .story.story import MAX_WINDOW, told_frames
 from .svr.layout import content
-from .svr.story import MAX_WINDOW, told_frames
 
 PATH = "/one-prompt-one-story/tokens"
 MAX_BYTES = 256 * 1024
@@ -41,8 +41,15 @@ def answer_for(identity: str, frames: list[str], window_length: int) -> dict:
     """Token counts of the identity and of every told frame, and the budget that follows from them."""
     identity_tokens, *frame_tokens = (count_tokens(text) for text in (identity, *frames))
     budget: Budget = budget_of(identity_tokens, frame_tokens, window_length)
-    return {"identity": identity_tokens, "frames": frame_tokens, "window": budget.window, "fullest": budget.fullest, "limit": budget.limit,
-            "over": list(budget.over), "estimate": any(EMBEDDING.search(text) for text in (identity, *frames))}
+    return {
+        "identity": identity_tokens,
+        "frames": frame_tokens,
+        "window": budget.window,
+        "fullest": budget.fullest,
+        "limit": budget.limit,
+        "over": list(budget.over),
+        "estimate": any(EMBEDDING.search(text) for text in (identity, *frames)),
+    }
 
 
 def count_tokens(text: str) -> int:

@@ -24,10 +24,23 @@ TEXT_WIDTH = 128
 TEXT_CONFIG = {"num_hidden_layers": 2, "hidden_size": TEXT_WIDTH, "intermediate_size": 4 * TEXT_WIDTH, "num_attention_heads": 4}
 VOCABULARY = 49408
 UNET_CONFIG = {
-    "image_size": 16, "in_channels": 12, "out_channels": 12, "model_channels": 64, "channel_mult": [1, 2], "num_res_blocks": [1, 1],
-    "transformer_depth": [0, 1], "transformer_depth_output": [0, 0, 1, 1], "transformer_depth_middle": 1, "num_head_channels": 32,
-    "context_dim": TEXT_WIDTH, "use_spatial_transformer": True, "use_linear_in_transformer": True, "legacy": False,
-    "num_classes": "sequential", "adm_in_channels": TEXT_WIDTH, "use_temporal_attention": False,
+    "image_size": 16,
+    "in_channels": 12,
+    "out_channels": 12,
+    "model_channels": 64,
+    "channel_mult": [1, 2],
+    "num_res_blocks": [1, 1],
+    "transformer_depth": [0, 1],
+    "transformer_depth_output": [0, 0, 1, 1],
+    "transformer_depth_middle": 1,
+    "num_head_channels": 32,
+    "context_dim": TEXT_WIDTH,
+    "use_spatial_transformer": True,
+    "use_linear_in_transformer": True,
+    "legacy": False,
+    "num_classes": "sequential",
+    "adm_in_channels": TEXT_WIDTH,
+    "use_temporal_attention": False,
 }
 
 
@@ -117,7 +130,9 @@ def load_demo_model(path: Path = WEIGHTS) -> tuple[ModelPatcher, comfy.sd.CLIP, 
     stored = comfy.utils.load_torch_file(str(path), safe_load=True)
     weights = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
     model = build_model()
-    model.diffusion_model.load_state_dict({name.removeprefix("unet."): value for name, value in weights.items() if name.startswith("unet.")})
+    model.diffusion_model.load_state_dict(
+        {name.removeprefix("unet."): value for name, value in weights.items() if name.startswith("unet.")}
+    )
     clip = build_clip()
     text = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
     text["text_model.embeddings.token_embedding.weight"] = full_token_table(weights["token_rows"], weights["token_ids"])

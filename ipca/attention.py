@@ -16,8 +16,17 @@ import torch
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
-def with_memory(attend: Attend, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, memory_k: torch.Tensor,
-                memory_v: torch.Tensor, repeats: int, strength: float, kept: torch.Tensor | None) -> torch.Tensor:
+def with_memory(
+    attend: Attend,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    memory_k: torch.Tensor,
+    memory_v: torch.Tensor,
+    repeats: int,
+    strength: float,
+    kept: torch.Tensor | None,
+) -> torch.Tensor:
     """Attend to the own keys and the memory. `memory_k`, `memory_v` [1, n, heads * d]; `kept` bool [Q, n] or None.
 
     Where the own tokens are laid `repeats` times to pad them, the memory is laid as often, so that padding changes

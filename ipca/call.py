@@ -59,7 +59,7 @@ class Call:
             if run.repeats:
                 parts.append(with_run(run, q, k, v) - _rows(attention, run, q, k, v, options))
             else:
-                parts.append(torch.zeros_like(q[run.start:run.stop]))
+                parts.append(torch.zeros_like(q[run.start : run.stop]))
         return torch.cat(parts)
 
     def _memory_attention(self, q, attention: Attention, options: Mapping, site: Site) -> Callable:

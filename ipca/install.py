@@ -17,8 +17,8 @@ def attention(q, k, v, mask, extra_options):
     """ComfyUI's attention back end, with everything that overrides and precision settings need."""
     # Looked up at every call: the back end is a module global that ComfyUI chooses at start.
     return comfy.ldm.modules.attention.optimized_attention(
-        q, k, v, extra_options["n_heads"], mask=mask, attn_precision=extra_options.get("attn_precision"),
-        transformer_options=extra_options)
+        q, k, v, extra_options["n_heads"], mask=mask, attn_precision=extra_options.get("attn_precision"), transformer_options=extra_options
+    )
 
 
 def install(model, memories: tuple[Memory, ...], settings: Settings):
@@ -65,8 +65,11 @@ def unet_of(model):
     """The model's UNet. Raises InputError for a model without text cross-attention, naming its class."""
     unet = model.get_model_object("diffusion_model")
     if not has_text_cross_attention(unet):
-        raise InputError("model", f"{type(model.model).__name__} ({type(unet).__name__}) has no UNet with text cross-attention",
-                         "Use an SDXL, SD1.x or SD2.x checkpoint; video UNets and transformers such as Flux, SD3 and Qwen-Image have no attn2 to extend")
+        raise InputError(
+            "model",
+            f"{type(model.model).__name__} ({type(unet).__name__}) has no UNet with text cross-attention",
+            "Use an SDXL, SD1.x or SD2.x checkpoint; video UNets and transformers such as Flux, SD3 and Qwen-Image have no attn2 to extend",
+        )
     return unet
 
 
@@ -96,5 +99,4 @@ def _set_attn2_patches(patcher, patches: dict) -> None:
 
 def _give_clone_its_own_sites(patcher, clone) -> None:
     """ON_CLONE: cores that share patch objects between clones would let a neighbour's `.add` reach the original."""
-    _set_attn2_patches(clone, {key: patch.copy() if isinstance(patch, IPCASite) else patch
-                               for key, patch in _attn2_patches(clone).items()})
+    _set_attn2_patches(clone, {key: patch.copy() if isinstance(patch, IPCASite) else patch for key, patch in _attn2_patches(clone).items()})

@@ -61,8 +61,11 @@ class IPCASite:
         if not self.callbacks:
             return []
         sigma = call.sigma if call is not None else float(extra_options["sigmas"][0])
-        return [(callback, kwargs) for callback, kwargs in self.callbacks
-                if kwargs.get("sigma_end", 0.0) <= sigma <= kwargs.get("sigma_start", float("inf"))]
+        return [
+            (callback, kwargs)
+            for callback, kwargs in self.callbacks
+            if kwargs.get("sigma_end", 0.0) <= sigma <= kwargs.get("sigma_start", float("inf"))
+        ]
 
     def _hidden_neighbour(self, call: Call | None, extra_options: Mapping) -> Callable | None:
         """A patch for the whole block under our transformer's key: ComfyUI prefers our key to its, so we run it."""
@@ -73,6 +76,8 @@ class IPCASite:
     def _rows_are_known(self, call: Call, q) -> bool:
         if q.shape[0] == call.rows:
             return True
-        warn_rarely("IPCA Patch: another node changed the batch inside the UNet (attention couple?), so its rows cannot be "
-                    "told apart. The identity is not strengthened there; put that node on a branch without IPCA Patch.")
+        warn_rarely(
+            "IPCA Patch: another node changed the batch inside the UNet (attention couple?), so its rows cannot be "
+            "told apart. The identity is not strengthened there; put that node on a branch without IPCA Patch."
+        )
         return False

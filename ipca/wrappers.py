@@ -23,10 +23,11 @@ class IPCA:
         self.memories = memories
         self.settings = settings
 
-    def around_unet(self, executor, x, timesteps=None, context=None, y=None, control=None, transformer_options={}, **kwargs):
+    def around_unet(self, executor, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
         """DIFFUSION_MODEL wrapper: hand this call's decision to the sites. The options are copied, never changed."""
-        call = self._decide(executor.class_obj, context, transformer_options)
-        return executor(x, timesteps, context, y, control, {**transformer_options, CALL_KEY: call}, **kwargs)
+        options = transformer_options or {}
+        call = self._decide(executor.class_obj, context, options)
+        return executor(x, timesteps, context, y, control, {**options, CALL_KEY: call}, **kwargs)
 
     def around_run(self, executor, *args, **kwargs):
         """OUTER_SAMPLE wrapper: note which conditionings to fall back to, should none of the run come from the story."""
@@ -45,8 +46,11 @@ class IPCA:
         expected = self.memories[0].rows.shape[1]
         for text in texts:
             if text.shape[-1] != expected:
-                raise InputError("clip", f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}",
-                                 "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint")
+                raise InputError(
+                    "clip",
+                    f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}",
+                    "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint",
+                )
 
     def _decide(self, unet, context: torch.Tensor | None, options: dict) -> Call:
         settings = self.settings
@@ -63,7 +67,9 @@ class IPCA:
             attn2=chosen_sites(unet, settings.blocks) if on else {},
             memory=memory.to(context, non_blocking=True).unsqueeze(0) if on else memory,
             runs=runs_of(carried, repeated) if on else (),
-            rows=rows, step=step, sigma=sigma,
+            rows=rows,
+            step=step,
+            sigma=sigma,
             patches=options.get("patches_replace", {}).get("attn2", {}),
         )
 
@@ -77,15 +83,17 @@ class IPCA:
                 warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
             sample_sigmas = sigmas[:1].repeat(2)
         shortest = min(len(memory.prefix) for memory in self.memories)
-        numbers = torch.cat([
-            *(memory.begins(context).double() for memory in self.memories),
-            repeats(context, shortest).double(),
-            step_of(sigmas[0], sample_sigmas.to(sigmas.device)).double().reshape(1),
-            sigmas[:1].double(),
-        ]).tolist()
+        numbers = torch.cat(
+            [
+                *(memory.begins(context).double() for memory in self.memories),
+                repeats(context, shortest).double(),
+                step_of(sigmas[0], sample_sigmas.to(sigmas.device)).double().reshape(1),
+                sigmas[:1].double(),
+            ]
+        ).tolist()
         rows, variants = context.shape[0], len(self.memories)
-        carries = [[bool(flag) for flag in numbers[index * rows:(index + 1) * rows]] for index in range(variants)]
-        repeated = [int(count) for count in numbers[variants * rows:(variants + 1) * rows]]
+        carries = [[bool(flag) for flag in numbers[index * rows : (index + 1) * rows]] for index in range(variants)]
+        repeated = [int(count) for count in numbers[variants * rows : (variants + 1) * rows]]
         return carries, repeated, int(numbers[-2]), numbers[-1]
 
 

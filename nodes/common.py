@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..errors import InputError
-from ..svr.story import Story
+from ..story.story import Story
 
 StoryType = io.Custom("STORY")
 CATEGORY = "story"
@@ -23,8 +23,14 @@ def require_story(story) -> None:
 
 
 def require_conditioning(name: str, conditioning) -> None:
-    fits = isinstance(conditioning, list) and bool(conditioning) and all(
-        isinstance(entry, (list, tuple)) and len(entry) == 2 and torch.is_tensor(entry[0]) and isinstance(entry[1], dict) for entry in conditioning)
+    fits = (
+        isinstance(conditioning, list)
+        and bool(conditioning)
+        and all(
+            isinstance(entry, (list, tuple)) and len(entry) == 2 and torch.is_tensor(entry[0]) and isinstance(entry[1], dict)
+            for entry in conditioning
+        )
+    )
     _require(name, conditioning, fits, "CONDITIONING")
 
 

@@ -3,12 +3,12 @@
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
-from ..ipca.call import Settings
-from ..ipca.install import context_width, install, is_installed, uninstall, unet_of
 from ..ipca.blocks import chosen_sites
+from ..ipca.call import Settings
+from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
 from ..ipca.memory import remember
+from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
-from ..svr.story import Story
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
 MAX_STEP = 10000
@@ -23,34 +23,74 @@ class IPCAPatch(io.ComfyNode):
             display_name="IPCA Patch",
             category=CATEGORY,
             description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
-                        "before or after it; a second IPCA Patch replaces the first.",
+            "before or after it; a second IPCA Patch replaces the first.",
             inputs=[
                 io.Model.Input("model", tooltip="An SDXL, SD1.x or SD2.x model, patched by other nodes or not."),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
-                io.String.Input("blocks", default="all", dynamic_prompts=False,
-                                tooltip="Where in the UNet: all, coarse (mid and the deepest blocks), fine (the others), or names like 'down2, mid, up0'. "
-                                        "Deep blocks carry shape, shallow ones detail."),
-                io.Int.Input("start_at_step", default=0, min=0, max=MAX_STEP,
-                             tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer."),
+                io.String.Input(
+                    "blocks",
+                    default="all",
+                    dynamic_prompts=False,
+                    tooltip="Where in the UNet: all, coarse (mid and the deepest blocks), fine (the others), or names like 'down2, mid, up0'. "
+                    "Deep blocks carry shape, shallow ones detail.",
+                ),
+                io.Int.Input(
+                    "start_at_step",
+                    default=0,
+                    min=0,
+                    max=MAX_STEP,
+                    tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer.",
+                ),
                 io.Int.Input("end_at_step", default=MAX_STEP, min=0, max=MAX_STEP, tooltip="First step without it again."),
-                io.Float.Input("dropout", default=0.0, min=0.0, max=1.0, step=0.01, round=0.001,
-                               tooltip="Share of the identity hidden from each place of the picture, at random. 0.01 to 0.1 loosens poses."),
-                io.Boolean.Input("protect_identity", default=True,
-                                 tooltip="On: only the identity's own words are remembered. Off: the padding behind them too."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=MAX_STRENGTH, step=0.05, round=0.001,
-                               tooltip="Weight of the identity against the frame's own prompt. 1 is the paper's; 0 is off."),
-                io.Int.Input("dropout_seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF,
-                             tooltip="Which places the dropout hides. It only matters with dropout above 0."),
+                io.Float.Input(
+                    "dropout",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    round=0.001,
+                    tooltip="Share of the identity hidden from each place of the picture, at random. 0.01 to 0.1 loosens poses.",
+                ),
+                io.Boolean.Input(
+                    "protect_identity",
+                    default=True,
+                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=MAX_STRENGTH,
+                    step=0.05,
+                    round=0.001,
+                    tooltip="Weight of the identity against the frame's own prompt. 1 is the paper's; 0 is off.",
+                ),
+                io.Int.Input(
+                    "dropout_seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    tooltip="Which places the dropout hides. It only matters with dropout above 0.",
+                ),
             ],
-            outputs=[
-                io.Model.Output(display_name="model", tooltip="The same model, attending to the identity: for any sampler."),
-            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The same model, attending to the identity: for any sampler.")],
         )
 
     @classmethod
-    def execute(cls, model, clip, story: Story, blocks: str, start_at_step: int, end_at_step: int, dropout: float,
-                protect_identity: bool, strength: float, dropout_seed: int) -> io.NodeOutput:
+    def execute(
+        cls,
+        model,
+        clip,
+        story: Story,
+        blocks: str,
+        start_at_step: int,
+        end_at_step: int,
+        dropout: float,
+        protect_identity: bool,
+        strength: float,
+        dropout_seed: int,
+    ) -> io.NodeOutput:
         with reported_by("IPCA Patch"):
             require_model(model)
             require_clip(clip)
@@ -61,8 +101,11 @@ class IPCAPatch(io.ComfyNode):
             require_number("strength", strength, 0, MAX_STRENGTH, "1 is the paper's, 0 is off")
             require_number("start_at_step", start_at_step, 0, MAX_STEP)
             if start_at_step >= end_at_step:
-                raise InputError("start_at_step", f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
-                                 "Lower it, or raise end_at_step; to switch IPCA off set strength to 0")
+                raise InputError(
+                    "start_at_step",
+                    f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
+                    "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
+                )
             if strength == 0:
                 return io.NodeOutput(uninstall(model) if is_installed(model) else model)
             memories = _memories(clip, story, protect_identity, context_width(unet))
@@ -77,6 +120,9 @@ def _memories(clip, story: Story, protect: bool, model_width: int) -> tuple:
     entries = encode(clip, tokens)
     width = entries[0][0].shape[-1]
     if width != model_width:
-        raise InputError("clip", f"its embedding is {width} wide but this model's cross-attention reads {model_width}",
-                         "Use the CLIP of the same checkpoint as the model")
+        raise InputError(
+            "clip",
+            f"its embedding is {width} wide but this model's cross-attention reads {model_width}",
+            "Use the CLIP of the same checkpoint as the model",
+        )
     return tuple(remember(cond[0], rows, protect) for cond, _ in entries)

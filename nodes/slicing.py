@@ -18,13 +18,18 @@ def slice_latent(latent: dict, batch: list[int], count: int, shared_noise: bool)
     out = dict(latent)
     rows = latent["samples"].shape[0]
     if rows not in (1, count):
-        raise InputError("latent", f"it has {rows} images but the story has {count} frames", f"Connect one latent for all frames or {count}, one a frame")
+        raise InputError(
+            "latent", f"it has {rows} images but the story has {count} frames", f"Connect one latent for all frames or {count}, one a frame"
+        )
     out["samples"] = _rows_of(latent["samples"], batch)
     mask = latent.get("noise_mask")
     if mask is not None:
         if mask.ndim > 2 and mask.shape[0] not in (1, rows, count):
-            raise InputError("latent", f"its noise mask has {mask.shape[0]} images but the story has {count} frames",
-                             f"Use one mask for all frames or {count}, one a frame")
+            raise InputError(
+                "latent",
+                f"its noise mask has {mask.shape[0]} images but the story has {count} frames",
+                f"Use one mask for all frames or {count}, one a frame",
+            )
         out["noise_mask"] = mask[batch] if mask.ndim > 2 and mask.shape[0] == count else mask
     out["batch_index"] = [0] * len(batch) if shared_noise else list(batch)
     return out

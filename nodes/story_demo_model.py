@@ -14,7 +14,7 @@ class StoryDemoModel(io.ComfyNode):
             display_name="Story Demo Model",
             category=CATEGORY,
             description="A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or wizard. It comes with the pack: "
-                        "for trying the nodes at 256x256, with any sampler. For real pictures use Load Checkpoint.",
+            "for trying the nodes at 256x256, with any sampler. For real pictures use Load Checkpoint.",
             inputs=[],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The diffusion model. IPCA Patch and LoRA-style patches work on it."),

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..errors import reported_by
-from ..svr.story import MAX_WINDOW, parse_story
+from ..story.story import MAX_WINDOW, parse_story
 from .common import CATEGORY, StoryType
 
 
@@ -16,14 +16,28 @@ class StoryPrompt(io.ComfyNode):
             category=CATEGORY,
             description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
             inputs=[
-                io.String.Input("identity", multiline=True, dynamic_prompts=False, default="A photo of a red fox with a green coat",
-                                tooltip="Who stays the same in every picture: style, character, clothes. (word:1.2) and embedding:name work."),
-                io.String.Input("frames", multiline=True, dynamic_prompts=False,
-                                default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                                tooltip="What changes: one picture a line. Blank lines are ignored, and lines that begin with #: frames switched off."),
-                io.Int.Input("window_length", default=10, min=1, max=MAX_WINDOW,
-                             tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits the "
-                                     "text encoder's 75 tokens. More frames in a prompt hold the identity better."),
+                io.String.Input(
+                    "identity",
+                    multiline=True,
+                    dynamic_prompts=False,
+                    default="A photo of a red fox with a green coat",
+                    tooltip="Who stays the same in every picture: style, character, clothes. (word:1.2) and embedding:name work.",
+                ),
+                io.String.Input(
+                    "frames",
+                    multiline=True,
+                    dynamic_prompts=False,
+                    default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
+                    tooltip="What changes: one picture a line. Blank lines are ignored, and lines that begin with #: frames switched off.",
+                ),
+                io.Int.Input(
+                    "window_length",
+                    default=10,
+                    min=1,
+                    max=MAX_WINDOW,
+                    tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits the "
+                    "text encoder's 75 tokens. More frames in a prompt hold the identity better.",
+                ),
             ],
             outputs=[
                 StoryType.Output(display_name="story", tooltip="The identity with its frames."),

@@ -27,27 +27,67 @@ class StorySheet(io.ComfyNode):
             is_input_list=True,
             inputs=[
                 io.Image.Input("images", tooltip="The pictures, from VAE Decode: all batches together, also of different sizes."),
-                io.String.Input("captions", optional=True, force_input=True,
-                                tooltip="From Story Batch: one text a picture. Or one text with one line a picture. Not connected: no captions."),
+                io.String.Input(
+                    "captions",
+                    optional=True,
+                    force_input=True,
+                    tooltip="From Story Batch: one text a picture. Or one text with one line a picture. Not connected: no captions.",
+                ),
                 io.String.Input("title", default="", dynamic_prompts=False, tooltip="A line above all pictures. Empty: none."),
-                io.Combo.Input("style", options=list(STYLES), default=STYLES[0],
-                               tooltip="storyboard: captions below the pictures. comic strip: framed panels with the caption in a box inside."),
-                io.Int.Input("columns", default=0, min=0, max=MAX_COLUMNS, tooltip="Pictures side by side. 0: about as many as there are rows."),
-                io.Int.Input("panel_width", default=512, min=16, max=MAX_PANEL, tooltip="Wider pictures are scaled down to this many pixels; smaller ones stay as they are."),
+                io.Combo.Input(
+                    "style",
+                    options=list(STYLES),
+                    default=STYLES[0],
+                    tooltip="storyboard: captions below the pictures. comic strip: framed panels with the caption in a box inside.",
+                ),
+                io.Int.Input(
+                    "columns", default=0, min=0, max=MAX_COLUMNS, tooltip="Pictures side by side. 0: about as many as there are rows."
+                ),
+                io.Int.Input(
+                    "panel_width",
+                    default=512,
+                    min=16,
+                    max=MAX_PANEL,
+                    tooltip="Wider pictures are scaled down to this many pixels; smaller ones stay as they are.",
+                ),
                 io.Int.Input("margin", default=16, min=0, max=MAX_MARGIN, tooltip="Empty pixels between the pictures and around them."),
-                io.Int.Input("font_size", default=0, min=0, max=MAX_FONT, tooltip="Height of the letters in pixels. 0: suits the pictures. Long captions get smaller letters."),
+                io.Int.Input(
+                    "font_size",
+                    default=0,
+                    min=0,
+                    max=MAX_FONT,
+                    tooltip="Height of the letters in pixels. 0: suits the pictures. Long captions get smaller letters.",
+                ),
                 io.Boolean.Input("numbers", default=True, tooltip="Number the pictures."),
-                io.Int.Input("first_number", default=1, min=0, max=100000, tooltip="Number of the first picture: for a part of a story that does not begin at 1."),
-                io.Combo.Input("paper", options=list(PAPER), default="white", tooltip="Colour of the sheet; the letters get the other one."),
+                io.Int.Input(
+                    "first_number",
+                    default=1,
+                    min=0,
+                    max=100000,
+                    tooltip="Number of the first picture: for a part of a story that does not begin at 1.",
+                ),
+                io.Combo.Input(
+                    "paper", options=list(PAPER), default="white", tooltip="Colour of the sheet; the letters get the other one."
+                ),
             ],
-            outputs=[
-                io.Image.Output(display_name="sheet", tooltip="One picture of the whole story: for Preview Image or Save Image."),
-            ],
+            outputs=[io.Image.Output(display_name="sheet", tooltip="One picture of the whole story: for Preview Image or Save Image.")],
         )
 
     @classmethod
-    def execute(cls, images: list[torch.Tensor], title, style, columns, panel_width, margin, font_size, numbers, first_number, paper,
-                captions: list[str] | None = None) -> io.NodeOutput:
+    def execute(
+        cls,
+        images: list[torch.Tensor],
+        title,
+        style,
+        columns,
+        panel_width,
+        margin,
+        font_size,
+        numbers,
+        first_number,
+        paper,
+        captions: list[str] | None = None,
+    ) -> io.NodeOutput:
         with reported_by("Story Sheet"):
             look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
             _check(look)
@@ -56,11 +96,16 @@ class StorySheet(io.ComfyNode):
             pictures = [_picture(picture) for batch in images for picture in batch]
             texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
             if texts and len(texts) != len(pictures):
-                raise InputError("captions", f"there are {len(texts)} captions for {len(pictures)} pictures",
-                                 "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected")
+                raise InputError(
+                    "captions",
+                    f"there are {len(texts)} captions for {len(pictures)} pictures",
+                    "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
+                )
             sheet, missing = draw_sheet(pictures, texts, title[0], look)
         if missing:
-            warn_rarely(f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK")
+            warn_rarely(
+                f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK"
+            )
         return io.NodeOutput(torch.from_numpy(np.array(sheet)).float().div(255).unsqueeze(0))
 
 

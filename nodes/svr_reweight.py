@@ -3,9 +3,9 @@
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
+from ..story.story import Story
 from ..svr.encode import encode_story, reweighting_for
 from ..svr.reweight import Weights
-from ..svr.story import Story
 from .common import CATEGORY, StoryType, require_clip, require_story
 
 MODES = ["svr", "svr-eot", "original"]
@@ -25,32 +25,73 @@ class SVRReweight(io.ComfyNode):
             inputs=[
                 io.Clip.Input("clip", tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint. LoRAs and CLIP Set Last Layer work."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
-                io.Combo.Input("mode", options=MODES, default="svr",
-                               tooltip="svr: the method. svr-eot: leaves the end-of-text tokens out of it and fades them. original: no reweighting."),
-                io.Float.Input("enhance_alpha", default=0.01, min=0.0, max=MAX_ALPHA, step=0.001, round=0.0001,
-                               tooltip="How steeply this frame's words are turned up. Useful: 0.001 to 0.02."),
-                io.Float.Input("enhance_beta", default=1.0, min=0.0, max=MAX_BETA, step=0.05, round=0.001,
-                               tooltip="Overall factor on this frame's words. Useful: 1 to 2."),
-                io.Float.Input("weaken_alpha", default=0.01, min=0.0, max=MAX_ALPHA, step=0.01, round=0.0001,
-                               tooltip="How steeply the other frames' words are turned down. Useful: 0.01 to 0.5."),
-                io.Float.Input("weaken_beta", default=0.05, min=0.0, max=MAX_BETA, step=0.01, round=0.001,
-                               tooltip="Overall factor on the other frames' words. Useful: 0.05 to 1; raise it when frames lose the identity."),
-                io.Combo.Input("pooled", options=POOLED, default="keep",
-                               tooltip="The prompt's pooled vector (SDXL reads it): keep, or zero to take every frame's words out of it."),
+                io.Combo.Input(
+                    "mode",
+                    options=MODES,
+                    default="svr",
+                    tooltip="svr: the method. svr-eot: leaves the end-of-text tokens out of it and fades them. original: no reweighting.",
+                ),
+                io.Float.Input(
+                    "enhance_alpha",
+                    default=0.01,
+                    min=0.0,
+                    max=MAX_ALPHA,
+                    step=0.001,
+                    round=0.0001,
+                    tooltip="How steeply this frame's words are turned up. Useful: 0.001 to 0.02.",
+                ),
+                io.Float.Input(
+                    "enhance_beta",
+                    default=1.0,
+                    min=0.0,
+                    max=MAX_BETA,
+                    step=0.05,
+                    round=0.001,
+                    tooltip="Overall factor on this frame's words. Useful: 1 to 2.",
+                ),
+                io.Float.Input(
+                    "weaken_alpha",
+                    default=0.01,
+                    min=0.0,
+                    max=MAX_ALPHA,
+                    step=0.01,
+                    round=0.0001,
+                    tooltip="How steeply the other frames' words are turned down. Useful: 0.01 to 0.5.",
+                ),
+                io.Float.Input(
+                    "weaken_beta",
+                    default=0.05,
+                    min=0.0,
+                    max=MAX_BETA,
+                    step=0.01,
+                    round=0.001,
+                    tooltip="Overall factor on the other frames' words. Useful: 0.05 to 1; raise it when frames lose the identity.",
+                ),
+                io.Combo.Input(
+                    "pooled",
+                    options=POOLED,
+                    default="keep",
+                    tooltip="The prompt's pooled vector (SDXL reads it): keep, or zero to take every frame's words out of it.",
+                ),
             ],
             outputs=[
-                io.Conditioning.Output(display_name="frames", tooltip="One row a frame: for Story Batch. ControlNet may be applied in between."),
+                io.Conditioning.Output(
+                    display_name="frames", tooltip="One row a frame: for Story Batch. ControlNet may be applied in between."
+                )
             ],
         )
 
     @classmethod
-    def execute(cls, clip, story: Story, mode: str, enhance_alpha: float, enhance_beta: float, weaken_alpha: float,
-                weaken_beta: float, pooled: str) -> io.NodeOutput:
+    def execute(
+        cls, clip, story: Story, mode: str, enhance_alpha: float, enhance_beta: float, weaken_alpha: float, weaken_beta: float, pooled: str
+    ) -> io.NodeOutput:
         with reported_by("SVR Reweight"):
             require_clip(clip)
             require_story(story)
             if enhance_alpha < 0:
-                raise InputError("enhance_alpha", f"{enhance_alpha} is negative", "The published code's -0.01 is 0.01 here: leave out the sign")
+                raise InputError(
+                    "enhance_alpha", f"{enhance_alpha} is negative", "The published code's -0.01 is 0.01 here: leave out the sign"
+                )
             require_number("enhance_alpha", enhance_alpha, 0, MAX_ALPHA, "0.001 to 0.02 is useful")
             require_number("enhance_beta", enhance_beta, 0, MAX_BETA, "1 to 2 is useful")
             require_number("weaken_alpha", weaken_alpha, 0, MAX_ALPHA, "0.01 to 0.5 is useful")

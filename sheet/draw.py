@@ -44,14 +44,19 @@ def draw_sheet(pictures: list[Image.Image], captions: list[str], title: str, loo
     texts = [_text(index, captions, look) for index in range(len(pictures))]
     set_texts = [set_caption(text, width - 2 * pad, size) for text in texts]
     rows = [range(start, min(start + columns, len(pictures))) for start in range(0, len(pictures), columns)]
-    below = [0 if comic else max(set_texts[index].height for index in row) + (pad if any(texts[index] for index in row) else 0) for row in rows]
+    below = [
+        0 if comic else max(set_texts[index].height for index in row) + (pad if any(texts[index] for index in row) else 0) for row in rows
+    ]
     full_width = columns * (width + look.margin) + look.margin
     heading = set_caption(title, full_width - 2 * look.margin, round(1.6 * size)) if title.strip() else None
     top = look.margin + (heading.height + look.margin if heading else 0)
     full_height = top + sum(height + extra + look.margin for extra in below)
     if full_width * full_height > MAX_PIXELS:
-        raise InputError("panel_width", f"the sheet would be {full_width}x{full_height} pixels",
-                         f"Set it to at most {max(16, int(width * math.sqrt(MAX_PIXELS / (full_width * full_height))))}, or make several sheets")
+        raise InputError(
+            "panel_width",
+            f"the sheet would be {full_width}x{full_height} pixels",
+            f"Set it to at most {max(16, int(width * math.sqrt(MAX_PIXELS / (full_width * full_height))))}, or make several sheets",
+        )
     paper, ink = PAPER[look.paper]
     sheet = Image.new("RGB", (full_width, full_height), paper)
     draw = ImageDraw.Draw(sheet)
@@ -79,7 +84,13 @@ def _at_most(picture: Image.Image, width: int) -> Image.Image:
 
 def _text(index: int, captions: list[str], look: Look) -> str:
     caption = captions[index] if captions else ""
-    return f"{look.first_number + index}. {caption}".strip() if look.numbers and caption else str(look.first_number + index) if look.numbers else caption
+    return (
+        f"{look.first_number + index}. {caption}".strip()
+        if look.numbers and caption
+        else str(look.first_number + index)
+        if look.numbers
+        else caption
+    )
 
 
 def _write(draw: ImageDraw.ImageDraw, caption: Caption, left: int, top: int, width: int, ink: str) -> None:

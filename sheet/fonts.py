@@ -6,14 +6,43 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts",
-           "/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts",
-           "%WINDIR%/Fonts", "%LOCALAPPDATA%/Microsoft/Windows/Fonts")
+FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.fonts",
+    "~/.local/share/fonts",
+    "/System/Library/Fonts",
+    "/Library/Fonts",
+    "~/Library/Fonts",
+    "%WINDIR%/Fonts",
+    "%LOCALAPPDATA%/Microsoft/Windows/Fonts",
+)
 ENDINGS = (".ttf", ".ttc", ".otf")
 # Plain upright faces first, by the beginning of the file name; Pillow's own face stands before them all.
-PREFERRED = ("dejavusans.", "notosans-regular", "arial.", "segoeui.", "liberationsans-regular", "helvetica",
-             "notosanscjk-regular", "notosanscjk", "notosanssc", "sourcehansans", "msyh", "pingfang", "hiragino", "yugoth", "meiryo",
-             "malgun", "nanumgothic", "applesdgothic", "wqy", "simhei", "ipag", "arialuni")
+PREFERRED = (
+    "dejavusans.",
+    "notosans-regular",
+    "arial.",
+    "segoeui.",
+    "liberationsans-regular",
+    "helvetica",
+    "notosanscjk-regular",
+    "notosanscjk",
+    "notosanssc",
+    "sourcehansans",
+    "msyh",
+    "pingfang",
+    "hiragino",
+    "yugoth",
+    "meiryo",
+    "malgun",
+    "nanumgothic",
+    "applesdgothic",
+    "wqy",
+    "simhei",
+    "ipag",
+    "arialuni",
+)
 ABSENT = "\U0010fffd"  # a private-use character: no font has it, so it is drawn as the font's "missing" box
 
 

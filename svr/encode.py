@@ -9,9 +9,9 @@ import torch
 
 from ..errors import InputError
 from ..log import logger
+from ..story.story import Story, fitting_length, windows
 from .layout import Chunks, Layout, PhrasesRunTogether, chunk_budget, content, lay_out
 from .reweight import Weights, express
-from .story import Story, fitting_length, windows
 
 TOWERS = ("l", "g", "h")  # in the order in which SDXL's conditioning concatenates them; SD2.x has h alone
 
@@ -26,11 +26,16 @@ def tokenize(clip, text: str) -> dict[str, Chunks]:
     tokens = clip.tokenize(text, return_word_ids=True)
     unknown = sorted(set(tokens) - set(TOWERS))
     if unknown:
-        raise InputError("clip", f"its text encoder {', '.join(unknown)} is not a CLIP tower",
-                         "Use the CLIP of an SDXL, SD1.x or SD2.x checkpoint: the method needs a causal CLIP")
+        raise InputError(
+            "clip",
+            f"its text encoder {', '.join(unknown)} is not a CLIP tower",
+            "Use the CLIP of an SDXL, SD1.x or SD2.x checkpoint: the method needs a causal CLIP",
+        )
     towers = {tower: tokens[tower] for tower in TOWERS if tower in tokens and hasattr(clip.cond_stage_model, f"clip_{tower}")}
     if not towers:
-        raise InputError("clip", f"it has tokens for {', '.join(tokens)} but no encoder of that name", "Use a stock SDXL, SD1.x or SD2.x CLIP")
+        raise InputError(
+            "clip", f"it has tokens for {', '.join(tokens)} but no encoder of that name", "Use a stock SDXL, SD1.x or SD2.x CLIP"
+        )
     return towers
 
 
@@ -39,7 +44,11 @@ def encode(clip, tokens: dict[str, Chunks]) -> list[list]:
     bare = {tower: [[pair[:2] for pair in chunk] for chunk in chunks] for tower, chunks in tokens.items()}
     entries = clip.encode_from_tokens_scheduled(bare, show_pbar=False)
     if not all(torch.isfinite(cond).all() for cond, _ in entries):
-        raise InputError("story", "its encoded text is not finite", "Look for a weight that is too large, like (fox:1e999), or a broken embedding or LoRA")
+        raise InputError(
+            "story",
+            "its encoded text is not finite",
+            "Look for a weight that is too large, like (fox:1e999), or a broken embedding or LoRA",
+        )
     return entries
 
 
@@ -52,8 +61,9 @@ def tower_columns(clip, towers: tuple[str, ...], width: int) -> dict[str, slice]
         columns[tower] = slice(start, stop)
         start = stop
     if start != width:
-        raise InputError("clip", f"its towers are {start} wide together but its conditioning is {width} wide",
-                         "Use a stock SDXL, SD1.x or SD2.x CLIP")
+        raise InputError(
+            "clip", f"its towers are {start} wide together but its conditioning is {width} wide", "Use a stock SDXL, SD1.x or SD2.x CLIP"
+        )
     return columns
 
 
@@ -93,8 +103,9 @@ def choose_windows(clip, story: Story) -> tuple[tuple[int, ...], ...]:
     length = fitting_length(identity, frames, story.window_length, budget)
     over = [str(frame + 1) for frame, size in enumerate(frames) if identity + size > budget]
     if over:
-        logger.warning("SVR Reweight: identity and frame are over %d tokens and are encoded in several chunks: frame %s",
-                       budget, ", ".join(over))
+        logger.warning(
+            "SVR Reweight: identity and frame are over %d tokens and are encoded in several chunks: frame %s", budget, ", ".join(over)
+        )
     return windows(len(frames), length)
 
 
@@ -108,8 +119,11 @@ def prompt_layouts(clip, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], d
     try:
         return tokens, {tower: lay_out(chunks, [phrase[tower] for phrase in alone]) for tower, chunks in tokens.items()}
     except PhrasesRunTogether as error:
-        raise InputError("story", f"the parentheses in '{phrases[error.phrase]}' are not balanced and swallow the next phrase",
-                         "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis") from None
+        raise InputError(
+            "story",
+            f"the parentheses in '{phrases[error.phrase]}' are not balanced and swallow the next phrase",
+            "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
+        ) from None
 
 
 def _encode_prompt(clip, story: Story, window: tuple[int, ...]) -> tuple[dict[str, Layout], list[list]]:
@@ -125,7 +139,11 @@ def _reweight_entry(clip, entry: list, layouts: dict[str, Layout], expressed: in
     towers = [reweighting(cond[0, :, columns[tower]], layout, expressed) for tower, layout in layouts.items()]
     cond = torch.cat(towers, dim=-1).unsqueeze(0)
     if not torch.isfinite(cond).all():
-        raise InputError("enhance_alpha", "the reweighted embedding is not finite", "Use smaller alphas and betas; 0.001 to 0.02 is useful for enhance_alpha")
+        raise InputError(
+            "enhance_alpha",
+            "the reweighted embedding is not finite",
+            "Use smaller alphas and betas; 0.001 to 0.02 is useful for enhance_alpha",
+        )
     return [cond, extra]
 
 

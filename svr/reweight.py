@@ -29,8 +29,9 @@ def reweight(rows: torch.Tensor, weights: Weights) -> torch.Tensor:
     return ((v * s) @ ut).T.to(rows.dtype)
 
 
-def reweight_phrase(embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights,
-                    eot_apart: bool) -> torch.Tensor:
+def reweight_phrase(
+    embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights, eot_apart: bool
+) -> torch.Tensor:
     """One pass over `embeds` [T, d]: reweight the phrase's rows together with all end-of-text rows.
 
     `eot_apart` (mode svr-eot): the phrase's rows alone are reweighted, the end-of-text rows are multiplied by 0.9.
@@ -45,8 +46,7 @@ def reweight_phrase(embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[i
     return out
 
 
-def express(embeds: torch.Tensor, layout: Layout, expressed: int, enhance: Weights, weaken: Weights,
-            eot_apart: bool) -> torch.Tensor:
+def express(embeds: torch.Tensor, layout: Layout, expressed: int, enhance: Weights, weaken: Weights, eot_apart: bool) -> torch.Tensor:
     """Turn phrase `expressed` up and every other frame's phrase down, in the published order.
 
     `embeds` [T, d] of one tower; phrase 0 is the identity and stays as it is. Weaken the others one after the other

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 # Lets parts of the pack be imported without ComfyUI, as `story_pack.svr` and so on: its own __init__ needs ComfyUI.
 package = types.ModuleType("story_pack")
 package.__path__ = [str(Path(__file__).resolve().parents[1])]
@@ -41,8 +39,9 @@ def prepared_server(folder: Path, *options: str):
 
 def placeholders(folder: Path) -> list[str]:
     """Server options for empty files under every name that a bundled workflow loads, so that the server can validate it."""
-    from bench.workflow import wanted_files
     from PIL import Image
+
+    from bench.workflow import wanted_files
 
     for kind, name in wanted_files():
         file = folder / ("input" if kind == "input" else f"models/{kind}") / name
@@ -66,15 +65,18 @@ def story_prompt(client):
     """The bundled workflow as an API prompt, on the small random-weight model and at a small size."""
     from bench.workflow import load, substitute, to_api, with_inputs
 
-    prompt = substitute(to_api(load("sdxl-story"), client.get("/object_info")), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"})
+    prompt = substitute(
+        to_api(load("sdxl-story"), client.get("/object_info")), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"}
+    )
     return with_inputs(with_inputs(prompt, "StoryBatch", width=128, height=128), "KSampler", steps=3)
 
 
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium. Without one the page tests are skipped, but never in CI."""
-    from bench.page import FLAGS, chromium_path
     from playwright.sync_api import sync_playwright
+
+    from bench.page import FLAGS, chromium_path
 
     path = chromium_path()
     if path is None:

@@ -1,12 +1,8 @@
 """Real ComfyUI in process: the pack through ComfyUI's loader, real samplers on small models in the real shapes."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench import inprocess  # noqa: E402
+from bench import inprocess
 
 inprocess.start()
 
@@ -21,8 +17,24 @@ def nodes(pack):
     """ComfyUI's own table of node classes, ours among them."""
     import nodes
 
-    inprocess.load_core_extras("attention_multiply", "cfg", "custom_sampler", "differential_diffusion", "freelunch", "fresca", "hooks", "hypertile",
-                               "model_advanced", "model_downscale", "pag", "perpneg", "sag", "tcfg", "tomesd", "torch_compile")
+    inprocess.load_core_extras(
+        "attention_multiply",
+        "cfg",
+        "custom_sampler",
+        "differential_diffusion",
+        "freelunch",
+        "fresca",
+        "hooks",
+        "hypertile",
+        "model_advanced",
+        "model_downscale",
+        "pag",
+        "perpneg",
+        "sag",
+        "tcfg",
+        "tomesd",
+        "torch_compile",
+    )
     return nodes.NODE_CLASS_MAPPINGS
 
 

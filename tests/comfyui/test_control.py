@@ -5,6 +5,7 @@ import comfy.controlnet
 import comfy.gligen
 import pytest
 import torch
+
 from bench.references import bias_form
 from bench.studio import relative
 from bench.toy_models import randomize
@@ -51,11 +52,11 @@ def test_every_frame_is_the_plain_run_with_its_own_pose(s, control, poses, posed
     one = {**latent, "samples": latent["samples"][:1], "batch_index": [0]}
     for frame in range(3):
         cond, extra = s.frames[0]
-        alone = [[cond[frame:frame + 1], {"pooled_output": extra["pooled_output"][frame:frame + 1]}]]
-        alone = s.core("ControlNetApply", conditioning=alone, control_net=control, image=poses[frame:frame + 1], strength=0.8)
-        assert relative(s.sample(s.model, alone, one), whole[frame:frame + 1]) < ROUNDING
+        alone = [[cond[frame : frame + 1], {"pooled_output": extra["pooled_output"][frame : frame + 1]}]]
+        alone = s.core("ControlNetApply", conditioning=alone, control_net=control, image=poses[frame : frame + 1], strength=0.8)
+        assert relative(s.sample(s.model, alone, one), whole[frame : frame + 1]) < ROUNDING
         positives, latents, _ = s.batch(frames=posed, select=str(frame + 1))
-        assert relative(s.sample(s.model, positives[0], latents[0]), whole[frame:frame + 1]) < ROUNDING
+        assert relative(s.sample(s.model, positives[0], latents[0]), whole[frame : frame + 1]) < ROUNDING
 
 
 def test_one_pose_for_all_on_positive_and_negative(s, control, poses):
@@ -75,13 +76,25 @@ def test_gligen(studio):
     s = studio("sd15")
     transformers = [module for module in s.model.model.diffusion_model.modules() if hasattr(module, "attn2")]
     width = s.frames[0][0].shape[-1]
-    fusers = [comfy.gligen.GatedSelfAttentionDense(block.attn2.to_q.in_features, width, block.n_heads, block.d_head) for block in transformers]
+    fusers = [
+        comfy.gligen.GatedSelfAttentionDense(block.attn2.to_q.in_features, width, block.n_heads, block.d_head) for block in transformers
+    ]
     model = comfy.gligen.Gligen(fusers, comfy.gligen.PositionNet(width, width), width)
     randomize(model, seed=8)
     for fuser in fusers:
         fuser.alpha_attn.data, fuser.alpha_dense.data = torch.tensor(0.5), torch.tensor(0.5)
     gligen = comfy.model_patcher.ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
-    frames = s.core("GLIGENTextBoxApply", conditioning_to=s.frames, clip=s.clip, gligen_textbox_model=gligen, text="a lantern", width=32, height=32, x=0, y=16)
+    frames = s.core(
+        "GLIGENTextBoxApply",
+        conditioning_to=s.frames,
+        clip=s.clip,
+        gligen_textbox_model=gligen,
+        text="a lantern",
+        width=32,
+        height=32,
+        x=0,
+        y=16,
+    )
     positive, latent = s.story_batch(frames=frames)
     ours = s.sample(s.ipca(), positive, latent)
     assert relative(ours, s.sample(bias_form(s), positive, latent)) < ROUNDING

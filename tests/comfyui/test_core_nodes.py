@@ -8,6 +8,7 @@ import os
 import comfy.samplers
 import pytest
 import torch
+
 from bench.references import bias_form
 from bench.studio import relative
 
@@ -31,8 +32,15 @@ PATCHES = {
     "CFGZeroStar": {},
     "DifferentialDiffusion": {},
     "UNetCrossAttentionMultiply": {"q": 1.1, "k": 0.9, "v": 1.2, "out": 0.9},
-    "PatchModelAddDownscale": {"block_number": 2, "downscale_factor": 2.0, "start_percent": 0.0, "end_percent": 0.6, "downscale_after_skip": True,
-                               "downscale_method": "bilinear", "upscale_method": "bilinear"},
+    "PatchModelAddDownscale": {
+        "block_number": 2,
+        "downscale_factor": 2.0,
+        "start_percent": 0.0,
+        "end_percent": 0.6,
+        "downscale_after_skip": True,
+        "downscale_method": "bilinear",
+        "upscale_method": "bilinear",
+    },
     "ModelSamplingDiscrete": {"sampling": "v_prediction", "zsnr": True},
     "ModelSamplingContinuousEDM": {"sampling": "edm_playground_v2.5", "sigma_max": 120.0, "sigma_min": 0.002},
     "ModelSamplingContinuousV": {"sampling": "v_prediction", "sigma_max": 500.0, "sigma_min": 0.03},
@@ -59,11 +67,14 @@ def test_model_patches_in_either_order(s, node):
 
 def test_lcm_and_turbo_without_a_negative(s):
     """CFG 1: ComfyUI leaves the negative out. LCM draws noise at every step, from the seed."""
+
     def lcm(model):
         return s.core("ModelSamplingDiscrete", model=model, sampling="lcm", zsnr=False)
 
     for model, sampler in ((lcm, "lcm"), (lambda model: model, "euler_ancestral")):
-        ours, expected, plain = (s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform") for m in (s.ipca(), bias_form(s), s.model))
+        ours, expected, plain = (
+            s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform") for m in (s.ipca(), bias_form(s), s.model)
+        )
         assert relative(ours, expected) < ROUNDING and relative(plain, expected) > SEES_IT
 
 
@@ -72,8 +83,22 @@ def test_ksampler_advanced_in_two_halves(s):
     positive, latent = s.story_batch()
 
     def half(model, latent, first, last, add_noise, leftover):
-        return s.core("KSamplerAdvanced", model=model, add_noise=add_noise, noise_seed=7, steps=4, cfg=4.0, sampler_name="euler", scheduler="normal", positive=positive,
-                      negative=s.negative, latent_image=latent, start_at_step=first, end_at_step=last, return_with_leftover_noise=leftover)
+        return s.core(
+            "KSamplerAdvanced",
+            model=model,
+            add_noise=add_noise,
+            noise_seed=7,
+            steps=4,
+            cfg=4.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=positive,
+            negative=s.negative,
+            latent_image=latent,
+            start_at_step=first,
+            end_at_step=last,
+            return_with_leftover_noise=leftover,
+        )
 
     def halves(model):
         return half(model, half(model, latent, 0, 2, "enable", "enable"), 2, 10000, "disable", "disable")["samples"]
@@ -88,7 +113,14 @@ def test_every_guider(s):
     guiders = {
         "BasicGuider": {"conditioning": positive},
         "CFGGuider": {"positive": positive, "negative": s.negative, "cfg": 4.0},
-        "DualCFGGuider": {"cond1": positive, "cond2": empty, "negative": s.negative, "cfg_conds": 4.0, "cfg_cond2_negative": 2.0, "style": "nested"},
+        "DualCFGGuider": {
+            "cond1": positive,
+            "cond2": empty,
+            "negative": s.negative,
+            "cfg_conds": 4.0,
+            "cfg_cond2_negative": 2.0,
+            "style": "nested",
+        },
         "PerpNegGuider": {"positive": positive, "negative": s.negative, "empty_conditioning": empty, "cfg": 4.0, "neg_scale": 1.0},
     }
     for node, inputs in guiders.items():
@@ -108,10 +140,13 @@ def test_perp_neg_as_a_patch(s):
 
 def test_a_lora_on_the_model(s):
     """The memory is projected by the weights as they are at the call, the LoRA's included."""
+
     def lora(model):
         patched = model.clone()
         keys = [key for key in patched.model_state_dict() if "attn2.to_k.weight" in key or "attn2.to_v.weight" in key]
-        assert len(patched.add_patches({key: ("diff", (torch.full_like(patched.model_state_dict()[key], 0.05),)) for key in keys}, 1.0)) == len(keys)
+        assert len(
+            patched.add_patches({key: ("diff", (torch.full_like(patched.model_state_dict()[key], 0.05),)) for key in keys}, 1.0)
+        ) == len(keys)
         return patched
 
     expected = s.sample(lora(bias_form(s)))
@@ -156,12 +191,18 @@ def test_regions(s):
     mask = torch.zeros(1, 64, 64)
     mask[..., :32] = 1
     for left, right in [
-        (s.core("ConditioningSetArea", conditioning=s.frames, width=32, height=64, x=0, y=0, strength=1.0),
-         s.core("ConditioningSetArea", conditioning=other, width=32, height=64, x=32, y=0, strength=1.0)),
-        (s.core("ConditioningSetMask", conditioning=s.frames, mask=mask, set_cond_area="default", strength=1.0),
-         s.core("ConditioningSetMask", conditioning=other, mask=1 - mask, set_cond_area="default", strength=1.0)),
-        (s.core("ConditioningSetTimestepRange", conditioning=s.frames, start=0.0, end=0.6),
-         s.core("ConditioningSetTimestepRange", conditioning=other, start=0.6, end=1.0)),
+        (
+            s.core("ConditioningSetArea", conditioning=s.frames, width=32, height=64, x=0, y=0, strength=1.0),
+            s.core("ConditioningSetArea", conditioning=other, width=32, height=64, x=32, y=0, strength=1.0),
+        ),
+        (
+            s.core("ConditioningSetMask", conditioning=s.frames, mask=mask, set_cond_area="default", strength=1.0),
+            s.core("ConditioningSetMask", conditioning=other, mask=1 - mask, set_cond_area="default", strength=1.0),
+        ),
+        (
+            s.core("ConditioningSetTimestepRange", conditioning=s.frames, start=0.0, end=0.6),
+            s.core("ConditioningSetTimestepRange", conditioning=other, start=0.6, end=1.0),
+        ),
     ]:
         positives, latents, _ = s.batch(frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right), frames_per_batch=0)
         ours, expected, plain = (s.sample(model, positives[0], latents[0], steps=4) for model in (s.ipca(), bias_form(s), s.model))
@@ -183,7 +224,10 @@ def test_an_inpainting_model(studio):
     """Nine channels: the masked picture and its mask go with the latent, here one mask a frame."""
     s = studio("sdxl inpaint")
     generator = torch.Generator().manual_seed(4)
-    more = {"concat_latent_image": torch.randn(3, 4, 8, 8, generator=generator), "concat_mask": torch.rand(3, 64, 64, generator=generator).round()}
+    more = {
+        "concat_latent_image": torch.randn(3, 4, 8, 8, generator=generator),
+        "concat_mask": torch.rand(3, 64, 64, generator=generator).round(),
+    }
     frames = [[cond, {**extra, **more}] for cond, extra in s.frames]
     positive, latent = s.story_batch(frames=frames)
     whole = s.sample(s.ipca(), positive, latent)
@@ -193,7 +237,10 @@ def test_an_inpainting_model(studio):
     assert relative(s.sample(s.ipca(), positives[0], latents[0]), whole[2:]) < ROUNDING
 
 
-@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.skipif("FUZZ" not in os.environ, reason="two minutes of compiling: make fuzz"))])
+@pytest.mark.parametrize(
+    "backend",
+    ["eager", pytest.param("inductor", marks=pytest.mark.skipif("FUZZ" not in os.environ, reason="two minutes of compiling: make fuzz"))],
+)
 def test_torch_compile(studio, backend):
     from comfy_api.torch_helpers import set_torch_compile_wrapper
 

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from bench.inprocess import ROOT
 from bench.studio import Studio
-from story_pack.demo import measure
-from story_pack.demo.world.captions import frame_phrase
-from story_pack.demo.world.render import NAMES
+from lab import measure
+from lab.world.captions import frame_phrase
+from lab.world.render import NAMES
 
 SIZE = {"width": 256, "height": 256}
 
@@ -22,8 +23,17 @@ def demo(nodes):
 @pytest.fixture(scope="module")
 def s(nodes, demo):
     model, clip, _ = demo
-    studio = Studio(nodes, model, clip, frames=["wearing a scarf in a meadow", "playing in the snow", "foraging berries in the forest",
-                                                "at the edge of a village with a river"])
+    studio = Studio(
+        nodes,
+        model,
+        clip,
+        frames=[
+            "wearing a scarf in a meadow",
+            "playing in the snow",
+            "foraging berries in the forest",
+            "at the edge of a village with a river",
+        ],
+    )
     studio.negative = studio.encode("")
     return studio
 
@@ -75,12 +85,16 @@ def test_one_prompt_with_svr_keeps_the_colours_better_than_separate_prompts(s):
             right[row] += [measure.scene_of(picture, kind) == name for picture, name in zip(shown, names)]
         gains.append(distance["separate"] - distance["svr"])
     gain, error = np.mean(gains), np.std(gains, ddof=1) / len(gains) ** 0.5
-    print(f"colour distance saved by SVR: {gain:.3f} +- {error:.3f}; scenes right: {np.mean(right['separate']):.3f} and {np.mean(right['svr']):.3f}")
+    print(
+        f"colour distance saved by SVR: {gain:.3f} +- {error:.3f}; scenes right: {np.mean(right['separate']):.3f} and {np.mean(right['svr']):.3f}"
+    )
     assert gain > 2 * error
     assert np.mean(right["svr"]) >= 0.8 and np.mean(right["separate"]) >= 0.8
 
 
-@pytest.mark.parametrize("sampler, scheduler", [("euler_ancestral", "karras"), ("dpmpp_2m", "sgm_uniform"), ("uni_pc", "simple"), ("ddim", "ddim_uniform")])
+@pytest.mark.parametrize(
+    "sampler, scheduler", [("euler_ancestral", "karras"), ("dpmpp_2m", "sgm_uniform"), ("uni_pc", "simple"), ("ddim", "ddim_uniform")]
+)
 def test_stock_samplers_and_schedulers(s, sampler, scheduler):
     with torch.inference_mode():  # as the server does
         shown = pictures(s, s.model, steps=12, seed=1, sampler=sampler, scheduler=scheduler)
@@ -101,7 +115,7 @@ def test_vae_round_trip_and_image_to_image(s, demo):
 
 def test_emphasis_and_clip_skip(s, nodes):
     plain, strong = s.encode("a red fox in the snow"), s.encode("a red fox (in the snow:1.4)")
-    rows = slice(1 + len("a red fox".split()), 1 + len("a red fox in the snow".split()))
+    rows = slice(1 + len(["a", "red", "fox"]), 1 + len(["a", "red", "fox", "in", "the", "snow"]))
     assert strong[0][0][0, rows].norm() > 1.2 * plain[0][0][0, rows].norm()
     skipped = nodes["CLIPSetLastLayer"]().set_last_layer(s.clip, -2)[0]
     assert not torch.equal(skipped.encode_from_tokens(skipped.tokenize("a fox")), s.clip.encode_from_tokens(s.clip.tokenize("a fox")))

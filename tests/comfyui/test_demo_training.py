@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture
 def train(pack, tmp_path, monkeypatch):
-    import story_pack.demo.train as training
+    import lab.train as training
 
     monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
     return lambda images, minutes=60.0: run(training, images, minutes)

@@ -42,9 +42,14 @@ def test_svr_choices_and_overflow(s):
     refused("SVR Reweight", "enhance_alpha", lambda: s.svr(clip=clip, enhance_alpha=1.0), "not finite")
 
 
-@pytest.mark.parametrize("identity, frames, named", [
-    ("a (fox", ["in snow) far", "sea"], "a (fox"), ("a fox", ["(in snow", "at sea)"], "(in snow"), ("a fox :)", ["sea", "(red:1.3) sky"], "(red:1.3) sky"),
-])
+@pytest.mark.parametrize(
+    "identity, frames, named",
+    [
+        ("a (fox", ["in snow) far", "sea"], "a (fox"),
+        ("a fox", ["(in snow", "at sea)"], "(in snow"),
+        ("a fox :)", ["sea", "(red:1.3) sky"], "(red:1.3) sky"),
+    ],
+)
 def test_parentheses_that_swallow_the_next_phrase(s, identity, frames, named):
     refused("SVR Reweight", "story", lambda: s.svr(s.prompt(identity, frames)), f"'{named}'")
 
@@ -75,14 +80,24 @@ def test_a_text_encoder_that_is_no_clip(s, monkeypatch):
     refused("IPCA Patch", "clip", s.ipca, "t5xxl")
 
 
-@pytest.mark.parametrize("inputs, name, words", [
-    ({"start_at_step": 5, "end_at_step": 5}, "start_at_step", ["5"]), ({"start_at_step": 9, "end_at_step": 3}, "start_at_step", []),
-    ({"start_at_step": -1}, "start_at_step", []), ({"dropout": math.nan}, "dropout", []), ({"dropout": 1.1}, "dropout", []),
-    ({"dropout": -0.1}, "dropout", []), ({"strength": math.nan}, "strength", []), ({"strength": -1.0}, "strength", []),
-    ({"strength": math.inf}, "strength", []),
-    ({"blocks": "down0"}, "blocks", ["down0", "down1, down2, mid, up0, up1"]), ({"blocks": "middle"}, "blocks", ["middle", "mid"]),
-    ({"blocks": " , "}, "blocks", ["down1"]), ({"blocks": "all, mid.0"}, "blocks", ["mid.0"]),
-])
+@pytest.mark.parametrize(
+    "inputs, name, words",
+    [
+        ({"start_at_step": 5, "end_at_step": 5}, "start_at_step", ["5"]),
+        ({"start_at_step": 9, "end_at_step": 3}, "start_at_step", []),
+        ({"start_at_step": -1}, "start_at_step", []),
+        ({"dropout": math.nan}, "dropout", []),
+        ({"dropout": 1.1}, "dropout", []),
+        ({"dropout": -0.1}, "dropout", []),
+        ({"strength": math.nan}, "strength", []),
+        ({"strength": -1.0}, "strength", []),
+        ({"strength": math.inf}, "strength", []),
+        ({"blocks": "down0"}, "blocks", ["down0", "down1, down2, mid, up0, up1"]),
+        ({"blocks": "middle"}, "blocks", ["middle", "mid"]),
+        ({"blocks": " , "}, "blocks", ["down1"]),
+        ({"blocks": "all, mid.0"}, "blocks", ["mid.0"]),
+    ],
+)
 def test_ipca_inputs(s, inputs, name, words):
     refused("IPCA Patch", name, lambda: s.ipca(**inputs), *words)
 
@@ -121,13 +136,24 @@ def test_models_without_text_cross_attention(s, family):
     refused("IPCA Patch", "model", lambda: s.ipca(model), type(model.model).__name__, "SDXL, SD1.x or SD2.x")
 
 
-@pytest.mark.parametrize("inputs, name", [
-    ({"select": "0"}, "select"), ({"select": "2-9"}, "select"), ({"select": "all"}, "select"), ({"part_index": 2, "parts": 2}, "part_index"),
-    ({"parts": 4}, "parts"), ({"select": "1", "parts": 2}, "parts"), ({"parts": 0}, "parts"), ({"width": 100}, "width"), ({"height": 0}, "height"),
-    ({"frames_per_batch": -1}, "frames_per_batch"), ({"noise": "none"}, "noise"),
-    ({"latent": {"samples": torch.zeros(2, 4, 8, 8)}}, "latent"),
-    ({"latent": {"samples": torch.zeros(3, 4, 8, 8), "noise_mask": torch.ones(2, 64, 64)}}, "latent"),
-])
+@pytest.mark.parametrize(
+    "inputs, name",
+    [
+        ({"select": "0"}, "select"),
+        ({"select": "2-9"}, "select"),
+        ({"select": "all"}, "select"),
+        ({"part_index": 2, "parts": 2}, "part_index"),
+        ({"parts": 4}, "parts"),
+        ({"select": "1", "parts": 2}, "parts"),
+        ({"parts": 0}, "parts"),
+        ({"width": 100}, "width"),
+        ({"height": 0}, "height"),
+        ({"frames_per_batch": -1}, "frames_per_batch"),
+        ({"noise": "none"}, "noise"),
+        ({"latent": {"samples": torch.zeros(2, 4, 8, 8)}}, "latent"),
+        ({"latent": {"samples": torch.zeros(3, 4, 8, 8), "noise_mask": torch.ones(2, 64, 64)}}, "latent"),
+    ],
+)
 def test_story_batch(s, inputs, name):
     refused("Story Batch", name, lambda: s.batch(**inputs))
 

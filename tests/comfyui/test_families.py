@@ -5,19 +5,23 @@ import importlib
 import comfy.sd
 import pytest
 import torch
+
 from bench.references import bias_form
 from bench.studio import relative
 
 ROUNDING = 5e-5
 
 
-@pytest.mark.parametrize("shape, expected", [
-    ("refiner", {"down1": 2, "down2": 2, "mid": 1, "up1": 3, "up2": 3}),
-    ("ssd1b", {"down1": 2, "down2": 2, "up0": 3, "up1": 3}),
-    ("vega", {"down1": 2, "down2": 2, "up0": 3, "up1": 3}),
-    ("koala", {"down1": 1, "down2": 1, "up0": 2, "up1": 2}),
-    ("sd2", {"down0": 2, "down1": 2, "down2": 2, "mid": 1, "up1": 3, "up2": 3, "up3": 3}),
-])
+@pytest.mark.parametrize(
+    "shape, expected",
+    [
+        ("refiner", {"down1": 2, "down2": 2, "mid": 1, "up1": 3, "up2": 3}),
+        ("ssd1b", {"down1": 2, "down2": 2, "up0": 3, "up1": 3}),
+        ("vega", {"down1": 2, "down2": 2, "up0": 3, "up1": 3}),
+        ("koala", {"down1": 1, "down2": 1, "up0": 2, "up1": 2}),
+        ("sd2", {"down0": 2, "down1": 2, "down2": 2, "mid": 1, "up1": 3, "up2": 3, "up3": 3}),
+    ],
+)
 def test_block_names_and_ipca(pack, studio, shape, expected):
     """Names as in each model's diffusers configuration, with how many blocks of attention it has there."""
     s = studio(shape)
@@ -41,7 +45,10 @@ def clip_with(name):
     return clip
 
 
-@pytest.mark.parametrize("tokenizer, tower", [("sd3_clip.SD3Tokenizer", "t5xxl"), ("flux.FluxTokenizer", "t5xxl"), ("qwen_image.QwenImageTokenizer", "qwen25_7b")])
+@pytest.mark.parametrize(
+    "tokenizer, tower",
+    [("sd3_clip.SD3Tokenizer", "t5xxl"), ("flux.FluxTokenizer", "t5xxl"), ("qwen_image.QwenImageTokenizer", "qwen25_7b")],
+)
 def test_other_text_encoders_are_refused_by_name(studio, tokenizer, tower):
     """SVR counts spans in CLIP's chunks of 77; a T5 or a language model has none. Nothing is encoded before that is said."""
     with pytest.raises(ValueError, match=rf"^SVR Reweight - clip: .*{tower}"):

@@ -4,6 +4,7 @@ import comfy.ldm.modules.attention
 import comfy.samplers
 import pytest
 import torch
+
 from bench.references import KeysAndValues, bias_form
 from bench.studio import relative
 
@@ -110,8 +111,13 @@ def test_a_frame_does_not_depend_on_its_batch(s, dropout):
     model = s.ipca(dropout=dropout, dropout_seed=5)
     positive, latent = s.story_batch()
     whole = s.sample(model, positive, latent)
-    for inputs, frames in [({"frames_per_batch": 1}, [0, 1, 2]), ({"frames_per_batch": 2}, [0, 1, 2]), ({"select": "2-3"}, [1, 2]),
-                           ({"part_index": 1, "parts": 2}, [1, 2]), ({"noise": "shared", "select": "3"}, [2])]:
+    for inputs, frames in [
+        ({"frames_per_batch": 1}, [0, 1, 2]),
+        ({"frames_per_batch": 2}, [0, 1, 2]),
+        ({"select": "2-3"}, [1, 2]),
+        ({"part_index": 1, "parts": 2}, [1, 2]),
+        ({"noise": "shared", "select": "3"}, [2]),
+    ]:
         positives, latents, captions = s.batch(**inputs)
         pictures = torch.cat([s.sample(model, positive, latent) for positive, latent in zip(positives, latents)])
         assert captions == [s.story.frames[frame] for frame in frames]
@@ -142,7 +148,16 @@ def test_dual_cfg_numbers_the_negative_zero(s):
     middle = [[s.encode("a dog in the rain")[0][0], dict(s.negative[0][1])]]
 
     def guided(model):
-        return s.core("DualCFGGuider", model=model, cond1=positive, cond2=middle, negative=s.negative, cfg_conds=4.0, cfg_cond2_negative=3.0, style="regular")
+        return s.core(
+            "DualCFGGuider",
+            model=model,
+            cond1=positive,
+            cond2=middle,
+            negative=s.negative,
+            cfg_conds=4.0,
+            cfg_cond2_negative=3.0,
+            style="regular",
+        )
 
     ours = s.sample_with(guided(s.ipca()), latent)
     assert relative(ours, s.sample_with(guided(bias_form(s)), latent)) < ROUNDING
@@ -159,6 +174,7 @@ def test_with_pag_on_top(s):
 
 def test_with_sag_on_top(s):
     """Self-attention guidance runs the negative alone, numbered 0."""
+
     def sag(model):
         return s.core("SelfAttentionGuidance", model=model, scale=0.5, blur_sigma=2.0)
 
@@ -171,7 +187,7 @@ def test_with_sag_on_top(s):
 def test_a_positive_that_did_not_come_from_the_story_gets_the_memory_too(s):
     latent = s.story_batch()[1]
     foreign = s.encode("a cat asleep on a sofa")
-    memory = s.encode(s.identity)[0][0][:, :s.identity_tokens()]
+    memory = s.encode(s.identity)[0][0][:, : s.identity_tokens()]
     reference = KeysAndValues(s.model, memory).model
     ours = s.sample(s.ipca(), foreign, latent)
     assert relative(ours, s.sample(reference, foreign, latent)) < ROUNDING
@@ -216,7 +232,9 @@ def test_half_precision(studio, dtype):
     step = {"steps": 1, "last_step": 1}
     ours, plain, exact = (s.sample(model, positive, latent, **step) for model in (s.ipca(half), half, s.ipca()))
     assert torch.isfinite(ours).all()
-    assert (ours - exact).norm() < 3 * (plain - s.sample(s.model, positive, latent, **step)).norm(), "no worse than the model itself in this dtype"
+    assert (ours - exact).norm() < 3 * (plain - s.sample(s.model, positive, latent, **step)).norm(), (
+        "no worse than the model itself in this dtype"
+    )
     assert not torch.equal(ours, plain)
 
 
@@ -231,4 +249,7 @@ def test_image_to_image_and_two_stage_sampling(studio):
     s = studio("sdxl")
     positive, latent = s.story_batch(latent={"samples": torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(3))})
     for more in [{"denoise": 0.6}, {"start_step": 1, "last_step": 3}]:
-        assert relative(s.sample(s.ipca(), positive, latent, steps=4, **more), s.sample(bias_form(s), positive, latent, steps=4, **more)) < ROUNDING
+        assert (
+            relative(s.sample(s.ipca(), positive, latent, steps=4, **more), s.sample(bias_form(s), positive, latent, steps=4, **more))
+            < ROUNDING
+        )

@@ -3,6 +3,7 @@
 import comfy.model_management
 import pytest
 import torch
+
 from bench.references import bias_form
 from bench.studio import Studio, relative
 from bench.toy_models import toy_model
@@ -27,11 +28,21 @@ def test_a_model_that_is_loaded_in_part(s, nodes, shape, monkeypatch, memory):
     comfy.model_management.unload_all_models()
 
     load = comfy.model_management.LoadedModel.model_load
-    monkeypatch.setattr(comfy.model_management.LoadedModel, "model_load", lambda self, lowvram_model_memory=0, *args, **kwargs: load(self, memory, *args, **kwargs))
+    monkeypatch.setattr(
+        comfy.model_management.LoadedModel,
+        "model_load",
+        lambda self, lowvram_model_memory=0, *args, **kwargs: load(self, memory, *args, **kwargs),
+    )
     elsewhere = []
 
     def spy(apply, args):
-        elsewhere.append(sum(bool(getattr(module.attn2.to_k, "comfy_cast_weights", False)) for module in model.model.diffusion_model.modules() if hasattr(module, "attn2")))
+        elsewhere.append(
+            sum(
+                bool(getattr(module.attn2.to_k, "comfy_cast_weights", False))
+                for module in model.model.diffusion_model.modules()
+                if hasattr(module, "attn2")
+            )
+        )
         return apply(args["input"], args["timestep"], **args["c"])
 
     patched = lent.ipca()

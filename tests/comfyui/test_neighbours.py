@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
+from comfy.ldm.modules.attention import attention_basic, optimized_attention
+
 from bench.references import LogBias, install_additive, install_wrapping, sites
 from bench.studio import relative
-from comfy.ldm.modules.attention import attention_basic, optimized_attention
 
 ROUNDING = 5e-5
 
@@ -87,7 +88,7 @@ def test_a_whole_block_neighbour_on_sdxl(studio, ours_first):
     """A 2-tuple patch under our 3-tuple key: ComfyUI alone would pass it over."""
     s = studio("sdxl")
     patched = (s.ipca() if ours_first else s.model).clone()
-    for place, number, index, _ in sites(patched):
+    for place, number, _, _ in sites(patched):
         patched.set_model_attn2_replace(lambda q, k, v, o: optimized_attention(q, k, v, o["n_heads"]) * 0.7, place, number)
     model = patched if ours_first else s.ipca(patched)
     reference = Sum(s, (lambda out, *args: -0.3 * out, *ALWAYS)).model
@@ -197,12 +198,13 @@ class BiasAtTheBeginning(LogBias):
 
     def attend(self, q, k, v, extra_options):
         bias = torch.zeros(q.shape[0], 1, 1, k.shape[1])
-        bias[extra_options["reference_rows"], ..., :self.keys] = math.log(2)
+        bias[extra_options["reference_rows"], ..., : self.keys] = math.log(2)
         return attention_basic(q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1))
 
 
 def test_a_patch_that_changes_the_context(s):
     """attn2_patch users add tokens or scale them, for every row, before keys and values are made."""
+
     def extend(model):
         def patch(n, context, value, extra_options):
             more = 0.5 * context[:, -5:].flip(1)
@@ -221,6 +223,7 @@ def test_a_patch_that_changes_the_context(s):
 
 def test_a_batch_that_another_node_expanded_is_left_alone_with_one_warning(s, caplog):
     """Attention couple repeats rows before the projection: skip rather than corrupt."""
+
     def expand(n, context, value, extra_options):
         return n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1)
 

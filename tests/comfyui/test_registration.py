@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+
 from bench.inprocess import ROOT
 
 IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
@@ -11,19 +12,32 @@ IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt"
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
     "SVRReweight": (["clip", "story", "mode", "enhance_alpha", "enhance_beta", "weaken_alpha", "weaken_beta", "pooled"], ["frames"]),
-    "IPCAPatch": (["model", "clip", "story", "blocks", "start_at_step", "end_at_step", "dropout", "protect_identity", "strength",
-                   "dropout_seed"], ["model"]),
-    "StoryBatch": (["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
-                   ["positive", "latent", "captions"]),
-    "StorySheet": (["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],
-                   ["sheet"]),
+    "IPCAPatch": (
+        ["model", "clip", "story", "blocks", "start_at_step", "end_at_step", "dropout", "protect_identity", "strength", "dropout_seed"],
+        ["model"],
+    ),
+    "StoryBatch": (
+        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
+        ["positive", "latent", "captions"],
+    ),
+    "StorySheet": (
+        ["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],
+        ["sheet"],
+    ),
     "StoryDemoModel": ([], ["model", "clip", "vae"]),
 }
 
 
 def test_the_pack_gives_these_nodes(pack):
     assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
-    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {"Story Prompt", "SVR Reweight", "IPCA Patch", "Story Batch", "Story Demo Model", "Story Sheet"}
+    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS.values()) == {
+        "Story Prompt",
+        "SVR Reweight",
+        "IPCA Patch",
+        "Story Batch",
+        "Story Demo Model",
+        "Story Sheet",
+    }
 
 
 @pytest.mark.parametrize("node_id", IDS)
@@ -51,8 +65,13 @@ def test_every_text_of_every_node_is_translated(nodes, language):
     assert sorted(texts) == IDS
     for node_id, text in texts.items():
         schema = nodes[node_id].GET_SCHEMA()
-        in_code = {"display_name": schema.display_name, "description": schema.description,
-                   "outputs": {str(index): {"name": output.display_name, "tooltip": output.tooltip} for index, output in enumerate(schema.outputs)}}
+        in_code = {
+            "display_name": schema.display_name,
+            "description": schema.description,
+            "outputs": {
+                str(index): {"name": output.display_name, "tooltip": output.tooltip} for index, output in enumerate(schema.outputs)
+            },
+        }
         if schema.inputs:
             in_code["inputs"] = {item.id: {"name": item.id, "tooltip": item.tooltip} for item in schema.inputs}
         if language == "en":
@@ -85,13 +104,33 @@ def test_importing_the_pack_imports_no_training(pack):
     assert [name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")] == [f"{pack.__name__}.demo.model"]
 
 
-@pytest.mark.parametrize("shape, expected", [
-    ("sdxl", {"down1": [("input", 4), ("input", 5)], "down2": [("input", 7), ("input", 8)], "mid": [("middle", 0)],
-              "up0": [("output", 0), ("output", 1), ("output", 2)], "up1": [("output", 3), ("output", 4), ("output", 5)]}),
-    ("sd15", {"down0": [("input", 1), ("input", 2)], "down1": [("input", 4), ("input", 5)], "down2": [("input", 7), ("input", 8)],
-              "mid": [("middle", 0)], "up1": [("output", 3), ("output", 4), ("output", 5)], "up2": [("output", 6), ("output", 7), ("output", 8)],
-              "up3": [("output", 9), ("output", 10), ("output", 11)]}),
-])
+@pytest.mark.parametrize(
+    "shape, expected",
+    [
+        (
+            "sdxl",
+            {
+                "down1": [("input", 4), ("input", 5)],
+                "down2": [("input", 7), ("input", 8)],
+                "mid": [("middle", 0)],
+                "up0": [("output", 0), ("output", 1), ("output", 2)],
+                "up1": [("output", 3), ("output", 4), ("output", 5)],
+            },
+        ),
+        (
+            "sd15",
+            {
+                "down0": [("input", 1), ("input", 2)],
+                "down1": [("input", 4), ("input", 5)],
+                "down2": [("input", 7), ("input", 8)],
+                "mid": [("middle", 0)],
+                "up1": [("output", 3), ("output", 4), ("output", 5)],
+                "up2": [("output", 6), ("output", 7), ("output", 8)],
+                "up3": [("output", 9), ("output", 10), ("output", 11)],
+            },
+        ),
+    ],
+)
 def test_block_names_are_diffusers(pack, models, shape, expected):
     import importlib
 
@@ -103,13 +142,21 @@ def test_block_names_are_diffusers(pack, models, shape, expected):
     assert sites == [module for name, module in unet.named_modules() if name.endswith(".attn2")]
 
 
-@pytest.mark.parametrize("shape, coarse, fine", [("sdxl", ["down2", "mid", "up0"], ["down1", "up1"]),
-                                                 ("sd15", ["down2", "mid", "up1"], ["down0", "down1", "up2", "up3"])])
+@pytest.mark.parametrize(
+    "shape, coarse, fine",
+    [("sdxl", ["down2", "mid", "up0"], ["down1", "up1"]), ("sd15", ["down2", "mid", "up1"], ["down0", "down1", "up2", "up3"])],
+)
 def test_presets_are_read_off_the_model(pack, models, shape, coarse, fine):
     import importlib
 
     blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
     unet = models(shape)[0].model.diffusion_model
     available = blocks.attention_sites(unet)
-    for text, expected in [("coarse", coarse), ("fine", fine), ("fine, coarse", list(available)), ("all", list(available)), (f"fine {coarse[0]}", fine + coarse[:1])]:
+    for text, expected in [
+        ("coarse", coarse),
+        ("fine", fine),
+        ("fine, coarse", list(available)),
+        ("all", list(available)),
+        (f"fine {coarse[0]}", fine + coarse[:1]),
+    ]:
         assert set(blocks.chosen_sites(unet, text)) == {site for name in expected for site in available[name]}, text

@@ -7,10 +7,13 @@ import os
 
 import comfy.samplers
 import pytest
+
 from bench.references import bias_form
 from bench.studio import relative
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchsde", "ignore:To copy construct from a tensor", "ignore:Converting a tensor with requires_grad")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:torchsde", "ignore:To copy construct from a tensor", "ignore:Converting a tensor with requires_grad"
+)
 STEPS = 3
 STRENGTH = 8.0
 ROUNDING = 1e-5
@@ -26,9 +29,11 @@ def test_a_step_range(studio, sampler):
     moved = []
     for scheduler in SCHEDULERS if "FUZZ" in os.environ else (SCHEDULERS[first], SCHEDULERS[first - 1]):
         sigmas = comfy.samplers.KSampler(s.model, STEPS, "cpu", sampler, scheduler).sigmas.tolist()
-        reference = bias_form(s, strength=STRENGTH, active=lambda sigma: sigma > sigmas[1] * 1.0001)
-        ours, expected, plain = (s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
-                                 for model in (s.ipca(strength=STRENGTH, end_at_step=1), reference, s.model))
+        reference = bias_form(s, strength=STRENGTH, active=lambda sigma, last=sigmas[1]: sigma > last * 1.0001)
+        ours, expected, plain = (
+            s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
+            for model in (s.ipca(strength=STRENGTH, end_at_step=1), reference, s.model)
+        )
         assert relative(ours, expected) < ROUNDING, scheduler
         moved.append(relative(plain, expected))
     assert max(moved) > 10 * ROUNDING, "it must make a difference, or the comparison says nothing"

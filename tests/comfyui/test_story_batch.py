@@ -28,7 +28,9 @@ def test_noise_by_batch_index(s):
 def test_latents_and_masks_of_their_own(s):
     samples = torch.randn(3, 4, 8, 8)
     mask = torch.rand(3, 64, 64)
-    latents = s.batch(latent={"samples": samples, "noise_mask": mask, "type": "x", "batch_index": [9, 9, 9]}, select="2-3", frames_per_batch=1)[1]
+    latents = s.batch(
+        latent={"samples": samples, "noise_mask": mask, "type": "x", "batch_index": [9, 9, 9]}, select="2-3", frames_per_batch=1
+    )[1]
     assert torch.equal(torch.cat([latent["samples"] for latent in latents]), samples[1:])
     assert torch.equal(torch.cat([latent["noise_mask"] for latent in latents]), mask[1:])
     assert [latent["batch_index"] for latent in latents] == [[0], [0]] and latents[0]["type"] == "x"
@@ -57,9 +59,9 @@ def test_masks_and_controlnet_hints_follow_their_frames(s, nodes):
     positives = s.batch(frames=frames, select="2-3", frames_per_batch=1)[0]
     for frame, positive in zip((1, 2), positives):
         extra = positive[0][1]
-        assert torch.equal(extra["mask"], masks[frame:frame + 1])
+        assert torch.equal(extra["mask"], masks[frame : frame + 1])
         control = extra["control"]
-        assert torch.equal(control.cond_hint_original, hints[frame:frame + 1].movedim(-1, 1))
+        assert torch.equal(control.cond_hint_original, hints[frame : frame + 1].movedim(-1, 1))
         assert torch.equal(control.previous_controlnet.cond_hint_original, shared.movedim(-1, 1))
         assert control.control_model is before.control_model, "weights are shared"
     assert before.cond_hint_original.shape[0] == 3

@@ -32,19 +32,24 @@ def test_one_channel_is_grey_and_alpha_is_left_out(nodes):
 
 def test_captions_may_be_missing_a_list_or_lines_of_one_text(nodes):
     images = [coloured(3, 0.5)]
-    bare, listed, lines = (sheet(nodes, images, captions, panel_width=64) for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"]))
+    bare, listed, lines = (
+        sheet(nodes, images, captions, panel_width=64) for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"])
+    )
     assert torch.equal(listed, lines) and not (bare.shape == listed.shape and torch.equal(bare, listed))
 
 
-@pytest.mark.parametrize("captions, inputs, words", [
-    (["one"], {}, "Story Sheet - captions: there are 1 captions for 2 pictures"),
-    (None, {"style": "mosaic"}, "Story Sheet - style: 'mosaic' is unknown"),
-    (None, {"paper": "red"}, "Story Sheet - paper"),
-    (None, {"columns": -1}, "Story Sheet - columns"),
-    (None, {"panel_width": 0}, "Story Sheet - panel_width"),
-    (None, {"margin": 9999}, "Story Sheet - margin"),
-    (None, {"font_size": -3}, "Story Sheet - font_size"),
-])
+@pytest.mark.parametrize(
+    "captions, inputs, words",
+    [
+        (["one"], {}, "Story Sheet - captions: there are 1 captions for 2 pictures"),
+        (None, {"style": "mosaic"}, "Story Sheet - style: 'mosaic' is unknown"),
+        (None, {"paper": "red"}, "Story Sheet - paper"),
+        (None, {"columns": -1}, "Story Sheet - columns"),
+        (None, {"panel_width": 0}, "Story Sheet - panel_width"),
+        (None, {"margin": 9999}, "Story Sheet - margin"),
+        (None, {"font_size": -3}, "Story Sheet - font_size"),
+    ],
+)
 def test_bad_input_is_told(nodes, captions, inputs, words):
     with pytest.raises(ValueError, match=words):
         sheet(nodes, [coloured(2, 0.5)], captions, **inputs)

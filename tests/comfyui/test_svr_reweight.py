@@ -3,6 +3,7 @@
 import comfy.hooks
 import pytest
 import torch
+
 from bench.references import published_svr
 from bench.studio import FRAMES
 
@@ -54,15 +55,19 @@ def test_windows_shrink_to_what_fits_and_wrap_round(s, shape):
     for frame in range(3):
         window = [texts[frame], texts[(frame + 1) % 3]]
         encoding = s.encode(" ".join((s.identity, *window)))[0][0][0]
-        torch.testing.assert_close(frames[frame], expected(s, shape, encoding, [sizes[0], sizes[1 + frame], sizes[1 + (frame + 1) % 3]], 0),
-                                   rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            frames[frame], expected(s, shape, encoding, [sizes[0], sizes[1 + frame], sizes[1 + (frame + 1) % 3]], 0), rtol=1e-4, atol=1e-4
+        )
 
 
-@pytest.mark.parametrize("identity, texts", [
-    ("a fox", ["a fox", "a fox in snow", "snow"]),                      # phrases repeat and contain one another
-    ("a fox, red!", ["... what?", "it's 3:30; \"go\"", "-- (no) --"]),   # punctuation; the parentheses are emphasis
-    ("une fée à l'épée", ["在雪地里玩耍", "🦊🦊 в лесу", "نص عربي"]),      # non-ASCII
-])
+@pytest.mark.parametrize(
+    "identity, texts",
+    [
+        ("a fox", ["a fox", "a fox in snow", "snow"]),  # phrases repeat and contain one another
+        ("a fox, red!", ["... what?", 'it\'s 3:30; "go"', "-- (no) --"]),  # punctuation; the parentheses are emphasis
+        ("une fée à l'épée", ["在雪地里玩耍", "🦊🦊 в лесу", "نص عربي"]),  # non-ASCII
+    ],
+)
 def test_spans_hold_whatever_the_texts_say(s, shape, identity, texts):
     plain = [text.replace("(no)", "no") for text in texts]
     sizes = [count(s, text) for text in (identity, *plain)]
@@ -73,9 +78,10 @@ def test_spans_hold_whatever_the_texts_say(s, shape, identity, texts):
 
 
 def test_emphasis_and_embeddings(nodes, models, shape, tmp_path):
+    from safetensors.torch import save_file
+
     from bench.studio import Studio
     from bench.toy_models import toy_clip
-    from safetensors.torch import save_file
 
     widths = {name: columns.stop - columns.start for name, columns in TOWERS[shape].items()}
     save_file({name: torch.ones(3, width) for name, width in widths.items()}, tmp_path / "hero.safetensors")
@@ -95,7 +101,7 @@ def test_prompts_of_several_chunks(s, shape):
     frames = s.svr(s.prompt(s.identity, texts))[0][0]
     encoding = s.encode(f"{s.identity} {texts[0].strip()}")[0][0][0]
     assert encoding.shape[0] == 154
-    content = [*range(1, 76), *range(78, 153)][:n0 + n1]
+    content = [*range(1, 76), *range(78, 153)][: n0 + n1]
     ends = [76, *range(content[-1] + 1, 154)]
     for columns in TOWERS[shape].values():
         reweighted = published_svr(encoding[:, columns], [content[n0:]], 0, ends, eot_apart=False)
@@ -125,7 +131,9 @@ def test_pooled_zero(s):
 def test_each_distinct_prompt_is_encoded_once(s, monkeypatch):
     texts = []
     plain = type(s.clip).encode_from_tokens_scheduled
-    monkeypatch.setattr(type(s.clip), "encode_from_tokens_scheduled", lambda self, tokens, **more: texts.append(1) or plain(self, tokens, **more))
+    monkeypatch.setattr(
+        type(s.clip), "encode_from_tokens_scheduled", lambda self, tokens, **more: texts.append(1) or plain(self, tokens, **more)
+    )
     s.svr()
     assert len(texts) == 1
     s.svr(s.prompt(s.identity, FRAMES, window_length=2))

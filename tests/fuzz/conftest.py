@@ -1,14 +1,11 @@
 """Property-based tests: a few hundred cases in `make test`, many thousands in `make fuzz`."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench import inprocess  # noqa: E402
+from bench import inprocess
 
 inprocess.start()
 

@@ -6,17 +6,56 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ImageFont
 from story_pack.errors import InputError
 from story_pack.sheet.text import wrap
-from story_pack.svr.selection import batches_of, parse_selection, share_of
-from story_pack.svr.story import parse_story, windows
+from story_pack.story.selection import batches_of, parse_selection, share_of
+from story_pack.story.story import parse_story, windows
 from story_pack.token_route import BadRequest, answer_for, read_request
-from PIL import ImageFont
 
 # Everything unicode has but lone surrogates, with what prompts give a meaning to more often than chance would.
-PIECES = st.sampled_from(["(", ")", "((", "))", ":", ":1.2", "(a:1.3)", "(b:-1)", "(c:1e999)", "(d:nan)", "\\(", "\\)", "\\", "embedding:", "embedding:nothing",
-                          "embedding:../../x", "#", "# ", "\n", "\r\n", "\n\n", "\t", "\x00", "\u2028", "\u200f", "العربية", "עברית", "狐", "🦊", "👩‍👩‍👧", "e\u0301",
-                          "{a|b}", "__wild__", "<lora:x:1>", "BREAK", "a red fox", "in the snow", " "])
+PIECES = st.sampled_from(
+    [
+        "(",
+        ")",
+        "((",
+        "))",
+        ":",
+        ":1.2",
+        "(a:1.3)",
+        "(b:-1)",
+        "(c:1e999)",
+        "(d:nan)",
+        "\\(",
+        "\\)",
+        "\\",
+        "embedding:",
+        "embedding:nothing",
+        "embedding:../../x",
+        "#",
+        "# ",
+        "\n",
+        "\r\n",
+        "\n\n",
+        "\t",
+        "\x00",
+        "\u2028",
+        "\u200f",
+        "العربية",
+        "עברית",
+        "狐",
+        "🦊",
+        "👩‍👩‍👧",
+        "e\u0301",
+        "{a|b}",
+        "__wild__",
+        "<lora:x:1>",
+        "BREAK",
+        "a red fox",
+        "in the snow",
+        " ",
+    ]
+)
 TEXT = st.lists(st.one_of(PIECES, st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=12).map("".join)
 
 
@@ -33,7 +72,13 @@ def test_a_story_is_its_told_lines(identity, frames, window_length):
         assert frame in window and len(set(window)) == len(window) == min(window_length, len(story.frames))
 
 
-@given(st.one_of(TEXT, st.text(alphabet="0123456789-, ", max_size=20)), st.integers(1, 1000), st.integers(-1, 9), st.integers(-1, 9), st.integers(-1, 9))
+@given(
+    st.one_of(TEXT, st.text(alphabet="0123456789-, ", max_size=20)),
+    st.integers(1, 1000),
+    st.integers(-1, 9),
+    st.integers(-1, 9),
+    st.integers(-1, 9),
+)
 def test_a_selection_is_shared_out_and_batched_without_loss(select, count, frames_per_batch, part, parts):
     try:
         chosen = parse_selection(select, count)
@@ -41,7 +86,7 @@ def test_a_selection_is_shared_out_and_batched_without_loss(select, count, frame
         batches = batches_of(share_of(chosen, part, parts), frames_per_batch)
     except InputError:
         return
-    assert chosen == sorted(set(chosen)) and 0 <= chosen[0] and chosen[-1] < count
+    assert chosen == sorted(set(chosen)) and chosen[0] >= 0 and chosen[-1] < count
     assert [frame for share in shares for frame in share] == chosen and all(shares)
     assert [frame for batch in batches for frame in batch] == shares[part]
 
@@ -54,8 +99,15 @@ def test_a_caption_is_broken_without_loss(text, width, size):
     assert all(len(line) == 1 or font.getlength(line.rstrip()) <= width for line in lines)
 
 
-@given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(
-    st.sampled_from(["identity", "frames", "window_length", "x"]), inner)).map(lambda value: json.dumps(value).encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+            lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["identity", "frames", "window_length", "x"]), inner),
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
 def test_the_token_route_reads_or_refuses(body):
     try:
         identity, frames, window = read_request(body)
@@ -96,10 +148,9 @@ def test_any_number_reweights_or_is_refused_by_name(demo, enhance_alpha, enhance
     assert torch.isfinite(conditioning[0][0]).all()
 
 
-@pytest.mark.parametrize("identity, frames", [
-    ("fox " * 25_000, "in the snow"),
-    ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000))),
-])
+@pytest.mark.parametrize(
+    "identity, frames", [("fox " * 25_000, "in the snow"), ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000)))]
+)
 def test_very_long_texts_come_through(identity, frames):
     story = parse_story(identity, frames, 10)
     assert len(story.frames) == len(frames.splitlines())

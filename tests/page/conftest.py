@@ -1,6 +1,7 @@
 """The real page: ComfyUI's own and the newest there is, each with classic nodes and with Nodes 2.0."""
 
 import pytest
+
 from bench.page import wait_for_app
 
 
@@ -11,7 +12,10 @@ def page(request, browser):
     page = browser.new_page(viewport={"width": 1640, "height": 1000})
     page.set_default_timeout(15_000)
     page.said = []
-    page.on("console", lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
     page.goto(server.url, timeout=60_000)
     wait_for_app(page)

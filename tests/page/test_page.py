@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from bench.page import FOLDER, click_template, open_template, queue, wait_for_app, widget
 from bench.workflow import load, names, to_api
 
@@ -26,8 +27,10 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 def test_a_workflow_opens_as_it_was_saved(page, name):
     click_template(page, name)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
-    nodes = page.evaluate("app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
-                          " box: Array.from(node.getBounding())}))")
+    nodes = page.evaluate(
+        "app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
+        " box: Array.from(node.getBounding())}))"
+    )
     assert all(node["known"] for node in nodes), "missing nodes"
     for index, node in enumerate(nodes):
         for other in nodes[:index]:
@@ -44,8 +47,9 @@ def test_the_page_makes_the_same_prompt_as_we_do(page, client, name):
     open_template(page, name)
     from_page = page.evaluate("app.graphToPrompt().then(result => result.output)")
     ours = to_api(load(name), client.get("/object_info"))
-    assert {node: (item["class_type"], item["inputs"]) for node, item in from_page.items()} == \
-           {node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(ours)).items()}
+    assert {node: (item["class_type"], item["inputs"]) for node, item in from_page.items()} == {
+        node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(ours)).items()
+    }
 
 
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
@@ -55,13 +59,19 @@ def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
     shown = "prefix => (app.graph._nodes.find(n => n.type === 'SaveImage' && n.widgets[0].value === prefix).imgs ?? []).length"
     for prefix, count in (("story/frame", 4), ("story/storyboard", 1)):
         if page.evaluate("Boolean(LiteGraph.vueNodesMode)"):
-            page.wait_for_function("prefix => [...document.querySelectorAll('.lg-node img')].some(i => i.src.includes('filename=' + prefix.split('/')[1]) && i.naturalWidth)",
-                                   arg=prefix, timeout=30_000)
+            page.wait_for_function(
+                "prefix => [...document.querySelectorAll('.lg-node img')]"
+                ".some(i => i.src.includes('filename=' + prefix.split('/')[1]) && i.naturalWidth)",
+                arg=prefix,
+                timeout=30_000,
+            )
         else:
             page.wait_for_function(f"([prefix, count]) => ({shown})(prefix) === count", arg=[prefix, count], timeout=30_000)
 
 
 def test_every_node_has_its_help_and_tooltips_in_the_page(page):
     for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StoryDemoModel"):
-        description, category = page.evaluate("type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node)
+        description, category = page.evaluate(
+            "type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node
+        )
         assert description and category == "story"

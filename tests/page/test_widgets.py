@@ -1,6 +1,7 @@
 """The frame editor with its token budget, and IPCA's blocks as a U: typed and clicked as a person does."""
 
 import pytest
+
 from bench.page import look_at, open_template, queue, widget
 
 ROWS = ".opos-frames li"
@@ -47,7 +48,9 @@ def test_a_frame_that_cannot_fit_is_marked_and_the_window_shrinks(editor):
     assert editor.locator(f"{ROWS}.opos-over .opos-number").all_inner_texts() == ["3"]
     assert "frame 3 does not fit" in budget(editor)
     row(editor, 3).locator("input[type=text]").fill("snow " * 50)
-    editor.wait_for_function("!document.querySelector('.opos-over') && /window is 3 of 4/.test(document.querySelector('.opos-budget').innerText)")
+    editor.wait_for_function(
+        "!document.querySelector('.opos-over') && /window is 3 of 4/.test(document.querySelector('.opos-budget').innerText)"
+    )
 
 
 def test_frames_are_switched_off_moved_doubled_added_and_removed(editor):
@@ -86,7 +89,9 @@ def test_a_saved_workflow_carries_plain_text_alone_and_opens_again(editor):
     saved = editor.evaluate("app.graph.serialize()")
     (values,) = [node["widgets_values"] for node in saved["nodes"] if node["type"] == "StoryPrompt"]
     assert values == ["A photo of a red fox with a green coat", "\n".join(changed), 10]
-    prompt = editor.evaluate("app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)")
+    prompt = editor.evaluate(
+        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
+    )
     assert prompt == {"identity": values[0], "frames": values[1], "window_length": 10}
     open_template(editor, "sd15-story")
     editor.evaluate("workflow => app.loadGraphData(workflow)", saved)
@@ -115,7 +120,9 @@ def test_inside_a_subgraph_the_editor_works_as_outside(editor):
     look_at(editor, "StoryPrompt")
     editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
     row(editor, 1).locator("input[type=text]").fill("at sea")
-    prompt = editor.evaluate("app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)")
+    prompt = editor.evaluate(
+        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
+    )
     assert prompt["frames"].split("\n")[0] == "at sea"
     editor.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")
 
@@ -145,11 +152,14 @@ def test_blocks_are_switched_in_the_picture(page):
     assert widget(page, "IPCAPatch", "blocks") == "coarse", "looking at another family changes nothing"
 
 
-@pytest.mark.parametrize("family, blocks, coarse", [
-    ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
-    ("SD1.x, SD2.x", ["down0", "down1", "down2", "mid", "up1", "up2", "up3"], ["down2", "mid", "up1"]),
-    ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
-])
+@pytest.mark.parametrize(
+    "family, blocks, coarse",
+    [
+        ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
+        ("SD1.x, SD2.x", ["down0", "down1", "down2", "mid", "up1", "up2", "up3"], ["down2", "mid", "up1"]),
+        ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
+    ],
+)
 def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, family, blocks, coarse):
     """The same lists stand in the tests of the block names, against real UNets."""
     open_template(page, "sdxl-story")

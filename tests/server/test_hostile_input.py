@@ -7,6 +7,7 @@ import random
 
 import aiohttp
 import pytest
+
 from bench.server import PromptFailed
 from bench.waiting import wait_for
 from bench.workflow import with_inputs
@@ -19,9 +20,11 @@ ASKED = json.dumps({"identity": "a red fox", "frames": "in the snow\nat sea", "w
 def test_a_thousand_questions_at_once(client):
     async def ask():
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
             async def one():
                 async with session.post(client.url + TOKENS, data=ASKED) as answer:
                     return answer.status, await answer.json()
+
             return await asyncio.wait_for(asyncio.gather(*(one() for _ in range(1000))), 60)
 
     answers = wait_for(ask())

@@ -6,9 +6,10 @@ import time
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
+
 from bench.server import PromptFailed
 from bench.workflow import load, same_pixels, saved_pixels, to_api, with_inputs
-from PIL import Image
 
 PICTURE_BYTES = 256 * 256 * 3 * 4  # one picture as ComfyUI holds it
 
@@ -47,7 +48,11 @@ def runs(server, client):
     client.run(story_of(client, 4, steps=3))  # the demo model is loaded now
     for frames in (20, 200):
         prompt, steps = story_of(client, frames), []
-        outputs, peak = peak_while(server, lambda: client.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"])))
+
+        def run(prompt=prompt, steps=steps):
+            return client.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"]))
+
+        outputs, peak = peak_while(server, run)
         found[frames] = (saved_pixels(prompt, outputs), saved_pixels(prompt, outputs, "story/storyboard")[0], peak, steps.count("KSampler"))
     return found
 
@@ -75,7 +80,7 @@ def test_the_sheet_has_every_panel_where_it_belongs(runs):
     for index in (0, 14):
         small = np.asarray(Image.fromarray(pictures[index].astype(np.uint8)).resize((96, 96), Image.Resampling.LANCZOS)).astype(int)
         left = 16 + index * panel
-        tops = [np.abs(sheet[top:top + 96, left:left + 96] - small).mean() for top in range(16, 80)]
+        tops = [np.abs(sheet[top : top + 96, left : left + 96] - small).mean() for top in range(16, 80)]
         assert min(tops) < 2
 
 

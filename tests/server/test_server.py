@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from bench.inprocess import ROOT
+
 from bench.server import PromptFailed
 from bench.workflow import load, names, runs_on_the_demo_model, same_pixels, saved, saved_pixels, to_api, with_inputs
 
@@ -44,8 +44,15 @@ def test_the_first_story_runs_as_it_is_bundled(client):
         assert np.array_equal(picture[::8, ::8].repeat(8, 0).repeat(8, 1), picture), "a latent pixel is 8x8 image pixels"
 
 
-@pytest.mark.parametrize("inputs, frames", [({"select": "2,4"}, [1, 3]), ({"frames_per_batch": 1}, [0, 1, 2, 3]), ({"part_index": 1, "parts": 3}, [1]),
-                                            ({"frames_per_batch": 3}, [0, 1, 2, 3])])
+@pytest.mark.parametrize(
+    "inputs, frames",
+    [
+        ({"select": "2,4"}, [1, 3]),
+        ({"frames_per_batch": 1}, [0, 1, 2, 3]),
+        ({"part_index": 1, "parts": 3}, [1]),
+        ({"frames_per_batch": 3}, [0, 1, 2, 3]),
+    ],
+)
 def test_slices_give_the_pictures_of_the_whole(client, story_prompt, whole, inputs, frames):
     assert same_pixels(pictures(client, with_inputs(story_prompt, "StoryBatch", **inputs)), [whole[frame] for frame in frames])
 
@@ -55,14 +62,17 @@ def test_the_nodes_make_a_difference(client, story_prompt, whole):
         assert not same_pixels(pictures(client, with_inputs(story_prompt, node, **inputs)), whole), node
 
 
-@pytest.mark.parametrize("node, inputs, words", [
-    ("StoryPrompt", {"identity": "  "}, ["ValueError", "Story Prompt - identity", "is empty"]),
-    ("StoryPrompt", {"frames": "# all\n# off"}, ["ValueError", "Story Prompt - frames", "holds no frame"]),
-    ("StoryBatch", {"select": "3-9"}, ["ValueError", "Story Batch - select", "1 to 4"]),
-    ("StoryBatch", {"part_index": 2, "parts": 2}, ["ValueError", "Story Batch - part_index"]),
-    ("IPCAPatch", {"blocks": "down0"}, ["ValueError", "IPCA Patch - blocks", "down1, down2, mid, up0, up1"]),
-    ("StoryPrompt", {"window_length": 0}, ["StoryPrompt", "window_length"]),
-])
+@pytest.mark.parametrize(
+    "node, inputs, words",
+    [
+        ("StoryPrompt", {"identity": "  "}, ["ValueError", "Story Prompt - identity", "is empty"]),
+        ("StoryPrompt", {"frames": "# all\n# off"}, ["ValueError", "Story Prompt - frames", "holds no frame"]),
+        ("StoryBatch", {"select": "3-9"}, ["ValueError", "Story Batch - select", "1 to 4"]),
+        ("StoryBatch", {"part_index": 2, "parts": 2}, ["ValueError", "Story Batch - part_index"]),
+        ("IPCAPatch", {"blocks": "down0"}, ["ValueError", "IPCA Patch - blocks", "down1, down2, mid, up0, up1"]),
+        ("StoryPrompt", {"window_length": 0}, ["StoryPrompt", "window_length"]),
+    ],
+)
 def test_bad_input_is_told_to_the_client_before_sampling(client, story_prompt, node, inputs, words):
     sampled = []
     changed = with_inputs(with_inputs(story_prompt, node, **inputs), "KSampler", seed=hash(str(inputs)) % 2**32)
@@ -98,7 +108,9 @@ def test_every_workflow_passes_the_servers_validation(client, name):
 
 def test_two_machines_share_a_story_without_a_gap(client):
     prompt = to_api(load("distributed-part"), client.get("/object_info"))
-    first, second, alone = (pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts)) for part, parts in ((0, 2), (1, 2), (0, 1)))
+    first, second, alone = (
+        pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts)) for part, parts in ((0, 2), (1, 2), (0, 1))
+    )
     assert len(first) == len(second) == 3 and same_pixels(first + second, alone)
 
 
@@ -127,11 +139,21 @@ def test_the_token_route_says_what_does_not_fit(client):
     assert answer["estimate"] is True and answer["identity"] == 2
 
 
-@pytest.mark.parametrize("body, status", [
-    (b"", 400), (b"[1]", 400), (b"{", 400), (b"\xff\xfe", 400), (b"[" * 5000, 400), (b'{"identity": 1, "frames": "x", "window_length": 1}', 400),
-    (b'{"identity": "x", "frames": ["x"], "window_length": 1}', 400), (b'{"identity": "x", "frames": "x", "window_length": true}', 400),
-    (b'{"identity": "x", "frames": "x", "window_length": 65}', 400), (b'{"identity": "' + b"x" * 300_000 + b'"}', 413),
-])
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        (b"", 400),
+        (b"[1]", 400),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 5000, 400),
+        (b'{"identity": 1, "frames": "x", "window_length": 1}', 400),
+        (b'{"identity": "x", "frames": ["x"], "window_length": 1}', 400),
+        (b'{"identity": "x", "frames": "x", "window_length": true}', 400),
+        (b'{"identity": "x", "frames": "x", "window_length": 65}', 400),
+        (b'{"identity": "' + b"x" * 300_000 + b'"}', 413),
+    ],
+)
 def test_the_token_route_refuses_what_it_does_not_take(client, body, status):
     answered, answer = client.post(TOKENS, body)
     assert answered == status and answer["error"]

@@ -8,8 +8,37 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "open", "system", "popen", "write_text", "write_bytes", "unlink", "rmtree", "mkdir", "import_module", "urlopen"}
-FORBIDDEN_MODULES = {"subprocess", "socket", "urllib", "http", "requests", "pickle", "shelve", "marshal", "ctypes", "importlib", "shutil", "tempfile", "runpy"}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "open",
+    "system",
+    "popen",
+    "write_text",
+    "write_bytes",
+    "unlink",
+    "rmtree",
+    "mkdir",
+    "import_module",
+    "urlopen",
+}
+FORBIDDEN_MODULES = {
+    "subprocess",
+    "socket",
+    "urllib",
+    "http",
+    "requests",
+    "pickle",
+    "shelve",
+    "marshal",
+    "ctypes",
+    "importlib",
+    "shutil",
+    "tempfile",
+    "runpy",
+}
 ALLOWED_MODULES_IN = {"token_route.py": {"aiohttp"}}  # the answer's type of the one route
 BINARY = {".safetensors": {"demo/story-demo.safetensors"}}
 TEXT = {".py", ".js", ".css", ".md", ".json", ".toml", ".txt", ""}
@@ -18,7 +47,9 @@ PICTURES = {".jpg", ".png"}
 
 def archive() -> list[str]:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
-    left_out = subprocess.run(["git", "ls-files", "-z", "-i", "-c", "--exclude-from=.comfyignore"], cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
+    left_out = subprocess.run(
+        ["git", "ls-files", "-z", "-i", "-c", "--exclude-from=.comfyignore"], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
     return sorted(set(filter(None, tracked)) - set(left_out))
 
 
@@ -26,8 +57,17 @@ FILES = archive()
 
 
 def test_the_archive_has_the_pack_and_nothing_of_the_workshop():
-    assert {"__init__.py", "nodes/story_prompt.py", "demo/model.py", "demo/story-demo.safetensors", "web/story_prompt.js", "locales/en/nodeDefs.json",
-            "workflows/first-story.json", "LICENSE", "pyproject.toml"} <= set(FILES)
+    assert {
+        "__init__.py",
+        "nodes/story_prompt.py",
+        "demo/model.py",
+        "demo/story-demo.safetensors",
+        "web/story_prompt.js",
+        "locales/en/nodeDefs.json",
+        "workflows/first-story.json",
+        "LICENSE",
+        "pyproject.toml",
+    } <= set(FILES)
     assert not [name for name in FILES if name.startswith(("tests/", "docs/", "demo/world/", ".ci/"))]
 
 
@@ -47,8 +87,16 @@ def test_python_runs_nothing_loads_nothing_and_writes_nothing(name):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             is_regex = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"
             assert called not in FORBIDDEN_CALLS or is_regex, f"{name}:{node.lineno} calls {called}"
-            assert not (called == "load" and getattr(getattr(node.func, "value", None), "id", "") == "torch"), f"{name}:{node.lineno} unpickles"
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not (called == "load" and getattr(getattr(node.func, "value", None), "id", "") == "torch"), (
+                f"{name}:{node.lineno} unpickles"
+            )
+        modules = (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
         for module in modules:
             top = module.split(".")[0]
             assert top not in FORBIDDEN_MODULES, f"{name}:{node.lineno} imports {module}"

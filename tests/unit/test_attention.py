@@ -9,16 +9,20 @@ HEADS, WIDTH, QUERIES, KEYS, REMEMBERED = 2, 6, 5, 7, 3
 
 def attend(q, k, v, mask):
     """A back end: torch's own attention on ComfyUI's shapes."""
+
     def split(x):
         return x.view(x.shape[0], -1, HEADS, WIDTH).transpose(1, 2)
+
     out = torch.nn.functional.scaled_dot_product_attention(split(q), split(k), split(v), attn_mask=mask)
     return out.transpose(1, 2).flatten(2)
 
 
 def tensors(batch: int = 2):
     generator = torch.Generator().manual_seed(5)
+
     def draw(*shape):
         return torch.randn(*shape, HEADS * WIDTH, generator=generator, dtype=torch.float64)
+
     return draw(batch, QUERIES), draw(batch, KEYS), draw(batch, KEYS), draw(1, REMEMBERED), draw(1, REMEMBERED)
 
 

@@ -18,7 +18,9 @@ spec.loader.exec_module(module)
 def test_without_comfyui():
     done = subprocess.run([sys.executable, "-I", "-c", LOAD, str(ROOT)], capture_output=True, text=True)
     assert done.returncode and done.stderr.count("Traceback") == 1
-    assert done.stderr.splitlines()[-1].startswith("ImportError: One Prompt, One Story is a node pack for ComfyUI 0.3.64 or newer: clone it into")
+    assert done.stderr.splitlines()[-1].startswith(
+        "ImportError: One Prompt, One Story is a node pack for ComfyUI 0.3.64 or newer: clone it into"
+    )
 
 
 def test_what_a_core_offers_is_seen_in_its_functions():

@@ -8,9 +8,16 @@ BEGIN, END = 1, 2
 def chunked(words: list, size: int = 8, pad: int = END):
     """Tokens of `words` as ComfyUI packs them: begin, content, end, padding up to the chunk's size."""
     room = size - 2
-    pieces = [words[start:start + room] for start in range(0, max(len(words), 1), room)]
-    return [[(BEGIN, 1.0, 0), *((word, 1.0, place + 1) for place, word in enumerate(piece)), (END, 1.0, 0),
-             *[(pad, 1.0, 0)] * (room - len(piece))] for piece in pieces]
+    pieces = [words[start : start + room] for start in range(0, max(len(words), 1), room)]
+    return [
+        [
+            (BEGIN, 1.0, 0),
+            *((word, 1.0, place + 1) for place, word in enumerate(piece)),
+            (END, 1.0, 0),
+            *[(pad, 1.0, 0)] * (room - len(piece)),
+        ]
+        for piece in pieces
+    ]
 
 
 def test_spans_count_tokens_instead_of_searching_for_them():

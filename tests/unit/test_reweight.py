@@ -54,7 +54,7 @@ def test_express_weakens_the_others_in_turn_and_then_enhances():
 def test_eot_mode_fades_the_end_rows_once_a_pass():
     embeds = random_rows(12, 20)
     out = express(embeds, LAYOUT, 1, ENHANCE, WEAKEN, eot_apart=True)
-    torch.testing.assert_close(out[9:], embeds[9:] * 0.9 ** 3)
+    torch.testing.assert_close(out[9:], embeds[9:] * 0.9**3)
     torch.testing.assert_close(out[3:6], published(embeds[3:6], 0.01, 1.0))
     torch.testing.assert_close(out[[6]], published(embeds[[6]], -0.01, 0.05))
     torch.testing.assert_close(out[7:9], published(embeds[7:9], -0.01, 0.05))

@@ -1,10 +1,18 @@
 import pytest
-from story_pack.svr.selection import batches_of, parse_selection, share_of
+from story_pack.story.selection import batches_of, parse_selection, share_of
 
 
-@pytest.mark.parametrize("text, frames", [
-    ("", [0, 1, 2, 3, 4, 5]), ("  ", [0, 1, 2, 3, 4, 5]), ("1-3,5", [0, 1, 2, 4]), (" 6 , 2 - 3 ", [1, 2, 5]), ("4,4,3-4", [2, 3]), ("1,,2,", [0, 1]),
-])
+@pytest.mark.parametrize(
+    "text, frames",
+    [
+        ("", [0, 1, 2, 3, 4, 5]),
+        ("  ", [0, 1, 2, 3, 4, 5]),
+        ("1-3,5", [0, 1, 2, 4]),
+        (" 6 , 2 - 3 ", [1, 2, 5]),
+        ("4,4,3-4", [2, 3]),
+        ("1,,2,", [0, 1]),
+    ],
+)
 def test_selection_names_frames_from_one_in_story_order(text, frames):
     assert parse_selection(text, 6) == frames
 

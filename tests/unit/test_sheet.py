@@ -23,7 +23,7 @@ def test_pictures_stand_in_rows_with_margins_and_are_not_changed():
     assert sheet.size == (2 * 60 + 3 * 10, 2 * 40 + 3 * 10) and missing == ""
     found = pixels(sheet)
     for colour, left, top in [(RED, 10, 10), (GREEN, 80, 10), (BLUE, 10, 60)]:
-        assert (found[top:top + 40, left:left + 60] == colour).all()
+        assert (found[top : top + 40, left : left + 60] == colour).all()
     coloured = (found != 255).any(-1).sum()
     assert coloured == 3 * 60 * 40, "nothing else is drawn"
 
@@ -35,7 +35,9 @@ def test_columns_are_about_as_many_as_rows_by_themselves(count, columns):
 
 
 def test_large_pictures_shrink_and_small_ones_stand_in_the_middle():
-    sheet, _ = draw_sheet([plain(RED, (400, 200)), plain(BLUE, (20, 20))], [], "", Look(columns=2, panel_width=100, margin=0, numbers=False))
+    sheet, _ = draw_sheet(
+        [plain(RED, (400, 200)), plain(BLUE, (20, 20))], [], "", Look(columns=2, panel_width=100, margin=0, numbers=False)
+    )
     assert sheet.size == (200, 50)
     found = pixels(sheet)
     assert (found[:, :100] == RED).all()
@@ -50,7 +52,7 @@ def test_captions_numbers_and_title_take_room_below_and_above():
     found = pixels(told)
     top = np.nonzero((found == RED).all(-1))[0].min()
     assert (found[:top] < 128).all(-1).any(), "the title is above"
-    assert (found[top + 40:, :told.width // 2] < 128).all(-1).any() and (found[top + 40:, told.width // 2:] < 128).all(-1).any()
+    assert (found[top + 40 :, : told.width // 2] < 128).all(-1).any() and (found[top + 40 :, told.width // 2 :] < 128).all(-1).any()
 
 
 def test_a_comic_strip_writes_inside_the_panels():
@@ -60,7 +62,15 @@ def test_a_comic_strip_writes_inside_the_panels():
     assert (pixels(sheet)[60, 60:140] == RED).all()
 
 
-@pytest.mark.parametrize("text", ["at the edge of a village with a river and a mill", "Donaudampfschifffahrtsgesellschaftskapitän", "雪の中で赤い狐が遊んでいる森の端", "a  b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at the edge of a village with a river and a mill",
+        "Donaudampfschifffahrtsgesellschaftskapitän",
+        "雪の中で赤い狐が遊んでいる森の端",
+        "a  b",
+    ],
+)
 @pytest.mark.parametrize("width", [40, 90, 400])
 def test_lines_fit_and_lose_no_letter(text, width):
     font = ImageFont.load_default(12)

@@ -1,0 +1,89 @@
+"""What an artist does in the page, in short calls."""
+
+import shutil
+
+FOLDER = "one-prompt-one-story"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The page's first-run dialogs and extras, which would cover the graph.
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}
+
+
+def chromium_path() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def wait_for_app(page) -> None:
+    """Until the page has started and knows our nodes."""
+    page.wait_for_function("!!(window.app && window.app.graph && window.app.extensionManager)", timeout=60_000)
+    page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
+
+
+def browse_templates(page):
+    """The template browser, with the pack's group open."""
+    page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    browser = page.get_by_role("dialog").last
+    browser.get_by_text(FOLDER).first.click()
+    return browser
+
+
+def click_template(page, name: str) -> None:
+    """Open a workflow by hand."""
+    browse_templates(page).get_by_text(name, exact=True).first.click()
+    page.wait_for_function(
+        "name => app.extensionManager.workflow.activeWorkflow?.filename?.startsWith(name)"
+        " && app.graph._nodes.some(node => node.type === 'StoryPrompt')",
+        arg=name,
+    )
+
+
+def open_template(page, name: str) -> None:
+    """Load a workflow as the template browser does, without its clicks: fetch it from the server and give it to the app."""
+    page.evaluate(
+        """async ([folder, name]) => {
+            const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);
+            await app.loadGraphData(await answer.json(), true, true, name);
+        }""",
+        [FOLDER, name],
+    )
+    page.wait_for_function("app.graph._nodes.length > 0")
+
+
+def look_at(page, node_type: str) -> None:
+    """Move the canvas until a node of that type, in the graph that is open, stands in the upper left of the window."""
+    page.evaluate(
+        """type => new Promise(done => {
+        const node = app.canvas.graph._nodes.find(node => node.type === type);
+        app.canvas.ds.scale = 0.9;
+        app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
+        app.canvas.setDirty(true, true);
+        setTimeout(done, 500);
+    })""",
+        node_type,
+    )
+
+
+def widget(page, node_type: str, name: str):
+    """The value of a node's widget."""
+    return page.evaluate(
+        "([type, name]) => app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name).value", [node_type, name]
+    )
+
+
+def queue(page) -> None:
+    """The page's own Run command; waits for the end and raises what the page was told went wrong."""
+    page.evaluate("""() => {
+        window.storyDone = false;
+        app.api.addEventListener('execution_success', () => { window.storyDone = true; }, {once: true});
+        app.api.addEventListener('execution_error', event => { window.storyDone = JSON.stringify(event.detail); }, {once: true});
+        app.queuePrompt(0, 1);
+    }""")
+    page.wait_for_function("window.storyDone", timeout=120_000)
+    assert page.evaluate("window.storyDone") is True

@@ -1,0 +1,104 @@
+"""From a workflow file as the page saves it to the prompt that the server runs, as the page converts it."""
+
+import copy
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SKIPPED_TYPES = {"Note", "MarkdownNote"}
+# Loaders and the folder of the file that their first widget names: what a validating server must find there.
+FILES = {"CheckpointLoaderSimple": "checkpoints", "LoraLoader": "loras", "ControlNetLoader": "controlnet", "LoadImage": "input"}
+CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these
+
+
+def load(name: str) -> dict:
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def names() -> list[str]:
+    """The bundled workflows."""
+    return sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+
+
+def wanted_files() -> set[tuple[str, str]]:
+    """(folder, file name) of every model and picture that the bundled workflows name."""
+    return {(FILES[node["type"]], node["widgets_values"][0]) for name in names() for node in load(name)["nodes"] if node["type"] in FILES}
+
+
+def runs_on_the_demo_model(name: str) -> bool:
+    return any(node["type"] == "StoryDemoModel" for node in load(name)["nodes"])
+
+
+def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
+    """What the Save Image with this file name prefix saved, of a run's outputs."""
+    (node,) = (node for node, item in prompt.items() if item["class_type"] == "SaveImage" and item["inputs"]["filename_prefix"] == prefix)
+    return outputs[node]
+
+
+def saved_pixels(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list[np.ndarray]:
+    """The same as whole numbers [H, W, 3], so that differences do not wrap round."""
+    return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in saved(prompt, outputs, prefix)]
+
+
+def same_pixels(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    """As many pictures, equal but for rounding."""
+    return len(a) == len(b) and all(np.abs(x - y).max() <= 1 for x, y in zip(a, b))
+
+
+def to_api(workflow: dict, object_info: dict) -> dict:
+    """The API prompt of a UI-format workflow: {node id: {class_type, inputs}}."""
+    origins = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
+    prompt = {}
+    for node in workflow["nodes"]:
+        if node["type"] in SKIPPED_TYPES:
+            continue
+        if node.get("mode", 0) != 0:
+            raise ValueError(f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here")
+        if node["type"] not in object_info:
+            raise ValueError(f"the server has no node {node['type']}: its log says why")
+        inputs = _widget_values(node, object_info[node["type"]])
+        for slot in node.get("inputs", []):
+            if slot.get("link") is not None:
+                inputs[slot["name"]] = list(origins[slot["link"]])
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def substitute(prompt: dict, class_type: str, replacement: str, inputs: dict) -> dict:
+    """A copy of the prompt in which every `class_type` is a `replacement` with the same outputs."""
+    out = copy.deepcopy(prompt)
+    for node in out.values():
+        if node["class_type"] == class_type:
+            node.update(class_type=replacement, inputs=dict(inputs))
+    return out
+
+
+def with_inputs(prompt: dict, class_type: str, **inputs) -> dict:
+    """A copy of the prompt with these inputs on every node of that class."""
+    out = copy.deepcopy(prompt)
+    found = [node for node in out.values() if node["class_type"] == class_type]
+    if not found:
+        raise ValueError(f"the prompt has no {class_type}")
+    for node in found:
+        node["inputs"].update(inputs)
+    return out
+
+
+def _widget_values(node: dict, info: dict) -> dict:
+    values = list(node.get("widgets_values", []))
+    inputs = {}
+    for name, (kind, *options) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
+        if not _is_widget(kind, options[0] if options else {}):
+            continue
+        inputs[name] = values.pop(0)
+        if name in CONTROLLED and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
+            values.pop(0)
+    return inputs
+
+
+def _is_widget(kind, options: dict) -> bool:
+    return not options.get("forceInput") and (isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"))

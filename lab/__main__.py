@@ -1,0 +1,14 @@
+"""`bench/run -m lab train|export|judge|quality|evidence|gallery ..`: ComfyUI in this process, then that part of the demo model."""
+
+import os
+import runpy
+import sys
+
+import torch
+
+from bench import inprocess
+
+inprocess.start(cpu=not torch.cuda.is_available())
+torch.set_num_threads(os.cpu_count())
+part = sys.argv.pop(1)
+runpy.run_module(f"lab.{part}", run_name="__main__", alter_sys=True)

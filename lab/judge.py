@@ -1,0 +1,105 @@
+"""The judge: a small classifier that names what is in a picture of the world. `bench/run -m lab judge` trains it.
+
+It sees drawn pictures alone, a little blurred and tinted so that a generated picture does not confuse it, and is checked
+on held-out drawings.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .world.render import NAMES, Attributes, Renderer
+
+WEIGHTS = Path(__file__).with_name("checkpoints") / "judge.pt"
+HEADS = {attribute: len(names) for attribute, names in NAMES.items()}
+
+
+class Judge(nn.Module):
+    """[n, 3, 32, 32] in -1..1 -> logits of every attribute."""
+
+    def __init__(self):
+        super().__init__()
+        layers, channels = [], 3
+        for width in (32, 64, 128):
+            layers += [
+                nn.Conv2d(channels, width, 3, padding=1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+            channels = width
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * 16, 256), nn.ReLU())
+        self.heads = nn.ModuleDict({attribute: nn.Linear(256, size) for attribute, size in HEADS.items()})
+
+    def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.body(pictures)
+        return {attribute: head(features) for attribute, head in self.heads.items()}
+
+    @torch.inference_mode()
+    def name(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The index of the likeliest value of every attribute: int64 [n] each."""
+        self.eval()
+        return {attribute: logits.argmax(1) for attribute, logits in self(pictures).items()}
+
+
+def drawn(renderer: Renderer, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Pictures with attributes drawn independently, and their true labels."""
+    labels = {attribute: rng.integers(count, size=size) for attribute, count in HEADS.items()}
+    pictures, _ = renderer(Attributes(**labels, flip=rng.integers(2, size=size)))
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1, {
+        name: torch.from_numpy(value) for name, value in labels.items()
+    }
+
+
+def roughened(pictures: torch.Tensor) -> torch.Tensor:
+    """Some noise, tint and blur, different for every picture."""
+    size = (pictures.shape[0], 1, 1, 1)
+    blurred = nn.functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
+    pictures = pictures.lerp(blurred, 0.4 * torch.rand(size))
+    pictures = pictures * (1 + 0.1 * torch.randn(size)) + 0.06 * torch.randn(size[0], 3, 1, 1)
+    return pictures + 0.1 * torch.rand(size) * torch.randn(pictures.shape)
+
+
+def train(steps: int = 1000, batch: int = 128) -> Judge:
+    torch.manual_seed(0)
+    renderer, rng, judge = Renderer(), np.random.default_rng(0), Judge().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    start = time.monotonic()
+    for _ in range(steps):
+        pictures, labels = drawn(renderer, rng, batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = judge(roughened(pictures))
+        loss = sum(nn.functional.cross_entropy(logits[name].float(), labels[name]) for name in HEADS)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    print(f"judge: {steps} steps in {time.monotonic() - start:.0f} s; right on held-out drawings: {held_out(judge)}")
+    WEIGHTS.parent.mkdir(exist_ok=True)
+    torch.save(judge.state_dict(), WEIGHTS)
+    return judge
+
+
+def held_out(judge: Judge, count: int = 4000) -> dict[str, float]:
+    pictures, labels = drawn(Renderer(), np.random.default_rng(12345), count)
+    return {name: round((found == labels[name]).float().mean().item(), 4) for name, found in judge.name(pictures).items()}
+
+
+def load() -> Judge:
+    """The trained judge; trains it first where there is none."""
+    if not WEIGHTS.exists():
+        return train()
+    judge = Judge()
+    judge.load_state_dict(torch.load(WEIGHTS, weights_only=True))
+    return judge
+
+
+if __name__ == "__main__":
+    train()

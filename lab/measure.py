@@ -1,0 +1,47 @@
+"""Generated pictures as bytes, and measures on them that need no trained judge: how far a character's colours differ, which scene it stands in.
+
+The world helps: a kind is always drawn in the same place, and a scene has one background. Pictures are float
+[n, 3, 32, 32] in -1..1.
+"""
+
+import numpy as np
+import torch
+
+from .world.characters import character_map
+from .world.palette import BODY, COAT, NONE
+from .world.props import PROP_NAMES, overlay
+from .world.scenes import SCENE_NAMES, background
+
+
+def as_bytes(pictures: torch.Tensor) -> np.ndarray:
+    """Pictures as they are shown: bytes [n, 32, 32, 3]."""
+    return ((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def identity_colours(picture: torch.Tensor, kind: str, prop: str) -> torch.Tensor:
+    """Mean RGB of the body and of the coat, [2, 3] in 0..1, where neither a hat nor a prop can cover them."""
+    covered = overlay(prop)[..., 3] > 0
+    bare, hatted = (character_map(kind, "plain", worn) for worn in (False, True))
+    pixels = (picture.permute(1, 2, 0).numpy() + 1) / 2
+    return torch.tensor(np.stack([pixels[(bare == part) & (hatted == part) & ~covered].mean(0) for part in (BODY, COAT)]))
+
+
+def colour_distance(pictures: torch.Tensor, kind: str, props: list[str]) -> float:
+    """Mean distance of body and coat colours over all pairs of a story's frames; 1 is the side of the RGB cube."""
+    colours = torch.stack([identity_colours(picture, kind, prop) for picture, prop in zip(pictures, props)])
+    first, second = torch.combinations(torch.arange(len(colours)), 2).T
+    return float((colours[first] - colours[second]).norm(dim=-1).mean())
+
+
+def scene_of(picture: torch.Tensor, kind: str) -> str:
+    """The scene whose background is nearest, looking past the character and all places where a prop may be."""
+    hidden = character_map(kind, "plain", False) != NONE
+    for prop in PROP_NAMES:
+        hidden |= overlay(prop)[..., 3] > 0
+    pixels = (picture.permute(1, 2, 0).numpy() + 1) * 127.5
+
+    def distance(name: str) -> float:
+        drawn = background(name).astype(float)
+        return min(np.abs(pixels - side)[~hidden].mean() for side in (drawn, drawn[:, ::-1]))
+
+    return min(SCENE_NAMES, key=distance)

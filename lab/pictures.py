@@ -1,0 +1,161 @@
+"""Makes the pictures in the README, the help pages and the template browser again, in the real page: `make pictures`.
+
+All of them come from the bundled workflows: run on the demo model where that can serve them, photographed where not.
+"""
+
+import io
+import json
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from bench.inprocess import ROOT
+from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, open_template, queue, wait_for_app
+from bench.server import Client, Server
+from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
+
+DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
+BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
+HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
+FIT = """() => {
+    const boxes = app.graph._nodes.map(node => node.getBounding());
+    const left = Math.min(...boxes.map(b => b[0])), top = Math.min(...boxes.map(b => b[1]));
+    const width = Math.max(...boxes.map(b => b[0] + b[2])) - left, height = Math.max(...boxes.map(b => b[1] + b[3])) - top;
+    const scale = Math.min(innerWidth / (width + 60), innerHeight / (height + 60));
+    app.canvas.ds.scale = scale;
+    app.canvas.ds.offset = [(innerWidth / scale - width) / 2 - left, (innerHeight / scale - height) / 2 - top];
+    app.canvas.setDirty(true, true);
+}"""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
+        client = Client(server.url)
+        for name in filter(runs_on_the_demo_model, names()):
+            make_storyboard(client, name)
+        with browser_page(server.url) as page:
+            photograph_template_browser(page)
+        with browser_page(server.url, focus=True) as page:
+            for name in names():
+                if not runs_on_the_demo_model(name):
+                    photograph_graph(page, name, WORKFLOWS / f"{name}.jpg", (900, 600))
+            photograph_first_run(page)
+            photograph_nodes(page)
+
+
+def make_storyboard(client: Client, name: str) -> None:
+    prompt = to_api(load(name), client.get("/object_info"))
+    (board,) = saved(prompt, client.run(prompt), "story/storyboard")
+    save(Image.open(io.BytesIO(board)), WORKFLOWS / f"{name}.jpg", (640, 640))
+    if name == "first-story":
+        Image.open(io.BytesIO(board)).convert("RGB").save(DOCS / "story.png", optimize=True)
+        comic = with_inputs(prompt, "StorySheet", style="comic strip", columns=4, paper="black", title="")
+        (strip,) = saved(comic, client.run(comic), "story/storyboard")
+        save(one_above_the_other([board, strip]), HELP / "StorySheet.jpg", (760, 760))
+
+
+def photograph_template_browser(page) -> None:
+    browse_templates(page)
+    page.wait_for_timeout(4000)
+    save(screenshot(page), DOCS / "step-1-templates.jpg", (1100, 900))
+
+
+def photograph_graph(page, name: str, path: Path, size: tuple[int, int]) -> None:
+    open_template(page, name)
+    page.wait_for_timeout(1000)
+    page.evaluate(FIT)
+    save(screenshot(page), path, size)
+
+
+def photograph_first_run(page) -> None:
+    open_template(page, "first-story")
+    page.evaluate(FIT)  # pictures outside the window are not loaded
+    queue(page)
+    page.wait_for_timeout(3000)
+    photograph = screenshot(page)
+    save(photograph, DOCS / "step-3-run.jpg", (1640, 900))
+
+
+def photograph_nodes(page) -> None:
+    page.evaluate("app.extensionManager.setting.set('Comfy.VueNodes.Enabled', true)")
+    page.wait_for_timeout(1500)
+    open_template(page, "sdxl-story")
+    for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch"):
+        photograph_node(page, node, HELP / f"{node}.jpg")
+    open_template(page, "first-story")
+    photograph_node(page, "StoryDemoModel", HELP / "StoryDemoModel.jpg")
+    photograph_node(page, "StoryPrompt", DOCS / "step-2-prompt.jpg")
+    page.evaluate(
+        "() => { const select = app.graph._nodes.find(n => n.type === 'StoryBatch').widgets.find(w => w.name === 'select');"
+        " select.value = '3'; select.callback?.('3'); }"
+    )
+    photograph_node(page, "StoryBatch", DOCS / "step-4-select.jpg")
+
+
+def photograph_node(page, node_type: str, path: Path) -> None:
+    node = page.evaluate(
+        """type => {
+        const node = app.graph._nodes.find(node => node.type === type);
+        app.canvas.ds.scale = 1;
+        app.canvas.ds.offset = [200 - node.pos[0], 80 - node.pos[1]];
+        app.canvas.setDirty(true, true);
+        return String(node.id);
+    }""",
+        node_type,
+    )
+    page.wait_for_timeout(1500)
+    box = page.locator(f'[data-node-id="{node}"]').first.bounding_box()
+    clip = {"x": max(0, box["x"] - 6), "y": max(0, box["y"] - 6), "width": box["width"] + 12, "height": box["height"] + 12}
+    save(Image.open(io.BytesIO(page.screenshot(clip=clip))), path, (460, 900))
+
+
+def comfyui(folder: Path) -> Server:
+    (folder / "user/default").mkdir(parents=True)
+    (folder / "user/default/comfy.settings.json").write_text(json.dumps(BARE))
+    return Server(folder)
+
+
+@contextmanager
+def browser_page(url: str, focus: bool = False):
+    """The page, without its menus where `focus` is set."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        page = chromium.new_page(viewport={"width": 1640, "height": 900})
+        page.goto(url, timeout=60_000)
+        wait_for_app(page)
+        page.wait_for_timeout(2500)
+        if focus:
+            page.evaluate("app.extensionManager.command.execute('Workspace.ToggleFocusMode')")
+            page.add_style_tag(content=HIDDEN)
+            page.wait_for_timeout(800)
+        yield page
+        chromium.close()
+
+
+def screenshot(page) -> Image.Image:
+    page.wait_for_timeout(1200)
+    return Image.open(io.BytesIO(page.screenshot()))
+
+
+def one_above_the_other(files: list[bytes]) -> Image.Image:
+    pictures = [Image.open(io.BytesIO(file)) for file in files]
+    sheet = Image.new("RGB", (max(picture.width for picture in pictures), sum(picture.height + 12 for picture in pictures) - 12), "#888888")
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, ((sheet.width - picture.width) // 2, top))
+        top += picture.height + 12
+    return sheet
+
+
+def save(picture: Image.Image, path: Path, size: tuple[int, int]) -> None:
+    picture = picture.convert("RGB")
+    picture.thumbnail(size, Image.Resampling.LANCZOS)
+    picture.save(path, quality=83, optimize=True)
+    print(f"{path.relative_to(ROOT)} {picture.width}x{picture.height}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Which frames are rendered, and in which batches: cost, never content."""
+
+import re
+
+from ..errors import InputError
+
+RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
+
+
+def parse_selection(select: str, frame_count: int) -> list[int]:
+    """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once. Empty means all."""
+    if not select.strip():
+        return list(range(frame_count))
+    chosen: set[int] = set()
+    for part in filter(None, map(str.strip, select.split(","))):
+        match = RANGE.fullmatch(part)
+        if match is None:
+            raise InputError(
+                "select", f"'{part[:40]}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= frame_count:
+            raise InputError(
+                "select",
+                f"'{part}' is outside the story's frames 1 to {frame_count}",
+                f"Write frames from 1 to {frame_count}, the smaller number of a range first",
+            )
+        chosen.update(range(first - 1, last))
+    if not chosen:
+        raise InputError("select", f"'{select.strip()[:40]}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
+    return sorted(chosen)
+
+
+def share_of(frames: list[int], part_index: int, parts: int) -> list[int]:
+    """The contiguous share of `frames` that machine `part_index` of `parts` renders; shares differ by at most one."""
+    if parts < 1:
+        raise InputError("parts", f"{parts} is below 1", "Set it to the number of machines")
+    if not 0 <= part_index < parts:
+        raise InputError(
+            "part_index", f"{part_index} is not below parts {parts}", "Set parts to the number of machines and count them from 0"
+        )
+    if parts > len(frames):
+        raise InputError(
+            "parts",
+            f"{parts} parts for {len(frames)} selected frames leave a machine without a frame",
+            f"Set parts to at most {len(frames)}",
+        )
+    return frames[part_index * len(frames) // parts : (part_index + 1) * len(frames) // parts]
+
+
+def batches_of(frames: list[int], frames_per_batch: int) -> list[list[int]]:
+    """`frames` in groups of at most `frames_per_batch`; 0 puts all in one."""
+    if frames_per_batch < 0:
+        raise InputError(
+            "frames_per_batch", f"{frames_per_batch} is negative", "Set it to the frames your memory holds, or 0 for all at once"
+        )
+    size = frames_per_batch or len(frames)
+    return [frames[start : start + size] for start in range(0, len(frames), size)]
