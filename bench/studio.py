@@ -65,7 +65,7 @@ class Studio:
     ):
         """ComfyUI's own sampling of one batch: what KSampler calls."""
         if positive is None:
-            positives, latents, _ = self.batch(frames_per_batch=0)
+            positives, latents, *_ = self.batch(frames_per_batch=0)
             positive, latent = positives[0], latents[0]
         samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
         noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
@@ -81,7 +81,7 @@ class Studio:
 
     def story_batch(self, **inputs):
         """The whole story as one batch: positive, latent."""
-        positives, latents, _ = self.batch(frames_per_batch=0, **inputs)
+        positives, latents, *_ = self.batch(frames_per_batch=0, **inputs)
         return positives[0], latents[0]
 
 

@@ -199,7 +199,7 @@ def main() -> None:
     latent = studio.story_batch(width=SIZE, height=SIZE)[1]
 
     def story():
-        positives, latents, _ = studio.batch(frames=studio.svr(), frames_per_batch=0, width=SIZE, height=SIZE)
+        positives, latents, *_ = studio.batch(frames=studio.svr(), frames_per_batch=0, width=SIZE, height=SIZE)
         studio.sample(studio.ipca(), positives[0], latents[0], steps=STEPS)
 
     def stock():

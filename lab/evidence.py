@@ -104,7 +104,7 @@ def render(studio: Studio, story: dict, row: Row, seed: int) -> tuple[torch.Tens
     else:
         frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
     model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
-    positives, latents, _ = studio.batch(told, frames, frames_per_batch=0, width=256, height=256, noise=row.noise)
+    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=0, width=256, height=256, noise=row.noise)
     pictures = studio.sample(model, positives[0], latents[0], steps=STEPS, cfg=CFG, seed=seed)
     return pictures.clamp(-1, 1), time.monotonic() - start
 

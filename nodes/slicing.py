@@ -1,60 +1,82 @@
 """Cutting a story's CONDITIONING and LATENT along its frames: what has one row a frame is cut, all else is shared."""
 
+from typing import Any
+
 import torch
 
 from ..errors import InputError
 
 
-def slice_conditioning(conditioning: list, batch: list[int], count: int) -> list:
-    """The rows `batch` of every entry, with whatever else is one a frame: pooled vectors, masks, ControlNet hints."""
-    return [[cond[batch], {key: _slice_value(value, batch, count) for key, value in extra.items()}] for cond, extra in conditioning]
+class Cut:
+    """The frames `batch` (counted from 0) out of what has one row for each of a story's `count` frames."""
+
+    def __init__(self, batch: list[int], count: int):
+        self.batch = batch
+        self.count = count
+        # By identity: core gives positive and negative one ControlNet, and only then samples them in one UNet call.
+        self._controls: dict[int, Any] = {}
+
+    def conditioning(self, conditioning: list) -> list:
+        """These frames' rows of every entry, with whatever else is one a frame: pooled vectors, masks, ControlNet hints.
+
+        An entry of one row is for all frames: its row stays, what is one a frame beside it is cut.
+        """
+        return [[self._rows(cond), {key: self._value(value) for key, value in extra.items()}] for cond, extra in conditioning]
+
+    def latent(self, latent: dict, shared_noise: bool) -> dict:
+        """Latents of these frames, from one for all or one a frame.
+
+        Noise is drawn by `batch_index`: 0 for every frame, or the frame's own number, whichever batch it is in.
+        """
+        out = dict(latent)
+        samples, mask = latent["samples"], latent.get("noise_mask")
+        out["samples"] = samples.expand(len(self.batch), *samples.shape[1:]).clone() if samples.shape[0] == 1 else samples[self.batch]
+        if mask is not None and mask.ndim > 2:
+            out["noise_mask"] = self._rows(mask)
+        out["batch_index"] = [0] * len(self.batch) if shared_noise else list(self.batch)
+        return out
+
+    def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[self.batch] if tensor.shape[0] == self.count else tensor
+
+    def _value(self, value: Any) -> Any:
+        if torch.is_tensor(value) and value.ndim > 1:
+            return self._rows(value)
+        if getattr(value, "cond_hint_original", None) is not None or getattr(value, "previous_controlnet", None) is not None:
+            return self._control(value)
+        return value
+
+    def _control(self, control: Any) -> Any:
+        """A copy of a ControlNet (and of those before it) whose hint and masks are cut where they are one a frame."""
+        if id(control) not in self._controls:
+            out = control.copy()
+            if out.cond_hint_original is not None:
+                out.cond_hint_original = self._rows(out.cond_hint_original)
+            out.extra_concat_orig = [self._rows(extra) for extra in getattr(out, "extra_concat_orig", ())]
+            if control.previous_controlnet is not None:
+                out.set_previous_controlnet(self._control(control.previous_controlnet))
+            self._controls[id(control)] = out
+        return self._controls[id(control)]
 
 
-def slice_latent(latent: dict, batch: list[int], count: int, shared_noise: bool) -> dict:
-    """Latents of the frames `batch`, from one for all or one a frame.
+def require_a_row_a_frame(name: str, conditioning: list, count: int, remedy: str, one_for_all: bool = False) -> None:
+    """Raise InputError unless every entry has `count` rows, or one row where `one_for_all`."""
+    for cond, _ in conditioning:
+        rows = cond.shape[0]
+        if rows != count and not (one_for_all and rows == 1):
+            raise InputError(name, f"the conditioning has {rows} rows but the story has {count} frames", remedy)
 
-    Noise is drawn by `batch_index`: 0 for every frame, or the frame's own number, whichever batch it is in.
-    """
-    out = dict(latent)
-    rows = latent["samples"].shape[0]
+
+def require_latent_of(latent: dict, count: int) -> None:
+    """Raise InputError unless the latent and its noise mask have one image for all frames or one a frame."""
+    rows, mask = latent["samples"].shape[0], latent.get("noise_mask")
     if rows not in (1, count):
         raise InputError(
             "latent", f"it has {rows} images but the story has {count} frames", f"Connect one latent for all frames or {count}, one a frame"
         )
-    out["samples"] = _rows_of(latent["samples"], batch)
-    mask = latent.get("noise_mask")
-    if mask is not None:
-        if mask.ndim > 2 and mask.shape[0] not in (1, rows, count):
-            raise InputError(
-                "latent",
-                f"its noise mask has {mask.shape[0]} images but the story has {count} frames",
-                f"Use one mask for all frames or {count}, one a frame",
-            )
-        out["noise_mask"] = mask[batch] if mask.ndim > 2 and mask.shape[0] == count else mask
-    out["batch_index"] = [0] * len(batch) if shared_noise else list(batch)
-    return out
-
-
-def _rows_of(tensor: torch.Tensor, batch: list[int]) -> torch.Tensor:
-    if tensor.shape[0] == 1:
-        return tensor.expand(len(batch), *tensor.shape[1:]).clone()
-    return tensor[batch]
-
-
-def _slice_value(value, batch: list[int], count: int):
-    if torch.is_tensor(value) and value.ndim > 1 and value.shape[0] == count:
-        return value[batch]
-    if getattr(value, "cond_hint_original", None) is not None or getattr(value, "previous_controlnet", None) is not None:
-        return _slice_control(value, batch, count)
-    return value
-
-
-def _slice_control(control, batch: list[int], count: int):
-    """A copy of a ControlNet (and of those before it) whose hint is cut if it has one image a frame."""
-    out = control.copy()
-    hint = out.cond_hint_original
-    if hint is not None and hint.shape[0] == count:
-        out.cond_hint_original = hint[batch]
-    if control.previous_controlnet is not None:
-        out.set_previous_controlnet(_slice_control(control.previous_controlnet, batch, count))
-    return out
+    if mask is not None and mask.ndim > 2 and mask.shape[0] not in (1, rows, count):
+        raise InputError(
+            "latent",
+            f"its noise mask has {mask.shape[0]} images but the story has {count} frames",
+            f"Use one mask for all frames or {count}, one a frame",
+        )

@@ -2,17 +2,23 @@
 
 import torch
 from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
 
 from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
 from ..story.story import Story
 from .common import CATEGORY, StoryType, require_conditioning, require_latent, require_story
-from .slicing import slice_conditioning, slice_latent
+from .slicing import Cut, require_a_row_a_frame, require_latent_of
 
 NOISE = ["shared", "per frame"]
 MAX_SIZE = 16384
 LATENT_PIXELS = 8
 MAX_FRAMES = 4096
+# What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
+NO_NEGATIVE = ExecutionBlocker(
+    "Story Batch - negative: nothing is connected to this input, so this output has nothing to give. "
+    "Connect the negative prompt to Story Batch, or connect it to the sampler directly."
+)
 
 
 class StoryBatch(io.ComfyNode):
@@ -68,11 +74,21 @@ class StoryBatch(io.ComfyNode):
                     "parts", default=1, min=1, max=MAX_FRAMES, tooltip="How many machines share the story. 1: this one renders all."
                 ),
                 io.Latent.Input("latent", optional=True, tooltip="For image to image: one latent for all frames, or one a frame."),
+                io.Conditioning.Input(
+                    "negative",
+                    optional=True,
+                    tooltip="Only where something one a frame hangs on the negative too, as Apply ControlNet does: it is cut along with the frames.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", is_output_list=True, tooltip="For KSampler's positive: one entry a batch."),
                 io.Latent.Output(display_name="latent", is_output_list=True, tooltip="For KSampler's latent_image: one entry a batch."),
                 io.String.Output(display_name="captions", is_output_list=True, tooltip="The frames' texts, one a rendered picture."),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    is_output_list=True,
+                    tooltip="For KSampler's negative, where one is connected here: one entry a batch.",
+                ),
             ],
         )
 
@@ -89,33 +105,36 @@ class StoryBatch(io.ComfyNode):
         part_index: int,
         parts: int,
         latent: dict | None = None,
+        negative: list | None = None,
     ) -> io.NodeOutput:
         with reported_by("Story Batch"):
             require_story(story)
-            require_conditioning("frames", frames)
-            if latent is not None:
-                require_latent("latent", latent)
             count = len(story.frames)
-            _check_rows(frames, count)
+            _check_sockets(frames, latent, negative, count)
             if noise not in NOISE:
                 raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
             rendered = share_of(parse_selection(select, count), part_index, parts)
             source = _empty_latent(width, height) if latent is None else latent
-            positives, latents = [], []
-            for batch in batches_of(rendered, frames_per_batch):
-                positives.append(slice_conditioning(frames, batch, count))
-                latents.append(slice_latent(source, batch, count, shared_noise=noise == "shared"))
-            return io.NodeOutput(positives, latents, [story.frames[frame] for frame in rendered])
-
-
-def _check_rows(frames: list, count: int) -> None:
-    for cond, _ in frames:
-        if cond.shape[0] != count:
-            raise InputError(
-                "frames",
-                f"the conditioning has {cond.shape[0]} rows but the story has {count} frames",
-                "Connect the same Story Prompt to SVR Reweight and Story Batch, and SVR Reweight's output here",
+            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch)]
+            return io.NodeOutput(
+                [cut.conditioning(frames) for cut in cuts],
+                [cut.latent(source, shared_noise=noise == "shared") for cut in cuts],
+                [story.frames[frame] for frame in rendered],
+                [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
             )
+
+
+def _check_sockets(frames: list, latent: dict | None, negative: list | None, count: int) -> None:
+    require_conditioning("frames", frames)
+    require_a_row_a_frame(
+        "frames", frames, count, "Connect the same Story Prompt to SVR Reweight and Story Batch, and SVR Reweight's output here"
+    )
+    if latent is not None:
+        require_latent("latent", latent)
+        require_latent_of(latent, count)
+    if negative is not None:
+        require_conditioning("negative", negative)
+        require_a_row_a_frame("negative", negative, count, "Connect a negative of one row, which is for all frames", one_for_all=True)
 
 
 def _empty_latent(width: int, height: int) -> dict:

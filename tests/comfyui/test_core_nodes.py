@@ -204,7 +204,9 @@ def test_regions(s):
             s.core("ConditioningSetTimestepRange", conditioning=other, start=0.6, end=1.0),
         ),
     ]:
-        positives, latents, _ = s.batch(frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right), frames_per_batch=0)
+        positives, latents, *_ = s.batch(
+            frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right), frames_per_batch=0
+        )
         ours, expected, plain = (s.sample(model, positives[0], latents[0], steps=4) for model in (s.ipca(), bias_form(s), s.model))
         assert relative(ours, expected) < ROUNDING
         assert relative(plain, expected) > SEES_IT
@@ -214,7 +216,7 @@ def test_a_prompt_joined_behind_the_story(s):
     """Conditioning (Concat): the identity still stands at the beginning of the rows. ComfyUI wants as many rows behind."""
     style = [[s.encode("oil painting")[0][0].expand(3, -1, -1), {}]]
     joined = s.core("ConditioningConcat", conditioning_to=s.frames, conditioning_from=style)
-    positives, latents, _ = s.batch(frames=joined, frames_per_batch=0)
+    positives, latents, *_ = s.batch(frames=joined, frames_per_batch=0)
     ours = s.sample(s.ipca(), positives[0], latents[0])
     assert relative(ours, s.sample(bias_form(s, frames=joined), positives[0], latents[0])) < ROUNDING
     assert relative(ours, s.sample(s.model, positives[0], latents[0])) > SEES_IT
@@ -233,7 +235,7 @@ def test_an_inpainting_model(studio):
     whole = s.sample(s.ipca(), positive, latent)
     assert relative(whole, s.sample(bias_form(s), positive, latent)) < ROUNDING
     assert relative(whole, s.sample(s.model, positive, latent)) > SEES_IT
-    positives, latents, _ = s.batch(frames=frames, select="3")
+    positives, latents, *_ = s.batch(frames=frames, select="3")
     assert relative(s.sample(s.ipca(), positives[0], latents[0]), whole[2:]) < ROUNDING
 
 

@@ -39,7 +39,7 @@ def s(nodes, demo):
 
 
 def pictures(s, model, frames=None, story=None, **more):
-    positives, latents, _ = s.batch(story, frames, frames_per_batch=0, **SIZE)
+    positives, latents, *_ = s.batch(story, frames, frames_per_batch=0, **SIZE)
     return s.sample(model, positives[0], latents[0], **{"steps": 20, "cfg": 4.0, **more}).clamp(-1, 1)
 
 
@@ -108,7 +108,7 @@ def test_vae_round_trip_and_image_to_image(s, demo):
     assert image.shape == (2, 256, 256, 3)
     torch.testing.assert_close(vae.encode(image), latent)
     first = pictures(s, s.model, s.svr())
-    positives, latents, _ = s.batch(frames=s.svr(), frames_per_batch=0, latent={"samples": first})
+    positives, latents, *_ = s.batch(frames=s.svr(), frames_per_batch=0, latent={"samples": first})
     again = s.sample(s.model, positives[0], latents[0], steps=20, cfg=4.0, denoise=0.3)
     assert (again - first).abs().mean() < 0.25, "a little noise leaves most of the picture"
 

@@ -124,7 +124,7 @@ def test_clip_and_model_that_do_not_fit(s, studio, models):
 
 
 def test_a_prompt_of_another_clip_is_told_before_the_first_unet_call(s, studio):
-    positives, latents, _ = studio("sd15").batch(frames_per_batch=0)
+    positives, latents, *_ = studio("sd15").batch(frames_per_batch=0)
     refused("IPCA Patch", "clip", lambda: s.sample(s.ipca(), positives[0], latents[0]), "32 wide", "96")
 
 
@@ -151,6 +151,8 @@ def test_models_without_text_cross_attention(s, family):
         ({"frames_per_batch": -1}, "frames_per_batch"),
         ({"noise": "none"}, "noise"),
         ({"latent": {"samples": torch.zeros(2, 4, 8, 8)}}, "latent"),
+        ({"negative": [[torch.zeros(2, 77, 96), {}]]}, "negative"),
+        ({"negative": "blurry"}, "negative"),
         ({"latent": {"samples": torch.zeros(3, 4, 8, 8), "noise_mask": torch.ones(2, 64, 64)}}, "latent"),
     ],
 )

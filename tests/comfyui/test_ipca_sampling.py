@@ -50,7 +50,7 @@ def test_a_longer_positive_leaves_the_repeated_negative_alone(s):
     story = s.prompt(s.identity, ["in a meadow " * 30, "in the snow " * 30])
     frames = s.svr(story)
     assert frames[0][0].shape[1] == 154
-    positives, latents, _ = s.batch(story, frames)
+    positives, latents, *_ = s.batch(story, frames)
     reference = bias_form(s, frames=frames)
     assert relative(s.sample(s.ipca(story=story), positives[0], latents[0]), s.sample(reference, positives[0], latents[0])) < ROUNDING
 
@@ -118,7 +118,7 @@ def test_a_frame_does_not_depend_on_its_batch(s, dropout):
         ({"part_index": 1, "parts": 2}, [1, 2]),
         ({"noise": "shared", "select": "3"}, [2]),
     ]:
-        positives, latents, captions = s.batch(**inputs)
+        positives, latents, captions, _ = s.batch(**inputs)
         pictures = torch.cat([s.sample(model, positive, latent) for positive, latent in zip(positives, latents)])
         assert captions == [s.story.frames[frame] for frame in frames]
         assert relative(pictures, whole[frames]) < ROUNDING
@@ -127,7 +127,7 @@ def test_a_frame_does_not_depend_on_its_batch(s, dropout):
 def test_per_frame_noise_follows_the_frame_into_every_slice(s):
     positive, latent = s.story_batch(noise="per frame")
     whole = s.sample(s.model, positive, latent)
-    positives, latents, _ = s.batch(noise="per frame", select="3")
+    positives, latents, *_ = s.batch(noise="per frame", select="3")
     assert relative(s.sample(s.model, positives[0], latents[0]), whole[2:]) < ROUNDING
     shared = s.sample(s.model, *s.story_batch())
     assert relative(shared[:1], whole[:1]) < ROUNDING and relative(shared[1:], whole[1:]) > 0.1
