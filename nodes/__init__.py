@@ -3,8 +3,10 @@
 from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
+from .story_gather import StoryGather
 from .story_prompt import StoryPrompt
 from .story_sheet import StorySheet
+from .story_slate import StorySlate
 from .svr_reweight import SVRReweight
 
 NODES = {
@@ -14,4 +16,6 @@ NODES = {
     "StoryBatch": StoryBatch,
     "StoryDemoModel": StoryDemoModel,
     "StorySheet": StorySheet,
+    "StorySlate": StorySlate,
+    "StoryGather": StoryGather,
 }
