@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from bench.server import Client, Server
+from bench.server import Client, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = "ComfyUI-Distributed"
@@ -43,6 +43,12 @@ class Cluster:
             raise
         return self
 
+    def revive(self) -> None:
+        """Start again, at the same port, what a test has ended."""
+        for server in self.servers:
+            if server.process.poll() is not None:
+                server.__enter__()
+
     def __exit__(self, *exc) -> None:
         for server in self.servers:
             if server.process is not None:
@@ -54,9 +60,10 @@ class Cluster:
         return self.client.run(prompt, path="/distributed/queue", body=asked, **more)
 
     def _tell_the_engine(self) -> None:
+        """The engine's own settings on the master: the workers, and one that is never up, `nobody`."""
+        ports = {**{name: server.port for name, server in zip(self.ids, self.workers)}, "nobody": free_port()}
         workers = [
-            {"id": name, "name": name, "host": "127.0.0.1", "port": server.port, "type": "local", "enabled": True}
-            for name, server in zip(self.ids, self.workers)
+            {"id": name, "name": name, "host": "127.0.0.1", "port": port, "type": "local", "enabled": True} for name, port in ports.items()
         ]
         config = {"workers": workers, "settings": {"worker_timeout_seconds": SILENT_SECONDS, "stop_workers_on_master_exit": False}}
         (self.master.base / "custom_nodes" / ENGINE / "gpu_config.json").write_text(json.dumps(config))
