@@ -23,7 +23,7 @@ NO_NEGATIVE = ExecutionBlocker(
 
 class StoryBatch(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryBatch",
             display_name="Story Batch",

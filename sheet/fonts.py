@@ -43,23 +43,26 @@ PREFERRED = (
     "ipag",
     "arialuni",
 )
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont  # without FreeType, Pillow's own face is a bitmap
 ABSENT = "\U0010fffd"  # a private-use character: no font has it, so it is drawn as the font's "missing" box
 
 
-def font_for(text: str, size: int) -> tuple[ImageFont.FreeTypeFont, str]:
+def font_for(text: str, size: int) -> tuple[Font, str]:
     """The first font that has all of `text`'s characters, and the characters that even the best font lacks."""
     wanted = sorted({character for character in text if character.isprintable() and not character.isspace()})
-    best, fewest = None, wanted
-    for font in _fonts(size):
-        missing = [character for character in fewest if not _has(font, character)]
-        if best is None or len(missing) < len(fewest):
-            best, fewest = font, missing
-        if not missing:
+    fonts = _fonts(size)
+    best = next(fonts)
+    fewest = [character for character in wanted if not _has(best, character)]
+    for font in fonts:
+        if not fewest:
             break
+        missing = [character for character in fewest if not _has(font, character)]
+        if len(missing) < len(fewest):
+            best, fewest = font, missing
     return best, "".join(fewest)
 
 
-def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
+def _fonts(size: int) -> Iterator[Font]:
     yield ImageFont.load_default(size)
     for path in sorted(_font_files(), key=_rank):
         try:
@@ -79,7 +82,7 @@ def _rank(path: Path) -> tuple[int, str]:
     return next((place for place, start in enumerate(PREFERRED) if name.startswith(start)), len(PREFERRED)), name
 
 
-def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
+def _has(font: Font, character: str) -> bool:
     """Whether the font draws the character otherwise than one it cannot have."""
     drawn, absent = font.getmask(character), font.getmask(ABSENT)
     return drawn.size != absent.size or bytes(drawn) != bytes(absent)

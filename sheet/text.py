@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from PIL import ImageFont
-
-from .fonts import font_for
+from .fonts import Font, font_for
 
 LINES = 3  # a caption gets smaller letters before it gets a fourth line
 SMALLEST = 0.6
@@ -17,7 +15,7 @@ class Caption:
     """Lines of text in a font, and what this machine has no letters for."""
 
     lines: tuple[str, ...]
-    font: ImageFont.FreeTypeFont
+    font: Font
     missing: str = ""
 
     @property
@@ -44,7 +42,7 @@ def set_caption(text: str, width: int, size: int) -> Caption:
     return Caption(tuple(lines), font, missing)
 
 
-def wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+def wrap(text: str, width: int, font: Font) -> list[str]:
     """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that is too long alone."""
     lines, line = [], ""
     for piece in _pieces(text):
