@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from PIL import ImageFont
 
@@ -43,11 +44,10 @@ PREFERRED = (
     "ipag",
     "arialuni",
 )
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont  # without FreeType, Pillow's own face is a bitmap
 ABSENT = "\U0010fffd"  # a private-use character: no font has it, so it is drawn as the font's "missing" box
 
 
-def font_for(text: str, size: int) -> tuple[Font, str]:
+def font_for(text: str, size: int) -> tuple[ImageFont.FreeTypeFont, str]:
     """The first font that has all of `text`'s characters, and the characters that even the best font lacks."""
     wanted = sorted({character for character in text if character.isprintable() and not character.isspace()})
     fonts = _fonts(size)
@@ -62,8 +62,8 @@ def font_for(text: str, size: int) -> tuple[Font, str]:
     return best, "".join(fewest)
 
 
-def _fonts(size: int) -> Iterator[Font]:
-    yield ImageFont.load_default(size)
+def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
+    yield cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))  # the bitmap face is for callers without a size
     for path in sorted(_font_files(), key=_rank):
         try:
             yield ImageFont.truetype(str(path), size)
@@ -82,7 +82,7 @@ def _rank(path: Path) -> tuple[int, str]:
     return next((place for place, start in enumerate(PREFERRED) if name.startswith(start)), len(PREFERRED)), name
 
 
-def _has(font: Font, character: str) -> bool:
+def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
     """Whether the font draws the character otherwise than one it cannot have."""
     drawn, absent = font.getmask(character), font.getmask(ABSENT)
     return drawn.size != absent.size or bytes(drawn) != bytes(absent)

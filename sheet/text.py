@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from .fonts import Font, font_for
+from PIL import ImageFont
+
+from .fonts import font_for
 
 LINES = 3  # a caption gets smaller letters before it gets a fourth line
 SMALLEST = 0.6
@@ -15,7 +17,7 @@ class Caption:
     """Lines of text in a font, and what this machine has no letters for."""
 
     lines: tuple[str, ...]
-    font: Font
+    font: ImageFont.FreeTypeFont
     missing: str = ""
 
     @property
@@ -42,7 +44,7 @@ def set_caption(text: str, width: int, size: int) -> Caption:
     return Caption(tuple(lines), font, missing)
 
 
-def wrap(text: str, width: int, font: Font) -> list[str]:
+def wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
     """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that is too long alone."""
     lines, line = [], ""
     for piece in _pieces(text):
