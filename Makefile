@@ -2,21 +2,28 @@
 # COMFYUI_PATH=... uses your own ComfyUI instead of fetching one.
 
 run := bench/run
+pytest := $(run) -m pytest -c tests/pytest.ini --rootdir tests
 
-.PHONY: demo test fuzz serve bench pictures train evidence setup clean
+.PHONY: demo test check fuzz serve bench pictures train evidence setup clean
 
 demo: setup
 	$(run) bench/render_demo.py
 
 test:
 	bench/setup.sh test
-	$(run) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
+	bench/lint
+	$(pytest) tests $(PYTEST)
+
+# For the hand that edits: lint, types, JSON and the unit tests, in under a minute.
+check: setup
+	bench/lint
+	$(pytest) tests/unit $(PYTEST)
 
 # By night: the property-based tests with thousands of random cases each (FUZZ=5000 make fuzz), every sampler with every
 # scheduler, and torch.compile with its default back end.
 fuzz:
 	bench/setup.sh test
-	FUZZ=$${FUZZ:-2000} $(run) -m pytest -c tests/pytest.ini --rootdir tests tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_core_nodes.py $(PYTEST)
+	FUZZ=$${FUZZ:-2000} $(pytest) tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_core_nodes.py $(PYTEST)
 
 serve: setup
 	$(run) bench/launch.py

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .log import logger
-from .nodes.story_batch import DEALT
-from .story.share import MASTER_DELEGATES, automatic_part, is_on
+from .story.share import DEALT, MASTER_DELEGATES, automatic_part, is_on
 
 COLLECTOR = "DistributedCollector"
 

@@ -1,5 +1,6 @@
 """Errors that an artist can act on: which node, which input, what is wrong, what to do."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 
@@ -11,7 +12,7 @@ class InputError(ValueError):
 
 
 @contextmanager
-def reported_by(node: str):
+def reported_by(node: str) -> Iterator[None]:
     """Turn every InputError raised inside into a plain ValueError that begins with the node's display name."""
     try:
         yield

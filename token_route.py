@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from functools import lru_cache
+from typing import Any
 
 from .story.budget import Budget, budget_of
 from .story.story import MAX_WINDOW, told_frames
@@ -58,7 +59,7 @@ def count_tokens(text: str) -> int:
 
 
 @lru_cache(maxsize=1)
-def _tokenizer():
+def _tokenizer() -> Any:
     from comfy.sd1_clip import SDTokenizer
 
     return SDTokenizer()
@@ -74,7 +75,7 @@ def register() -> None:
     one_at_a_time = asyncio.Lock()
 
     @server.routes.post(PATH)
-    async def tokens(request):
+    async def tokens(request: web.Request) -> web.Response:
         body = await request.content.read(MAX_BYTES + 1)
         while len(body) <= MAX_BYTES and (more := await request.content.read(MAX_BYTES + 1 - len(body))):
             body += more

@@ -54,7 +54,7 @@ class Server:
         self.log_file = self.folder / "server.log"
 
     def __enter__(self) -> "Server":
-        for name in ("output", "user"):
+        for name in ("output", "user", "temp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         command = [
             sys.executable,
@@ -65,6 +65,8 @@ class Server:
             str(self.folder / "output"),
             "--user-directory",
             str(self.folder / "user"),
+            "--temp-directory",
+            str(self.folder / "temp"),
             *self.options,
         ]
         with self.log_file.open("w") as log:

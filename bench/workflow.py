@@ -94,7 +94,8 @@ def _widget_values(node: dict, info: dict) -> dict:
     for name, (kind, *options) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
         if not _is_widget(kind, options[0] if options else {}):
             continue
-        inputs[name] = values.pop(0)
+        # A workflow from before an input was there has no value for it: the page fills in the default.
+        inputs[name] = values.pop(0) if values else options[0]["default"]
         if name in CONTROLLED and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
             values.pop(0)
     return inputs

@@ -5,6 +5,7 @@ The latent is the picture itself: 3 channels in -1..1, one latent pixel for 8x8 
 """
 
 from pathlib import Path
+from typing import Any
 
 import comfy.latent_formats
 import comfy.ldm.common_dit
@@ -55,7 +56,7 @@ class PictureLatent(comfy.latent_formats.LatentFormat):
 class PackedUNet(UNetModel):
     """ComfyUI's UNet on pictures packed 2x2: [B, 3, h, w] -> [B, 12, h/2, w/2] and back."""
 
-    def _forward(self, x, *args, **kwargs):
+    def _forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         height, width = x.shape[-2:]
         packed = torch.nn.functional.pixel_unshuffle(comfy.ldm.common_dit.pad_to_patch_size(x, (2, 2)), 2)
         out = torch.nn.functional.pixel_shuffle(super()._forward(packed, *args, **kwargs), 2)
@@ -63,16 +64,16 @@ class PackedUNet(UNetModel):
 
 
 class StoryDemo(comfy.model_base.BaseModel):
-    def encode_adm(self, **kwargs):
+    def encode_adm(self, **kwargs: Any) -> torch.Tensor:
         return kwargs["pooled_output"]
 
 
 class StoryDemoConfig(comfy.supported_models_base.BASE):
-    unet_extra_config = {}
+    unet_extra_config: dict[str, Any] = {}
     latent_format = PictureLatent
     memory_usage_factor = 0.1
 
-    def get_model(self, state_dict, prefix="", device=None):
+    def get_model(self, state_dict: dict, prefix: str = "", device: torch.device | None = None) -> StoryDemo:
         return StoryDemo(self, comfy.model_base.ModelType.V_PREDICTION, device=device, unet_model=PackedUNet)
 
 
@@ -89,10 +90,10 @@ class PictureVAE:
         height, width = (size // PIXELS * PIXELS for size in pixels.shape[1:3])
         return torch.nn.functional.avg_pool2d(pixels[:, :height, :width, :3].movedim(-1, 1), PIXELS) * 2 - 1
 
-    def decode_tiled(self, samples: torch.Tensor, **tiles) -> torch.Tensor:
+    def decode_tiled(self, samples: torch.Tensor, **tiles: Any) -> torch.Tensor:
         return self.decode(samples)  # a picture needs no memory worth saving
 
-    def encode_tiled(self, pixels: torch.Tensor, **tiles) -> torch.Tensor:
+    def encode_tiled(self, pixels: torch.Tensor, **tiles: Any) -> torch.Tensor:
         return self.encode(pixels)
 
     def spacial_compression_encode(self) -> int:

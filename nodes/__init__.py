@@ -1,5 +1,7 @@
 """The nodes of the pack, one file each."""
 
+from comfy_api.latest import io
+
 from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
@@ -9,7 +11,7 @@ from .story_sheet import StorySheet
 from .story_slate import StorySlate
 from .svr_reweight import SVRReweight
 
-NODES = {
+NODES: dict[str, type[io.ComfyNode]] = {
     "StoryPrompt": StoryPrompt,
     "SVRReweight": SVRReweight,
     "IPCAPatch": IPCAPatch,

@@ -12,23 +12,23 @@ ShareType = io.Custom("STORY_SHARE")
 CATEGORY = "story"
 
 
-def require_model(model) -> None:
+def require_model(model: object) -> None:
     _require("model", model, hasattr(model, "get_model_object"), "MODEL")
 
 
-def require_clip(clip) -> None:
+def require_clip(clip: object) -> None:
     _require("clip", clip, hasattr(clip, "tokenize") and hasattr(clip, "cond_stage_model"), "CLIP")
 
 
-def require_story(story) -> None:
+def require_story(story: object) -> None:
     _require("story", story, isinstance(story, Story), "STORY")
 
 
-def require_share(share) -> None:
+def require_share(share: object) -> None:
     _require("share", share, isinstance(share, Share), "STORY_SHARE")
 
 
-def require_conditioning(name: str, conditioning) -> None:
+def require_conditioning(name: str, conditioning: object) -> None:
     fits = (
         isinstance(conditioning, list)
         and bool(conditioning)
@@ -40,11 +40,11 @@ def require_conditioning(name: str, conditioning) -> None:
     _require(name, conditioning, fits, "CONDITIONING")
 
 
-def require_latent(name: str, latent) -> None:
+def require_latent(name: str, latent: object) -> None:
     _require(name, latent, isinstance(latent, dict) and torch.is_tensor(latent.get("samples")), "LATENT")
 
 
-def require_pictures(name: str, batch) -> None:
+def require_pictures(name: str, batch: object) -> None:
     _require(name, batch, torch.is_tensor(batch) and batch.ndim == 4, "IMAGE")
 
 
@@ -59,7 +59,7 @@ def require_one_size(name: str, batches: list) -> tuple[int, int, int]:
     return sizes[0]
 
 
-def _require(name: str, value, fits: bool, socket: str) -> None:
+def _require(name: str, value: object, fits: bool, socket: str) -> None:
     """ComfyUI lets anything through a socket that a script, a broken workflow or a loader without that part puts there."""
     if fits:
         return

@@ -1,12 +1,14 @@
 """IPCA Patch: lets the picture attend more to the identity."""
 
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
 from ..ipca.blocks import chosen_sites
 from ..ipca.call import Settings
 from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
-from ..ipca.memory import remember
+from ..ipca.memory import Memory, remember
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
@@ -17,7 +19,7 @@ MAX_STRENGTH = 10.0
 
 class IPCAPatch(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="IPCAPatch",
             display_name="IPCA Patch",
@@ -80,8 +82,8 @@ class IPCAPatch(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        clip,
+        model: ModelPatcher,
+        clip: CLIP,
         story: Story,
         blocks: str,
         start_at_step: int,
@@ -113,7 +115,7 @@ class IPCAPatch(io.ComfyNode):
             return io.NodeOutput(install(model, memories, settings))
 
 
-def _memories(clip, story: Story, protect: bool, model_width: int) -> tuple:
+def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> tuple[Memory, ...]:
     """The identity prompt encoded alone, once for every range of a scheduled CLIP."""
     tokens, layouts = prompt_layouts(clip, (story.identity,))
     rows = sorted({row for layout in layouts.values() for row in (*layout.begins, *layout.phrases[0])})

@@ -8,7 +8,7 @@ from comfy_execution.graph import ExecutionBlocker
 
 from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
-from ..story.share import Share
+from ..story.share import DEALT, Share
 from ..story.story import Story
 from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_story
 from .slicing import Cut, require_a_row_a_frame, require_latent_of
@@ -17,8 +17,6 @@ NOISE = ["shared", "per frame"]
 MAX_SIZE = 16384
 LATENT_PIXELS = 8
 MAX_FRAMES = 4096
-# Beside part_index and parts in a prompt where the pack's handler wrote them: no input, but part of what ComfyUI caches by.
-DEALT = "dealt"
 # What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
 NO_NEGATIVE = ExecutionBlocker(
     "Story Batch - negative: nothing is connected to this input, so this output has nothing to give. "
@@ -28,7 +26,7 @@ NO_NEGATIVE = ExecutionBlocker(
 
 class StoryBatch(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryBatch",
             display_name="Story Batch",

@@ -8,7 +8,7 @@ from .common import CATEGORY
 
 class StoryDemoModel(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryDemoModel",
             display_name="Story Demo Model",

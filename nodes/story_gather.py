@@ -26,7 +26,7 @@ class StoryGather(io.ComfyNode):
     TOLD = "told"
 
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryGather",
             display_name="Story Gather",

@@ -9,7 +9,7 @@ from .common import CATEGORY, StoryType
 
 class StoryPrompt(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryPrompt",
             display_name="Story Prompt",

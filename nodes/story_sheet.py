@@ -18,7 +18,7 @@ MAX_FONT = 512
 
 class StorySheet(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StorySheet",
             display_name="Story Sheet",
@@ -83,15 +83,15 @@ class StorySheet(io.ComfyNode):
     def execute(
         cls,
         images: list[torch.Tensor],
-        title,
-        style,
-        columns,
-        panel_width,
-        margin,
-        font_size,
-        numbers,
-        first_number,
-        paper,
+        title: list[str],
+        style: list[str],
+        columns: list[int],
+        panel_width: list[int],
+        margin: list[int],
+        font_size: list[int],
+        numbers: list[bool],
+        first_number: list[int],
+        paper: list[str],
         captions: list[str] | None = None,
         frame_numbers: list[int] | None = None,
     ) -> io.NodeOutput:

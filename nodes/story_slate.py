@@ -13,7 +13,7 @@ from .common import CATEGORY, ShareType, require_one_size, require_share
 
 class StorySlate(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StorySlate",
             display_name="Story Slate",

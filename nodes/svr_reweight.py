@@ -1,5 +1,6 @@
 """SVR Reweight: a story to CONDITIONING, one row a frame, with that frame's words turned up and the others down."""
 
+from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
@@ -16,7 +17,7 @@ MAX_BETA = 10.0
 
 class SVRReweight(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SVRReweight",
             display_name="SVR Reweight",
@@ -83,7 +84,15 @@ class SVRReweight(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip, story: Story, mode: str, enhance_alpha: float, enhance_beta: float, weaken_alpha: float, weaken_beta: float, pooled: str
+        cls,
+        clip: CLIP,
+        story: Story,
+        mode: str,
+        enhance_alpha: float,
+        enhance_beta: float,
+        weaken_alpha: float,
+        weaken_beta: float,
+        pooled: str,
     ) -> io.NodeOutput:
         with reported_by("SVR Reweight"):
             require_clip(clip)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from PIL import ImageFont
 
@@ -49,18 +50,20 @@ ABSENT = "\U0010fffd"  # a private-use character: no font has it, so it is drawn
 def font_for(text: str, size: int) -> tuple[ImageFont.FreeTypeFont, str]:
     """The first font that has all of `text`'s characters, and the characters that even the best font lacks."""
     wanted = sorted({character for character in text if character.isprintable() and not character.isspace()})
-    best, fewest = None, wanted
-    for font in _fonts(size):
-        missing = [character for character in fewest if not _has(font, character)]
-        if best is None or len(missing) < len(fewest):
-            best, fewest = font, missing
-        if not missing:
+    fonts = _fonts(size)
+    best = next(fonts)
+    fewest = [character for character in wanted if not _has(best, character)]
+    for font in fonts:
+        if not fewest:
             break
+        missing = [character for character in fewest if not _has(font, character)]
+        if len(missing) < len(fewest):
+            best, fewest = font, missing
     return best, "".join(fewest)
 
 
 def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
-    yield ImageFont.load_default(size)
+    yield cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))  # the bitmap face is for callers without a size
     for path in sorted(_font_files(), key=_rank):
         try:
             yield ImageFont.truetype(str(path), size)

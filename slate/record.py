@@ -34,9 +34,12 @@ class Record:
 
     @classmethod
     def decode(cls, message: bytes) -> "Record":
-        *values, length = FIELDS.unpack_from(message)
-        asked, caption = message[FIELDS.size : FIELDS.size + length], message[FIELDS.size + length :]
-        return cls(*values, asked.decode(), caption.decode(errors="surrogatepass"))
+        frame, count, part, parts, width, height, story, first_is_the_masters, length = FIELDS.unpack_from(message)
+        asked, caption = (
+            message[FIELDS.size : FIELDS.size + length].decode(),
+            message[FIELDS.size + length :].decode(errors="surrogatepass"),
+        )
+        return cls(frame, count, part, parts, width, height, story, first_is_the_masters, asked, caption)
 
 
 def records_of(

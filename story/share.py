@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MASTER_RENDERS, MASTER_DELEGATES = "renders", "only delegates"
+# Beside part_index and parts in a prompt where automatic_part wrote them: no input of the node, but part of what is cached by.
+DEALT = "dealt"
 
 
 @dataclass(frozen=True)

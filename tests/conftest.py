@@ -14,6 +14,14 @@ package.__path__ = [str(Path(__file__).resolve().parents[1])]
 sys.modules["story_pack"] = package
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Deal the tests out to the workers file by file, and the page's by page, so that no worker makes again what a neighbour has."""
+    for item in items:
+        page = getattr(item, "callspec", None) and item.callspec.params.get("page")
+        item.add_marker(pytest.mark.xdist_group(f"page {page}" if page else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     with prepared_server(tmp_path_factory.mktemp("comfyui")) as running:

@@ -17,8 +17,8 @@ CONTRACT = {
         ["model"],
     ),
     "StoryBatch": (
-        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
-        ["positive", "latent", "captions"],
+        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent", "negative"],
+        ["positive", "latent", "captions", "negative"],
     ),
     "StorySheet": (
         ["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],

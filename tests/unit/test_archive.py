@@ -68,7 +68,7 @@ def test_the_archive_has_the_pack_and_nothing_of_the_workshop():
         "LICENSE",
         "pyproject.toml",
     } <= set(FILES)
-    assert not [name for name in FILES if name.startswith(("tests/", "docs/", "demo/world/", ".ci/"))]
+    assert not [name for name in FILES if name.startswith(("tests/", "lab/", "bench/", "docs/", ".ci/", ".github/"))]
 
 
 def test_the_only_binary_is_the_demo_model():
@@ -117,3 +117,8 @@ def test_the_demo_model_is_plain_safetensors():
     with safe_open(ROOT / "demo/story-demo.safetensors", "pt") as weights:
         assert len(list(weights.keys())) > 50
     assert (ROOT / "demo/story-demo.safetensors").stat().st_size <= 12_000_000
+
+
+def test_the_version_has_its_entry_in_the_changelog():
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)[1]
+    assert re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1] == version

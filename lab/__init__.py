@@ -1,0 +1,1 @@
+"""Never ships: the drawn world, training, judge, evidence, gallery, benchmark and pictures."""
