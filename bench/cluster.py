@@ -50,9 +50,8 @@ class Cluster:
                 server.__enter__()
 
     def __exit__(self, *exc) -> None:
-        for server in self.servers:
-            if server.process is not None:
-                server.__exit__()
+        with concurrent.futures.ThreadPoolExecutor(len(self.servers)) as threads:
+            list(threads.map(Server.__exit__, filter(lambda server: server.process is not None, self.servers)))
 
     def run(self, prompt: dict, workers: list[str] | None = None, delegate: bool = False, **more) -> dict[str, list[bytes]]:
         """Queue a prompt as the engine's page does, for all workers or those named; everything else as in Client.run."""

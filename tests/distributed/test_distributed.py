@@ -11,7 +11,6 @@ from PIL import Image
 from bench.server import Client, PromptFailed
 from bench.workflow import load, same_pixels, saved, saved_pixels, to_api, with_inputs
 
-pytestmark = pytest.mark.xdist_group("distributed")
 SHEET = "story/storyboard"
 ALL = [1, 2, 3, 4, 5, 6, 7]
 
@@ -201,6 +200,17 @@ def test_a_worker_that_stalls(cluster, plain, slow_whole):
     assert_whole(prompt, cluster.run(prompt), slow_whole)
 
 
+def test_a_hundred_frames_over_three_machines(cluster, plain):
+    lines = "\n".join(f"playing in the snow {number}" for number in range(1, 101))
+    long = with_inputs(with_inputs(plain, "StoryPrompt", frames=lines), "StoryBatch", width=64, height=64, frames_per_batch=25)
+    long = with_inputs(with_inputs(long, "KSampler", steps=1), "StorySheet", panel_width=64)
+    prompt = collected(long)
+    pictures = saved_pixels(prompt, cluster.run(prompt))
+    few = with_inputs(long, "StoryBatch", select="1,34,67,100")
+    assert len(pictures) == 100
+    assert same_pixels([pictures[index] for index in (0, 33, 66, 99)], saved_pixels(few, cluster.client.run(few)))
+
+
 def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, slow_whole):
     """The second run makes the missing frames alone, takes the first run's pictures along, and has the whole sheet."""
     prompt = collected(slow(plain))
@@ -230,14 +240,3 @@ def with_earlier(prompt: dict, cluster, pictures: list[bytes]) -> None:
             prompt[f"join-{number}"] = {"class_type": "ImageBatch", "inputs": {"image1": joined, "image2": [name, 0]}}
         joined = [name, 0] if joined is None else [f"join-{number}", 0]
     prompt[node_of(prompt, "StorySlate")]["inputs"]["earlier"] = joined
-
-
-def test_a_hundred_frames_over_three_machines(cluster, plain):
-    lines = "\n".join(f"playing in the snow {number}" for number in range(1, 101))
-    long = with_inputs(with_inputs(plain, "StoryPrompt", frames=lines), "StoryBatch", width=64, height=64, frames_per_batch=25)
-    long = with_inputs(with_inputs(long, "KSampler", steps=1), "StorySheet", panel_width=64)
-    prompt = collected(long)
-    pictures = saved_pixels(prompt, cluster.run(prompt))
-    few = with_inputs(long, "StoryBatch", select="1,34,67,100")
-    assert len(pictures) == 100
-    assert same_pixels([pictures[index] for index in (0, 33, 66, 99)], saved_pixels(few, cluster.client.run(few)))
