@@ -9,10 +9,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .log import logger
+from .log import logger, warn_rarely
 from .story.share import DEALT, MASTER_DELEGATES, automatic_part, is_on
 
 COLLECTOR = "DistributedCollector"
+NO_SLATE = (
+    "a story is shared out over several machines without a Story Slate before Distributed Collector: a frame that gets lost on the way "
+    "is not named. Put Story Slate before the collector and Story Gather behind it"
+)
 
 
 def register() -> None:
@@ -44,16 +48,18 @@ def with_shares(prompt: Mapping[str, Any]) -> dict[str, Any]:
         slates = [prompt[node]["inputs"] for node in before if prompt[node]["class_type"] == "StorySlate"]
         master_renders = not any(slate.get("master") == MASTER_DELEGATES for slate in slates)
         dealt = automatic_part({**inputs, "load_balance": balanced}, master_renders)
-        if dealt is None:
+        batches = [node for node in before if prompt[node]["class_type"] == "StoryBatch" and _is_automatic(prompt[node]["inputs"])]
+        if dealt is None or not batches:
             continue
-        for node in before:
-            if prompt[node]["class_type"] == "StoryBatch" and _is_automatic(prompt[node]["inputs"].get("parts")):
-                part, parts = dealt
-                out[node] = {**prompt[node], "inputs": {**prompt[node]["inputs"], "part_index": part, "parts": parts, DEALT: True}}
+        if not slates:
+            warn_rarely(NO_SLATE)
+        numbers = {"part_index": dealt[0], "parts": dealt[1], DEALT: True}
+        out.update({node: {**prompt[node], "inputs": {**prompt[node]["inputs"], **numbers}} for node in batches})
     return out
 
 
-def _is_automatic(parts: Any) -> bool:
+def _is_automatic(inputs: Mapping[str, Any]) -> bool:
+    parts = inputs.get("parts")
     return isinstance(parts, int) and parts == 0
 
 

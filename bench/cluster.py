@@ -53,6 +53,11 @@ class Cluster:
         with concurrent.futures.ThreadPoolExecutor(len(self.servers)) as threads:
             list(threads.map(Server.__exit__, filter(lambda server: server.process is not None, self.servers)))
 
+    def forget(self) -> None:
+        """Nothing that ran before is cached any more, on any machine."""
+        for server in self.servers:
+            Client(server.url).post("/free", b'{"free_memory": true}')
+
     def run(self, prompt: dict, workers: list[str] | None = None, delegate: bool = False, **more) -> dict[str, list[bytes]]:
         """Queue a prompt as the engine's page does, for all workers or those named; everything else as in Client.run."""
         asked = {"enabled_worker_ids": self.ids if workers is None else workers, "delegate_master": delegate}

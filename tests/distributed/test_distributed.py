@@ -1,6 +1,5 @@
 """A story over the real ComfyUI-Distributed: every frame, in order, or the missing ones named once the others are saved."""
 
-import copy
 import io
 import signal
 
@@ -9,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bench.server import Client, PromptFailed
-from bench.workflow import load, same_pixels, saved, saved_pixels, to_api, with_inputs
+from bench.workflow import load, same_pixels, saved, saved_pixels, to_api, with_collector, with_inputs
 
 SHEET = "story/storyboard"
 ALL = [1, 2, 3, 4, 5, 6, 7]
@@ -18,16 +17,6 @@ ALL = [1, 2, 3, 4, 5, 6, 7]
 def node_of(prompt: dict, class_type: str) -> str:
     (node,) = (node for node, item in prompt.items() if item["class_type"] == class_type)
     return node
-
-
-def collected(prompt: dict, load_balance: bool = False) -> dict:
-    """The prompt with the engine's collector between Story Slate and Story Gather, as the workflow's note says."""
-    out = copy.deepcopy(prompt)
-    out["collector"] = {
-        "class_type": "DistributedCollector",
-        "inputs": {"images": [node_of(out, "StorySlate"), 0], "load_balance": load_balance},
-    }
-    return with_inputs(out, "StoryGather", images=["collector", 0])
 
 
 @pytest.fixture(scope="module")
@@ -74,25 +63,25 @@ def rendered(server) -> int:
 
 @pytest.mark.parametrize("frames_per_batch", [4, 1, 0, 2])
 def test_every_frame_comes_in_order_whatever_the_batches(cluster, plain, whole, frames_per_batch):
-    prompt = collected(with_inputs(plain, "StoryBatch", frames_per_batch=frames_per_batch))
+    prompt = with_collector(with_inputs(plain, "StoryBatch", frames_per_batch=frames_per_batch))
     assert_whole(prompt, cluster.run(prompt), whole)
     assert [rendered(worker) for worker in cluster.workers] == [2, 3], "each machine has its own share"
 
 
 def test_the_collector_alone_changes_nothing(cluster, plain, whole):
-    prompt = collected(plain)
+    prompt = with_collector(plain)
     assert_whole(prompt, cluster.client.run(prompt), whole)
 
 
 def test_a_batch_joined_again_before_the_collector(cluster, plain, whole):
-    prompt = collected(plain)
+    prompt = with_collector(plain)
     prompt["rebatch"] = {"class_type": "RebatchImages", "inputs": {"images": [node_of(prompt, "StorySlate"), 0], "batch_size": 4096}}
     prompt = with_inputs(prompt, "DistributedCollector", images=["rebatch", 0])
     assert_whole(prompt, cluster.run(prompt), whole)
 
 
 def test_parts_by_hand_under_the_engine(cluster, plain, whole):
-    prompt = collected(with_inputs(plain, "StoryBatch", part_index=["mine", 0], parts=3))
+    prompt = with_collector(with_inputs(plain, "StoryBatch", part_index=["mine", 0], parts=3))
     prompt["mine"] = {"class_type": "DistributedSeed", "inputs": {"seed": 0}}
     assert_whole(prompt, cluster.run(prompt), whole)
     with pytest.raises(PromptFailed) as failure:
@@ -101,33 +90,33 @@ def test_parts_by_hand_under_the_engine(cluster, plain, whole):
 
 
 def test_a_master_that_only_delegates(cluster, plain, whole):
-    prompt = collected(with_inputs(plain, "StorySlate", master="only delegates"))
+    prompt = with_collector(with_inputs(plain, "StorySlate", master="only delegates"))
     assert_whole(prompt, cluster.run(prompt, delegate=True), whole)
     assert [rendered(worker) for worker in cluster.workers] == [3, 4]
 
 
 def test_a_master_that_delegates_and_does_not_say_so(cluster, plain, whole):
-    prompt = collected(plain)
+    prompt = with_collector(plain)
     with pytest.raises(PromptFailed, match="if the master only delegates, say so in master of Story Slate") as failure:
         cluster.run(prompt, delegate=True)
     assert_named(failure.value, prompt, whole, "1-2", [3, 4, 5, 6, 7])
 
 
 def test_a_master_that_renders_though_it_should_not(cluster, plain, whole):
-    prompt = collected(with_inputs(plain, "StorySlate", master="only delegates"))
+    prompt = with_collector(with_inputs(plain, "StorySlate", master="only delegates"))
     assert_whole(prompt, cluster.run(prompt), whole)
 
 
 @pytest.mark.parametrize("workers", [[], ["worker-2"], ["worker-1", "nobody"], ["nobody"]])
 def test_whoever_is_up(cluster, plain, whole, workers):
     """`nobody` is in the engine's list of workers, and nothing runs at its port."""
-    prompt = collected(plain)
+    prompt = with_collector(plain)
     assert_whole(prompt, cluster.run(prompt, workers=workers), whole)
 
 
 @pytest.mark.parametrize("delegate", [False, True])
 def test_load_balance_gives_all_to_one(cluster, plain, whole, delegate):
-    prompt = collected(plain, load_balance=True)
+    prompt = with_collector(plain, load_balance=True)
     assert_whole(prompt, cluster.run(prompt, delegate=delegate), whole)
 
 
@@ -135,7 +124,7 @@ def test_load_balance_gives_all_to_one(cluster, plain, whole, delegate):
 def test_fewer_frames_than_machines_and_frames_that_nobody_asked_for(cluster, plain, whole, select):
     chosen = with_inputs(plain, "StoryBatch", select=select)
     alone = cluster.client.run(chosen)
-    prompt, waited = collected(chosen), cluster.master.log.count("Heartbeat timeout")
+    prompt, waited = with_collector(chosen), cluster.master.log.count("Heartbeat timeout")
     outputs = cluster.run(prompt)
     assert same_pixels(saved_pixels(prompt, outputs), saved_pixels(chosen, alone))
     assert same_pixels(saved_pixels(prompt, outputs, SHEET), saved_pixels(chosen, alone, SHEET))
@@ -143,7 +132,7 @@ def test_fewer_frames_than_machines_and_frames_that_nobody_asked_for(cluster, pl
 
 
 def test_the_same_again_is_cached_on_every_machine(cluster, plain, whole):
-    prompt = collected(plain)
+    prompt = with_collector(plain)
     cluster.run(prompt)
     steps = []
     outputs = cluster.run(prompt, progress=lambda node, share: steps.append(node))
@@ -179,17 +168,16 @@ def slow_whole(running, plain):
 
 
 def test_cancel_and_run_again(cluster, plain, slow_whole):
-    prompt = collected(slow(plain))
-    cluster.client.post("/free", b'{"free_memory": true}')  # forgets what is cached, so that there is something to cancel
+    prompt = with_collector(slow(plain))
+    cluster.forget()
     with pytest.raises(PromptFailed, match="interrupted"):
         cluster.run(prompt, progress=at_the_first_step(lambda: cluster.client.post("/interrupt", b"{}")))
     assert_whole(prompt, cluster.run(prompt), slow_whole)
 
 
 def test_a_worker_that_stalls(cluster, plain, slow_whole):
-    prompt = collected(with_inputs(slow(plain), "StoryBatch", frames_per_batch=3))
-    for server in cluster.servers:
-        Client(server.url).post("/free", b'{"free_memory": true}')
+    prompt = with_collector(with_inputs(slow(plain), "StoryBatch", frames_per_batch=3))
+    cluster.forget()
     stalled = cluster.workers[0].process
     try:
         with pytest.raises(PromptFailed) as failure:
@@ -204,7 +192,7 @@ def test_a_hundred_frames_over_three_machines(cluster, plain):
     lines = "\n".join(f"playing in the snow {number}" for number in range(1, 101))
     long = with_inputs(with_inputs(plain, "StoryPrompt", frames=lines), "StoryBatch", width=64, height=64, frames_per_batch=25)
     long = with_inputs(with_inputs(long, "KSampler", steps=1), "StorySheet", panel_width=64)
-    prompt = collected(long)
+    prompt = with_collector(long)
     pictures = saved_pixels(prompt, cluster.run(prompt))
     few = with_inputs(long, "StoryBatch", select="1,34,67,100")
     assert len(pictures) == 100
@@ -213,9 +201,8 @@ def test_a_hundred_frames_over_three_machines(cluster, plain):
 
 def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, slow_whole):
     """The second run makes the missing frames alone, takes the first run's pictures along, and has the whole sheet."""
-    prompt = collected(slow(plain))
-    for server in cluster.servers:
-        Client(server.url).post("/free", b'{"free_memory": true}')
+    prompt = with_collector(slow(plain))
+    cluster.forget()
     with pytest.raises(PromptFailed) as failure:
         cluster.run(prompt, progress=at_the_first_step(cluster.workers[0].process.kill))
     assert_named(failure.value, prompt, slow_whole, "3-4", [1, 2, 5, 6, 7])

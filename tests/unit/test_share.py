@@ -93,6 +93,12 @@ def test_numbers_set_by_hand_stay(batch):
     assert distributed.on_prompt({"prompt": prompt(**batch)})["prompt"]["2"] == prompt(**batch)["2"]
 
 
+def test_a_share_without_a_slate_is_dealt_and_told(caplog):
+    given = prompt(collector={"images": ["2", 0]})
+    assert distributed.on_prompt({"prompt": given})["prompt"]["2"]["inputs"]["parts"] == 4
+    assert "without a Story Slate" in caplog.text
+
+
 def test_load_balance_on_one_collector_counts_for_all():
     given = prompt()
     given["7"] = {"class_type": "DistributedCollector", "inputs": {**told("a"), "images": ["6", 0], "load_balance": True}}
