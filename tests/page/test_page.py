@@ -24,7 +24,7 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_workflow_opens_as_it_was_saved(page, name):
+def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, client, name):
     click_template(page, name)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
     nodes = page.evaluate(
@@ -36,6 +36,7 @@ def test_a_workflow_opens_as_it_was_saved(page, name):
         for other in nodes[:index]:
             assert not overlap(node["box"], other["box"]), f"{node['type']} lies on {other['type']}"
     assert not [text for text in page.said if f"extensions/{FOLDER}" in text]
+    assert prompt_of(page) == class_and_inputs(to_api(load(name), client.get("/object_info")))
 
 
 def overlap(a: list, b: list) -> bool:
@@ -48,12 +49,6 @@ def prompt_of(page) -> dict:
 
 def class_and_inputs(prompt: dict) -> dict:
     return {node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(prompt)).items()}
-
-
-@pytest.mark.parametrize("name", names())
-def test_the_page_makes_the_same_prompt_as_we_do(page, client, name):
-    open_template(page, name)
-    assert prompt_of(page) == class_and_inputs(to_api(load(name), client.get("/object_info")))
 
 
 @pytest.mark.parametrize("name", old_workflows())
