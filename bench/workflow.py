@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+OLD = ROOT / "tests" / "data"
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
 # Loaders and the folder of the file that their first widget names: what a validating server must find there.
 FILES = {"CheckpointLoaderSimple": "checkpoints", "LoraLoader": "loras", "ControlNetLoader": "controlnet", "LoadImage": "input"}
@@ -17,6 +18,11 @@ CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" 
 
 def load(name: str) -> dict:
     return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def old_workflows() -> dict[str, dict]:
+    """Workflows as earlier versions of the pack saved them, by version and name."""
+    return {f"{path.parent.name}/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in sorted(OLD.glob("*/*.json"))}
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Whatever is typed: a result, or our ValueError that names the node and the input. Nothing else, and never longer than 5 s."""
+"""Whatever is typed: a result, or our ValueError that names the node and the input. Nothing else."""
 
 import json
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench.page import FOLDER, click_template, open_template, queue, wait_for_app, widget
-from bench.workflow import load, names, to_api
+from bench.workflow import load, names, old_workflows, to_api
 
 
 def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
@@ -24,7 +24,7 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_workflow_opens_as_it_was_saved(page, name):
+def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, client, name):
     click_template(page, name)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
     nodes = page.evaluate(
@@ -36,20 +36,26 @@ def test_a_workflow_opens_as_it_was_saved(page, name):
         for other in nodes[:index]:
             assert not overlap(node["box"], other["box"]), f"{node['type']} lies on {other['type']}"
     assert not [text for text in page.said if f"extensions/{FOLDER}" in text]
+    assert prompt_of(page) == class_and_inputs(to_api(load(name), client.get("/object_info")))
 
 
 def overlap(a: list, b: list) -> bool:
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
-@pytest.mark.parametrize("name", names())
-def test_the_page_makes_the_same_prompt_as_we_do(page, client, name):
-    open_template(page, name)
-    from_page = page.evaluate("app.graphToPrompt().then(result => result.output)")
-    ours = to_api(load(name), client.get("/object_info"))
-    assert {node: (item["class_type"], item["inputs"]) for node, item in from_page.items()} == {
-        node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(ours)).items()
-    }
+def prompt_of(page) -> dict:
+    return class_and_inputs(page.evaluate("app.graphToPrompt().then(result => result.output)"))
+
+
+def class_and_inputs(prompt: dict) -> dict:
+    return {node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(prompt)).items()}
+
+
+@pytest.mark.parametrize("name", old_workflows())
+def test_the_page_reads_an_old_workflow_as_it_was_meant(page, client, name):
+    workflow = old_workflows()[name]
+    page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+    assert prompt_of(page) == class_and_inputs(to_api(workflow, client.get("/object_info")))
 
 
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
