@@ -50,7 +50,7 @@ def require_pictures(name: str, batch: object) -> None:
 
 def require_one_size(name: str, batches: list) -> tuple[int, int, int]:
     """Height, width and channels that all batches of pictures share."""
-    for batch in batches:
+    for batch in batches or [None]:
         require_pictures(name, batch)
     sizes = sorted({tuple(batch.shape[1:]) for batch in batches})
     if len(sizes) != 1:

@@ -77,9 +77,9 @@ class StoryGather(io.ComfyNode):
 
 def _gathered(images: list) -> tuple[torch.Tensor, Gathered]:
     """The pictures without their slates, float [N, H, W, C], in order; and what their slates say."""
+    require_one_size("images", images)
     if not sum(batch.shape[0] for batch in images):
         raise InputError("images", "no picture came", "Look at the logs of the machines that render, and run again")
-    require_one_size("images", images)
     pictures = images[0] if len(images) == 1 else torch.cat(images)
     slates = [_slate(picture, place) for place, picture in enumerate(pictures, 1)]
     gathered = gather([record for record, _ in slates])
@@ -105,7 +105,7 @@ def _outputs_behind(prompt: dict, name: str) -> list[str]:
     while waiting:
         source = waiting.pop()
         for other, node in prompt.items():
-            if other not in behind and any(is_link(value) and value[0] == source for value in node["inputs"].values()):
+            if other not in behind and any(is_link(value) and value[0] == source for value in node.get("inputs", {}).values()):
                 behind.add(other)
                 waiting.append(other)
     outputs = behind - {name}

@@ -8,7 +8,7 @@ from ..slate import pixels
 from ..slate.record import longest_message, records_of
 from ..story.selection import parse_selection, selection_text
 from ..story.share import MASTER_DELEGATES, MASTER_RENDERS, Share
-from .common import CATEGORY, ShareType, require_one_size, require_share
+from .common import CATEGORY, ShareType, require_one_size, require_pictures, require_share
 
 
 class StorySlate(io.ComfyNode):
@@ -63,6 +63,8 @@ class StorySlate(io.ComfyNode):
 
 def _slated(images: list, share: Share, master_renders: bool, earlier: list, earlier_frames: str) -> torch.Tensor:
     """[N, rows + H, W, C]: this machine's pictures, and on the first machine the earlier ones behind them."""
+    for batch in earlier:
+        require_pictures("earlier", batch)
     came_before = _earlier_frames(share, sum(batch.shape[0] for batch in earlier), earlier_frames)
     asked = sorted({*share.asked, *came_before})
     taken = earlier if share.part == 0 else []

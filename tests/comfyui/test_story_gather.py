@@ -103,6 +103,8 @@ def test_a_machine_too_many_renders_a_frame_again(s):
         ({"images": [pictures(4)]}, "Story Slate - images: there are 4 pictures for 5 frames"),
         ({"images": [pictures(4), pictures(1, size=(16, 16))]}, "Story Slate - images: the pictures differ in size"),
         ({"images": ["x"]}, "Story Slate - images: this is str and no IMAGE"),
+        ({"images": []}, "Story Slate - images: no IMAGE arrives"),
+        ({"earlier": ["x"]}, "Story Slate - earlier: this is str and no IMAGE"),
         ({"its_share": None}, "Story Slate - share: no STORY_SHARE arrives"),
         ({"master": "sleeps"}, "Story Slate - master: 'sleeps' is unknown"),
         ({"earlier_frames": "1"}, "Story Slate - earlier_frames: no earlier pictures are connected"),
