@@ -29,13 +29,13 @@ class Settings:
 class Call:
     """One UNet call. `runs` cover its `rows`; empty when IPCA is off at this step or no row carries the identity.
 
-    `attn2` are the chosen sites' modules, `memory` [1, n, C] is on the call's device in its dtype, `patches` are the
-    attn2 replace patches that ComfyUI sees at this call, by key.
+    `attn2` are the chosen sites' modules; `memories`, each [1, n, C], are those that the runs name, on the call's device
+    in its dtype; `patches` are the attn2 replace patches that ComfyUI sees at this call, by key.
     """
 
     settings: Settings
     attn2: Mapping[Site, nn.Module]
-    memory: torch.Tensor
+    memories: tuple[torch.Tensor, ...]
     runs: tuple[Run, ...]
     rows: int
     step: int
@@ -63,20 +63,24 @@ class Call:
         return torch.cat(parts)
 
     def _memory_attention(self, q, attention: Attention, options: Mapping, site: Site) -> Callable:
-        attn2 = self.attn2[site]
-        memory_k, memory_v = attn2.to_k(self.memory), attn2.to_v(self.memory)
-        kept = None
-        if self.settings.dropout > 0:
-            kept = dropout_kept(q.shape[1], self.memory.shape[1], self.settings.dropout, self.settings.dropout_seed, self.step, site)
+        attn2, settings = self.attn2[site], self.settings
+        projected = [(attn2.to_k(memory), attn2.to_v(memory), self._kept(q, memory, site)) for memory in self.memories]
 
         def attend(q, k, v, mask):
             return attention(q, k, v, mask, options)
 
         def run_with_memory(run: Run, q, k, v) -> torch.Tensor:
             rows = slice(run.start, run.stop)
-            return with_memory(attend, q[rows], k[rows], v[rows], memory_k, memory_v, run.repeats, self.settings.strength, kept)
+            memory_k, memory_v, kept = projected[run.memory]
+            return with_memory(attend, q[rows], k[rows], v[rows], memory_k, memory_v, run.repeats, settings.strength, kept)
 
         return run_with_memory
+
+    def _kept(self, q: torch.Tensor, memory: torch.Tensor, site: Site) -> torch.Tensor | None:
+        settings = self.settings
+        if settings.dropout == 0:
+            return None
+        return dropout_kept(q.shape[1], memory.shape[1], settings.dropout, settings.dropout_seed, self.step, site)
 
 
 def _rows(attention: Attention, run: Run, q, k, v, options: Mapping) -> torch.Tensor:

@@ -6,7 +6,7 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from ..errors import InputError
 from .blocks import attention_sites, chosen_sites, has_text_cross_attention
 from .call import Settings
-from .memory import Memory
+from .memory import Memories
 from .site import IPCASite
 from .wrappers import IPCA
 
@@ -21,7 +21,7 @@ def attention(q, k, v, mask, extra_options):
     )
 
 
-def install(model, memories: tuple[Memory, ...], settings: Settings):
+def install(model, memories: Memories, settings: Settings):
     """A clone of the ModelPatcher `model` with IPCA on its chosen sites, in place of an earlier IPCA."""
     unet = model.get_model_object("diffusion_model")
     sites = chosen_sites(unet, settings.blocks)
@@ -29,6 +29,7 @@ def install(model, memories: tuple[Memory, ...], settings: Settings):
     ipca = IPCA(memories, settings)
     patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, ipca.around_unet)
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, ipca.around_run)
+    patched.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, ipca.around_sampler)
     patched.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _give_clone_its_own_sites)
     transformers = _transformers_per_block(unet)
     for place, number, index in sites:
@@ -44,8 +45,8 @@ def install(model, memories: tuple[Memory, ...], settings: Settings):
 def uninstall(model):
     """A clone of `model` without IPCA. Sites that host a neighbour's callbacks stay as plain hosts."""
     clone = model.clone()
-    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
-    clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+    for kind in (WrappersMP.DIFFUSION_MODEL, WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE):
+        clone.remove_wrappers_with_key(kind, KEY)
     clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
     kept = {}
     for key, patch in _attn2_patches(clone).items():

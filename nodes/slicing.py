@@ -3,11 +3,12 @@
 import torch
 
 from ..errors import InputError
+from ..story.rows import ROWS_KEY, rows_of
 
 
 def slice_conditioning(conditioning: list, batch: list[int], count: int) -> list:
-    """The rows `batch` of every entry, with whatever else is one a frame: pooled vectors, masks, ControlNet hints."""
-    return [[cond[batch], {key: _slice_value(value, batch, count) for key, value in extra.items()}] for cond, extra in conditioning]
+    """The rows `batch` of every entry, with whatever else is one a frame: whose they are, pooled vectors, masks, ControlNet hints."""
+    return [[cond[batch], _slice_extra(extra, batch, count)] for cond, extra in conditioning]
 
 
 def slice_latent(latent: dict, batch: list[int], count: int, shared_noise: bool) -> dict:
@@ -39,6 +40,13 @@ def _rows_of(tensor: torch.Tensor, batch: list[int]) -> torch.Tensor:
     if tensor.shape[0] == 1:
         return tensor.expand(len(batch), *tensor.shape[1:]).clone()
     return tensor[batch]
+
+
+def _slice_extra(extra: dict, batch: list[int], count: int) -> dict:
+    out = {key: _slice_value(value, batch, count) for key, value in extra.items()}
+    if (rows := rows_of(extra, count)) is not None:
+        out[ROWS_KEY] = tuple(rows[frame] for frame in batch)
+    return out
 
 
 def _slice_value(value, batch: list[int], count: int):
