@@ -1,4 +1,7 @@
-"""Starts the real ComfyUI server on this pack: `launch.py [ComfyUI's own options]`. Base folder: .bench/base."""
+"""Starts the real ComfyUI server on this pack: `launch.py [ComfyUI's own options]`.
+
+Base folder: .bench/base, or that of a `--base-directory` among the options. Of the custom nodes there, NODES alone are loaded.
+"""
 
 import os
 import runpy
@@ -10,6 +13,7 @@ import torch
 from bench.torchvision_fix import make_torchvision_importable
 
 ROOT = Path(__file__).resolve().parents[1]
+NODES = ["one-prompt-one-story", "toy-models", "ComfyUI-Distributed"]
 
 
 def comfyui_arguments(extra: list[str]) -> list[str]:
@@ -22,8 +26,7 @@ def comfyui_arguments(extra: list[str]) -> list[str]:
         str(base),
         "--disable-all-custom-nodes",
         "--whitelist-custom-nodes",
-        "one-prompt-one-story",
-        "toy-models",
+        *NODES,
         "--disable-api-nodes",
         "--database-url",
         "sqlite:///:memory:",

@@ -24,11 +24,15 @@ class ServerFailed(RuntimeError):
 
 
 class PromptFailed(RuntimeError):
-    """A prompt was refused or failed; the text is what the page would show, `node_errors` what it would mark."""
+    """A prompt was refused or failed; the text is what the page would show, `node_errors` what it would mark.
 
-    def __init__(self, text: str, node_errors: dict | None = None):
+    `outputs` has the images that were saved before it failed.
+    """
+
+    def __init__(self, text: str, node_errors: dict | None = None, outputs: dict[str, list[bytes]] | None = None):
         super().__init__(text)
         self.node_errors = node_errors or {}
+        self.outputs = outputs or {}
 
 
 def free_port() -> int:
@@ -38,11 +42,13 @@ def free_port() -> int:
 
 
 class Server:
-    """`with Server(folder) as server:` runs ComfyUI with its output and user data in `folder`."""
+    """`with Server(folder) as server:` runs ComfyUI with its output and user data in `folder`, on `base` instead of .bench/base."""
 
-    def __init__(self, folder: Path, *options: str):
+    def __init__(self, folder: Path, *options: str, base: Path | None = None):
         self.folder = Path(folder)
-        self.options = options
+        self.base = base
+        self.options = options if base is None else ("--base-directory", str(base), *options)
+        self.process: subprocess.Popen | None = None
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = self.folder / "server.log"
@@ -109,12 +115,19 @@ class Client:
         """JSON of a path, or its bytes where it is something else."""
         return wait_for(self._get(path))
 
-    def run(self, prompt: dict, progress: Callable[[str, float], None] = lambda node, share: None) -> dict[str, list[bytes]]:
+    def run(
+        self,
+        prompt: dict,
+        progress: Callable[[str, float], None] = lambda node, share: None,
+        path: str = "/prompt",
+        body: dict | None = None,
+    ) -> dict[str, list[bytes]]:
         """Queue an API prompt and wait for it. Returns the images of every output node, in order.
 
-        `progress(node id, share done)` follows the run. Raises PromptFailed with the server's own words.
+        `progress(node id, share done)` follows the run. Raises PromptFailed with the server's own words. `path` takes the
+        prompt, with the fields of `body` beside it.
         """
-        return wait_for(self._run(prompt, progress))
+        return wait_for(self._run(prompt, progress, path, body or {}))
 
     def post(self, path: str, body: bytes) -> tuple[int, dict]:
         """Status and JSON of the answer to a body."""
@@ -135,17 +148,20 @@ class Client:
             answer.raise_for_status()
             return await answer.json() if "json" in answer.content_type else await answer.read()
 
-    async def _run(self, prompt: dict, progress: Callable) -> dict[str, list[bytes]]:
+    async def _run(self, prompt: dict, progress: Callable, path: str, body: dict) -> dict[str, list[bytes]]:
         client_id = uuid.uuid4().hex
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{self.url}/ws?clientId={client_id}", max_msg_size=0) as events:
-            async with session.post(f"{self.url}/prompt", json={"prompt": prompt, "client_id": client_id}) as answer:
+            async with session.post(self.url + path, json={"prompt": prompt, "client_id": client_id, **body}) as answer:
                 queued = await answer.json()
             if "prompt_id" not in queued:
                 raise PromptFailed(_refusal(queued), queued.get("node_errors"))
-            await asyncio.wait_for(_follow(events, queued["prompt_id"], progress), RUN_SECONDS)
+            failure = await asyncio.wait_for(_follow(events, queued["prompt_id"], progress), RUN_SECONDS)
             async with session.get(f"{self.url}/history/{queued['prompt_id']}") as answer:
                 outputs = (await answer.json())[queued["prompt_id"]]["outputs"]
-            return {node: [await self._image(session, image) for image in output.get("images", [])] for node, output in outputs.items()}
+            images = {node: [await self._image(session, image) for image in output.get("images", [])] for node, output in outputs.items()}
+        if failure:
+            raise PromptFailed(failure, outputs=images)
+        return images
 
     async def _image(self, session, image: dict) -> bytes:
         async with session.get(f"{self.url}/view", params=image) as answer:
@@ -153,8 +169,9 @@ class Client:
             return await answer.read()
 
 
-async def _follow(events, prompt_id: str, progress: Callable) -> None:
-    """Read the server's events until the prompt is done."""
+async def _follow(events, prompt_id: str, progress: Callable) -> str:
+    """Read the server's events until the prompt is done. Returns what went wrong, empty for nothing."""
+    failure = ""
     async for event in events:
         if event.type != aiohttp.WSMsgType.TEXT:
             continue
@@ -165,16 +182,17 @@ async def _follow(events, prompt_id: str, progress: Callable) -> None:
         if kind == "progress":
             progress(data["node"], data["value"] / data["max"])
         elif kind == "execution_error":
-            raise PromptFailed(f"{data['exception_type']}: {data['exception_message']}")
+            failure = failure or f"{data['exception_type']}: {data['exception_message']}"
         elif kind == "execution_interrupted":
-            raise PromptFailed("interrupted")
+            failure = failure or "interrupted"
         elif kind == "executing" and data["node"] is None:  # sent once the history is written
-            return
+            return failure
     raise PromptFailed("the server closed the connection")
 
 
 def _refusal(queued: dict) -> str:
-    lines = [queued.get("error", {}).get("message", "refused")]
+    error = queued.get("error", {})
+    lines = [error.get("message", "refused") if isinstance(error, dict) else str(error)]
     for node in queued.get("node_errors", {}).values():
         lines += [f"{node['class_type']}: {error['message']}: {error['details']}" for error in node["errors"]]
     return "\n".join(lines)

@@ -94,6 +94,14 @@ def with_inputs(prompt: dict, class_type: str, **inputs) -> dict:
     return out
 
 
+def with_collector(prompt: dict, load_balance: bool = False) -> dict:
+    """A copy of the prompt with ComfyUI-Distributed's collector between Story Slate and Story Gather, as the workflow's note says."""
+    out = copy.deepcopy(prompt)
+    (slate,) = (node for node, item in out.items() if item["class_type"] == "StorySlate")
+    out["collector"] = {"class_type": "DistributedCollector", "inputs": {"images": [slate, 0], "load_balance": load_balance}}
+    return with_inputs(out, "StoryGather", images=["collector", 0])
+
+
 def _widget_values(node: dict, info: dict) -> dict:
     values = list(node.get("widgets_values", []))
     inputs = {}

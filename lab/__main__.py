@@ -1,4 +1,4 @@
-"""`bench/run -m lab train|export|judge|quality|evidence|gallery ..`: ComfyUI in this process, then that part of the demo model."""
+"""`bench/run -m lab train|export|judge|quality|evidence|gallery|distributed ..`: ComfyUI in this process, then that part of the workshop."""
 
 import os
 import runpy

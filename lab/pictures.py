@@ -16,6 +16,7 @@ from bench.inprocess import ROOT
 from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, open_template, queue, wait_for_app
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
+from lab.drawings import who_does_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
@@ -32,6 +33,7 @@ FIT = """() => {
 
 
 def main() -> None:
+    who_does_what().save(HELP / "StoryGather.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
         for name in filter(runs_on_the_demo_model, names()):
@@ -87,6 +89,9 @@ def photograph_nodes(page) -> None:
         photograph_node(page, node, HELP / f"{node}.jpg")
     open_template(page, "first-story")
     photograph_node(page, "StoryDemoModel", HELP / "StoryDemoModel.jpg")
+    open_template(page, "distributed-story")
+    photograph_node(page, "StorySlate", HELP / "StorySlate.jpg")
+    open_template(page, "first-story")
     photograph_node(page, "StoryPrompt", DOCS / "step-2-prompt.jpg")
     page.evaluate(
         "() => { const select = app.graph._nodes.find(n => n.type === 'StoryBatch').widgets.find(w => w.name === 'select');"

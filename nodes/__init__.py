@@ -5,8 +5,10 @@ from comfy_api.latest import io
 from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
+from .story_gather import StoryGather
 from .story_prompt import StoryPrompt
 from .story_sheet import StorySheet
+from .story_slate import StorySlate
 from .svr_reweight import SVRReweight
 
 NODES: dict[str, type[io.ComfyNode]] = {
@@ -16,4 +18,6 @@ NODES: dict[str, type[io.ComfyNode]] = {
     "StoryBatch": StoryBatch,
     "StoryDemoModel": StoryDemoModel,
     "StorySheet": StorySheet,
+    "StorySlate": StorySlate,
+    "StoryGather": StoryGather,
 }

@@ -4,9 +4,11 @@ import torch
 from comfy_api.latest import io
 
 from ..errors import InputError
+from ..story.share import Share
 from ..story.story import Story
 
 StoryType = io.Custom("STORY")
+ShareType = io.Custom("STORY_SHARE")
 CATEGORY = "story"
 
 
@@ -20,6 +22,10 @@ def require_clip(clip: object) -> None:
 
 def require_story(story: object) -> None:
     _require("story", story, isinstance(story, Story), "STORY")
+
+
+def require_share(share: object) -> None:
+    _require("share", share, isinstance(share, Share), "STORY_SHARE")
 
 
 def require_conditioning(name: str, conditioning: object) -> None:
@@ -40,6 +46,17 @@ def require_latent(name: str, latent: object) -> None:
 
 def require_pictures(name: str, batch: object) -> None:
     _require(name, batch, torch.is_tensor(batch) and batch.ndim == 4, "IMAGE")
+
+
+def require_one_size(name: str, batches: list) -> tuple[int, int, int]:
+    """Height, width and channels that all batches of pictures share."""
+    for batch in batches or [None]:
+        require_pictures(name, batch)
+    sizes = sorted({tuple(batch.shape[1:]) for batch in batches})
+    if len(sizes) != 1:
+        listed = ", ".join(f"{width}x{height} with {channels} channels" for height, width, channels in sizes)
+        raise InputError(name, f"the pictures differ in size: {listed}", "Make all of one size")
+    return sizes[0]
 
 
 def _require(name: str, value: object, fits: bool, socket: str) -> None:

@@ -1,13 +1,16 @@
 """Story Batch: a story's conditioning and latents, in batches that a stock KSampler takes one after the other."""
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
 from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
+from ..story.share import DEALT, Share
 from ..story.story import Story
-from .common import CATEGORY, StoryType, require_conditioning, require_latent, require_story
+from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_story
 from .slicing import Cut, require_a_row_a_frame, require_latent_of
 
 NOISE = ["shared", "per frame"]
@@ -29,6 +32,7 @@ class StoryBatch(io.ComfyNode):
             display_name="Story Batch",
             category=CATEGORY,
             description="Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run once a batch by themselves.",
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.Conditioning.Input("frames", tooltip="From SVR Reweight, one row a frame."),
@@ -68,10 +72,19 @@ class StoryBatch(io.ComfyNode):
                     tooltip="Frames sampled at once: as many as your memory holds. 0: all. It changes speed, not pictures.",
                 ),
                 io.Int.Input(
-                    "part_index", default=0, min=0, max=MAX_FRAMES - 1, tooltip="Which share of the frames this machine renders, from 0."
+                    "part_index",
+                    default=0,
+                    min=0,
+                    max=MAX_FRAMES - 1,
+                    tooltip="Which share of the frames this machine renders, from 0, where parts is set by hand.",
                 ),
                 io.Int.Input(
-                    "parts", default=1, min=1, max=MAX_FRAMES, tooltip="How many machines share the story. 1: this one renders all."
+                    "parts",
+                    default=0,
+                    min=0,
+                    max=MAX_FRAMES,
+                    tooltip="How many machines share the story. 0: automatic; all frames here, or this machine's share under "
+                    "ComfyUI-Distributed. 1: this one renders all.",
                 ),
                 io.Latent.Input("latent", optional=True, tooltip="For image to image: one latent for all frames, or one a frame."),
                 io.Conditioning.Input(
@@ -89,6 +102,7 @@ class StoryBatch(io.ComfyNode):
                     is_output_list=True,
                     tooltip="For KSampler's negative, where one is connected here: one entry a batch.",
                 ),
+                ShareType.Output(display_name="share", tooltip="For Story Slate: which frames of the story are rendered here."),
             ],
         )
 
@@ -113,7 +127,8 @@ class StoryBatch(io.ComfyNode):
             _check_sockets(frames, latent, negative, count)
             if noise not in NOISE:
                 raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
-            rendered = share_of(parse_selection(select, count), part_index, parts)
+            asked = parse_selection(select, count)
+            rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
             source = _empty_latent(width, height) if latent is None else latent
             cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch)]
             return io.NodeOutput(
@@ -121,7 +136,14 @@ class StoryBatch(io.ComfyNode):
                 [cut.latent(source, shared_noise=noise == "shared") for cut in cuts],
                 [story.frames[frame] for frame in rendered],
                 [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
+                Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
             )
+
+
+def _dealt(hidden: Any) -> bool:
+    """Whether the pack's handler chose this machine's share: it does not know the frames, so machines may be left over."""
+    node = (getattr(hidden, "prompt", None) or {}).get(getattr(hidden, "unique_id", None), {})
+    return DEALT in node.get("inputs", {})
 
 
 def _check_sockets(frames: list, latent: dict | None, negative: list | None, count: int) -> None:

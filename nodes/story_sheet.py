@@ -69,6 +69,12 @@ class StorySheet(io.ComfyNode):
                 io.Combo.Input(
                     "paper", options=list(PAPER), default="white", tooltip="Colour of the sheet; the letters get the other one."
                 ),
+                io.Int.Input(
+                    "frame_numbers",
+                    optional=True,
+                    force_input=True,
+                    tooltip="From Story Gather: the pictures' own numbers in the story, instead of counting on from first_number.",
+                ),
             ],
             outputs=[io.Image.Output(display_name="sheet", tooltip="One picture of the whole story: for Preview Image or Save Image.")],
         )
@@ -87,6 +93,7 @@ class StorySheet(io.ComfyNode):
         first_number: list[int],
         paper: list[str],
         captions: list[str] | None = None,
+        frame_numbers: list[int] | None = None,
     ) -> io.NodeOutput:
         with reported_by("Story Sheet"):
             look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
@@ -101,7 +108,13 @@ class StorySheet(io.ComfyNode):
                     f"there are {len(texts)} captions for {len(pictures)} pictures",
                     "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
                 )
-            sheet, missing = draw_sheet(pictures, texts, title[0], look)
+            if frame_numbers is not None and len(frame_numbers) != len(pictures):
+                raise InputError(
+                    "frame_numbers",
+                    f"there are {len(frame_numbers)} numbers for {len(pictures)} pictures",
+                    "Connect numbers and images of the same Story Gather, or leave frame_numbers unconnected",
+                )
+            sheet, missing = draw_sheet(pictures, texts, title[0], look, frame_numbers)
         if missing:
             warn_rarely(
                 f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK"

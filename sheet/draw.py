@@ -28,11 +28,14 @@ class Look:
     paper: str = "white"
 
 
-def draw_sheet(pictures: list[Image.Image], captions: list[str], title: str, look: Look) -> tuple[Image.Image, str]:
+def draw_sheet(
+    pictures: list[Image.Image], captions: list[str], title: str, look: Look, frame_numbers: list[int] | None = None
+) -> tuple[Image.Image, str]:
     """The sheet (RGB), and the characters of its texts that no font on this machine has.
 
     Pictures wider than `panel_width` are scaled down to it, smaller ones stay as they are; every panel is as large as the
-    largest picture. `captions` has one text a picture or is empty.
+    largest picture. `captions` has one text a picture or is empty; `frame_numbers` has one number a picture, without it they
+    count on from `look.first_number`.
     """
     pictures = [_at_most(picture, look.panel_width) for picture in pictures]
     width, height = (max(picture.size[side] for picture in pictures) for side in (0, 1))
@@ -41,7 +44,8 @@ def draw_sheet(pictures: list[Image.Image], captions: list[str], title: str, loo
     size = look.font_size or max(10, width // 18)
     pad = max(2, size // 3)
     comic = look.style == "comic strip"
-    texts = [_text(index, captions, look) for index in range(len(pictures))]
+    numbers = frame_numbers or range(look.first_number, look.first_number + len(pictures))
+    texts = [_text(number, caption, look) for number, caption in zip(numbers, captions or [""] * len(pictures))]
     set_texts = [set_caption(text, width - 2 * pad, size) for text in texts]
     rows = [range(start, min(start + columns, len(pictures))) for start in range(0, len(pictures), columns)]
     below = [
@@ -82,15 +86,10 @@ def _at_most(picture: Image.Image, width: int) -> Image.Image:
     return picture.resize((width, max(1, round(picture.height * width / picture.width))), Image.Resampling.LANCZOS)
 
 
-def _text(index: int, captions: list[str], look: Look) -> str:
-    caption = captions[index] if captions else ""
-    return (
-        f"{look.first_number + index}. {caption}".strip()
-        if look.numbers and caption
-        else str(look.first_number + index)
-        if look.numbers
-        else caption
-    )
+def _text(number: int, caption: str, look: Look) -> str:
+    if not look.numbers:
+        return caption
+    return f"{number}. {caption}" if caption else str(number)
 
 
 def _write(draw: ImageDraw.ImageDraw, caption: Caption, left: int, top: int, width: int, ink: str) -> None:

@@ -1,6 +1,7 @@
 """Which frames are rendered, and in which batches: cost, never content."""
 
 import re
+from collections.abc import Iterable
 
 from ..errors import InputError
 
@@ -31,15 +32,38 @@ def parse_selection(select: str, frame_count: int) -> list[int]:
     return sorted(chosen)
 
 
-def share_of(frames: list[int], part_index: int, parts: int) -> list[int]:
-    """The contiguous share of `frames` that machine `part_index` of `parts` renders; shares differ by at most one."""
-    if parts < 1:
-        raise InputError("parts", f"{parts} is below 1", "Set it to the number of machines")
+def selection_text(frames: Iterable[int]) -> str:
+    """Frames (from 0, ascending) as the shortest text that parse_selection reads (from 1): `1-3,5`."""
+    runs: list[list[int]] = []
+    for frame in frames:
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    return ",".join(f"{first + 1}-{last + 1}" if last > first else str(first + 1) for first, last in runs)
+
+
+def share_of(frames: list[int], part_index: int, parts: int, spare_machines: bool = False) -> list[int]:
+    """The contiguous share of `frames` that machine `part_index` of `parts` renders; shares differ by at most one.
+
+    `parts` 0 means that nobody shares: all of them. More parts than frames are an error unless there may be `spare_machines`:
+    then every machine renders one frame and some frames come more than once, for a machine that hands in nothing is waited for.
+    """
+    if parts < 0:
+        raise InputError("parts", f"{parts} is negative", "Set it to the number of machines, or to 0 for automatic")
+    if parts == 0:
+        if part_index != 0:
+            raise InputError(
+                "part_index", f"{part_index} is set but parts is 0, automatic", "Set parts to the number of machines, or part_index to 0"
+            )
+        return frames
     if not 0 <= part_index < parts:
         raise InputError(
             "part_index", f"{part_index} is not below parts {parts}", "Set parts to the number of machines and count them from 0"
         )
     if parts > len(frames):
+        if spare_machines:
+            return [frames[part_index % len(frames)]]
         raise InputError(
             "parts",
             f"{parts} parts for {len(frames)} selected frames leave a machine without a frame",

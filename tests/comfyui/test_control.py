@@ -50,7 +50,7 @@ def posed(s, control, poses):
 
 
 def test_one_pose_a_frame_beside_ipca(s, posed):
-    positives, latents, _, negatives = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
+    positives, latents, _, negatives, _ = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
     ours = s.sample(s.ipca(), positives[0], latents[0], negatives[0])
     assert relative(ours, s.sample(bias_form(s), positives[0], latents[0], negatives[0])) < ROUNDING
     assert relative(ours, s.sample(s.ipca())) > SEES_IT, "the poses must show"
@@ -83,7 +83,7 @@ def test_one_pose_a_frame_is_every_frame_alone(s, single_runs, inputs, frames, a
     positive, negative, expected = single_runs
     if apart:  # as ComfyUI does where memory is short
         monkeypatch.setattr(type(s.model.model), "memory_required", lambda *args, **kwargs: float("inf"))
-    positives, latents, _, negatives = s.batch(frames=positive, negative=negative, **inputs)
+    positives, latents, _, negatives, _ = s.batch(frames=positive, negative=negative, **inputs)
     for batch in zip(positives, latents, negatives):
         assert batch[0][0][1]["control"] is batch[2][0][1]["control"], "or cond and uncond would share no UNet call"
     ours = torch.cat(
@@ -95,7 +95,7 @@ def test_one_pose_a_frame_is_every_frame_alone(s, single_runs, inputs, frames, a
 
 def test_cond_and_uncond_share_a_unet_call(s, posed):
     """Two ControlNets of the same weights would be kept apart, at twice the cost."""
-    positives, latents, _, negatives = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
+    positives, latents, _, negatives, _ = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
     calls = []
     counted = s.model.clone()
     counted.set_model_unet_function_wrapper(

@@ -118,7 +118,7 @@ def test_a_frame_does_not_depend_on_its_batch(s, dropout):
         ({"part_index": 1, "parts": 2}, [1, 2]),
         ({"noise": "shared", "select": "3"}, [2]),
     ]:
-        positives, latents, captions, _ = s.batch(**inputs)
+        positives, latents, captions, *_ = s.batch(**inputs)
         pictures = torch.cat([s.sample(model, positive, latent) for positive, latent in zip(positives, latents)])
         assert captions == [s.story.frames[frame] for frame in frames]
         assert relative(pictures, whole[frames]) < ROUNDING

@@ -7,7 +7,7 @@ import pytest
 
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StorySheet", "StorySlate"]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -18,12 +18,27 @@ CONTRACT = {
     ),
     "StoryBatch": (
         ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent", "negative"],
-        ["positive", "latent", "captions", "negative"],
+        ["positive", "latent", "captions", "negative", "share"],
     ),
     "StorySheet": (
-        ["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],
+        [
+            "images",
+            "title",
+            "style",
+            "columns",
+            "panel_width",
+            "margin",
+            "font_size",
+            "numbers",
+            "first_number",
+            "paper",
+            "captions",
+            "frame_numbers",
+        ],
         ["sheet"],
     ),
+    "StorySlate": (["images", "share", "master", "earlier_frames", "earlier"], ["images"]),
+    "StoryGather": (["images"], ["images", "captions", "numbers", "missing"]),
     "StoryDemoModel": ([], ["model", "clip", "vae"]),
 }
 
@@ -37,6 +52,8 @@ def test_the_pack_gives_these_nodes(pack):
         "Story Batch",
         "Story Demo Model",
         "Story Sheet",
+        "Story Slate",
+        "Story Gather",
     }
 
 

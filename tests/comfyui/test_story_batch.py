@@ -10,7 +10,7 @@ def s(studio):
 
 
 def test_lists_of_batches(s):
-    positives, latents, captions, _ = s.batch(frames_per_batch=2, width=128, height=64)
+    positives, latents, captions, *_ = s.batch(frames_per_batch=2, width=128, height=64)
     assert [positive[0][0].shape[0] for positive in positives] == [2, 1]
     assert torch.equal(torch.cat([positive[0][0] for positive in positives]), s.frames[0][0])
     assert torch.equal(torch.cat([positive[0][1]["pooled_output"] for positive in positives]), s.frames[0][1]["pooled_output"])

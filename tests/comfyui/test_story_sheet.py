@@ -4,11 +4,11 @@ import pytest
 import torch
 
 
-def sheet(nodes, images, captions=None, **inputs):
+def sheet(nodes, images, captions=None, frame_numbers=None, **inputs):
     node = nodes["StorySheet"]
     defaults = {item.id: [item.default] for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
     lists = {name: [value] for name, value in inputs.items()}
-    more = {} if captions is None else {"captions": captions}
+    more = {name: value for name, value in (("captions", captions), ("frame_numbers", frame_numbers)) if value is not None}
     return node.execute(images=images, **{**defaults, **lists}, **more).args[0]
 
 
@@ -60,3 +60,15 @@ def test_images_are_not_changed(nodes):
     before = images.clone()
     sheet(nodes, [images], ["a", "b"])
     assert torch.equal(images, before)
+
+
+def test_pictures_may_have_numbers_of_their_own(nodes):
+    """Frames 2 and 5 under each other: the first panel is that of a sheet which counts from 2, the second of one which counts from 4."""
+    two = [coloured(2, 0.5, (64, 64))]
+    numbered = sheet(nodes, two, frame_numbers=[2, 5], columns=1)
+    first, second = (sheet(nodes, two, columns=1, first_number=number) for number in (2, 4))
+    half = numbered.shape[1] // 2
+    assert torch.equal(numbered[:, :half], first[:, :half]) and torch.equal(numbered[:, half:], second[:, half:])
+    assert not torch.equal(first[:, half:], second[:, half:])
+    with pytest.raises(ValueError, match="^Story Sheet - frame_numbers: there are 1 numbers for 2 pictures"):
+        sheet(nodes, two, frame_numbers=[2])

@@ -76,7 +76,7 @@ def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
 
 
 def test_every_node_has_its_help_and_tooltips_in_the_page(page):
-    for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StoryDemoModel"):
+    for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StoryDemoModel", "StorySlate", "StoryGather"):
         description, category = page.evaluate(
             "type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node
         )

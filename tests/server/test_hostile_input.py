@@ -10,10 +10,11 @@ import pytest
 
 from bench.server import PromptFailed
 from bench.waiting import wait_for
-from bench.workflow import with_inputs
+from bench.workflow import load, to_api, with_inputs
 
 TOKENS = "/one-prompt-one-story/tokens"
 OURS = {"StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch"}
+GATHERING = {"StoryBatch", "StorySlate", "StoryGather"}
 ASKED = json.dumps({"identity": "a red fox", "frames": "in the snow\nat sea", "window_length": 10})
 
 
@@ -44,10 +45,10 @@ def test_the_token_route_takes_posts_alone(client, method):
 BROKEN = [None, True, -1, 10**30, 1e999, "", "x", "\x00", [], {}, ["nowhere", 0], [[]], "NaN"]
 
 
-def broken_prompts(prompt: dict, count: int) -> list[dict]:
-    """Seeded: an input of one of our nodes removed, renamed, linked to the wrong output or of another type."""
+def broken_prompts(prompt: dict, count: int, nodes: set[str]) -> list[dict]:
+    """Seeded: an input of one of these nodes removed, renamed, linked to the wrong output or of another type."""
     draw = random.Random(20)
-    inputs = [(node, name) for node, item in prompt.items() if item["class_type"] in OURS for name in item["inputs"]]
+    inputs = [(node, name) for node, item in prompt.items() if item["class_type"] in nodes for name in item["inputs"]]
     links = [value for item in prompt.values() for value in item["inputs"].values() if isinstance(value, list)]
     prompts = []
     for _ in range(count):
@@ -67,8 +68,19 @@ def broken_prompts(prompt: dict, count: int) -> list[dict]:
 def test_broken_workflows_are_refused_or_run(client, story_prompt):
     """Never another error than the server's own refusal or our ValueError, and never a server that stops answering."""
     small = with_inputs(with_inputs(story_prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1)
+    send(client, small, broken_prompts(small, 150, OURS))
+
+
+def test_broken_slates_and_shares_are_refused_or_run(client):
+    """The same, with pictures that have no slate, shares that are none, or no image at all."""
+    prompt = to_api(load("distributed-story"), client.get("/object_info"))
+    small = with_inputs(with_inputs(prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1)
+    send(client, small, broken_prompts(small, 100, GATHERING))
+
+
+def send(client, small: dict, prompts: list[dict]) -> None:
     outcomes = {"refused": 0, "ran": 0, "told": 0}
-    for changed in broken_prompts(small, 150):
+    for changed in prompts:
         try:
             client.run(json.loads(json.dumps(changed)))
             outcomes["ran"] += 1

@@ -9,7 +9,7 @@ from bench.server import PromptFailed
 from bench.workflow import load, names, runs_on_the_demo_model, same_pixels, saved, saved_pixels, to_api, with_inputs
 
 FOLDER = "one-prompt-one-story"
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StorySheet", "StorySlate"]
 TOKENS = "/one-prompt-one-story/tokens"
 
 
@@ -123,11 +123,38 @@ def test_no_workflow_has_a_node_that_core_calls_deprecated(client, name):
 
 
 def test_two_machines_share_a_story_without_a_gap(client):
-    prompt = to_api(load("distributed-part"), client.get("/object_info"))
+    prompt = to_api(load("first-story"), client.get("/object_info"))
     first, second, alone = (
         pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts)) for part, parts in ((0, 2), (1, 2), (0, 1))
     )
-    assert len(first) == len(second) == 3 and same_pixels(first + second, alone)
+    assert len(first) == len(second) == 2 and same_pixels(first + second, alone)
+
+
+def test_slate_and_gather_change_nothing_on_one_machine(client):
+    """The pictures without the two are the same to the last bit, and so is the sheet, whatever the batches."""
+    prompt = to_api(load("distributed-story"), client.get("/object_info"))
+    (decode,) = (node for node, item in prompt.items() if item["class_type"] == "VAEDecode")
+    (batch,) = (node for node, item in prompt.items() if item["class_type"] == "StoryBatch")
+    without = with_inputs(with_inputs(prompt, "SaveImage", images=[decode, 0]), "StorySheet", images=[decode, 0], captions=[batch, 2])
+    (sheet,) = (node for node, item in without.items() if item["class_type"] == "StorySheet")
+    (board,) = (item for item in without.values() if item["inputs"].get("filename_prefix") == "story/storyboard")
+    board["inputs"]["images"] = [sheet, 0]
+    del without[sheet]["inputs"]["frame_numbers"]
+    without = {node: item for node, item in without.items() if item["class_type"] not in ("StorySlate", "StoryGather")}
+    for prefix in ("story/frame", "story/storyboard"):
+        for with_two, plain in zip(pictures(client, prompt, prefix), pictures(client, without, prefix), strict=True):
+            assert np.array_equal(with_two, plain)
+
+
+def test_missing_frames_end_the_run_after_the_others_are_saved(client):
+    """Half a story, by hand: its pictures and its sheet are there, and the page is told which frames are not."""
+    prompt = with_inputs(to_api(load("distributed-story"), client.get("/object_info")), "StoryBatch", part_index=1, parts=2)
+    with pytest.raises(PromptFailed) as failure:
+        client.run(prompt)
+    assert "ValueError: Story Gather - images: 3 of 7 frames did not come: 1-3" in str(failure.value)
+    assert len(saved(prompt, failure.value.outputs)) == 4
+    assert len(saved(prompt, failure.value.outputs, "story/storyboard")) == 1
+    assert client.run(with_inputs(prompt, "StoryBatch", part_index=0, parts=1)), "the next run is right again"
 
 
 def test_a_long_story_comes_in_batches_that_agree_with_single_frames(client):

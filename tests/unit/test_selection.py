@@ -32,7 +32,9 @@ def test_parts_cover_every_frame_once_in_order(count, parts):
     assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize("index, parts, named", [(0, 4, "parts"), (3, 3, "part_index"), (-1, 2, "part_index"), (0, 0, "parts")])
+@pytest.mark.parametrize(
+    "index, parts, named", [(0, 4, "parts"), (3, 3, "part_index"), (-1, 2, "part_index"), (0, -1, "parts"), (1, 0, "part_index")]
+)
 def test_parts_that_cannot_be(index, parts, named):
     with pytest.raises(ValueError, match=f"^{named}: "):
         share_of([0, 1, 2], index, parts)
