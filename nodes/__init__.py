@@ -4,6 +4,7 @@ from .ipca_patch import IPCAPatch
 from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
 from .story_prompt import StoryPrompt
+from .story_score import StoryScore
 from .story_sheet import StorySheet
 from .svr_reweight import SVRReweight
 
@@ -14,4 +15,5 @@ NODES = {
     "StoryBatch": StoryBatch,
     "StoryDemoModel": StoryDemoModel,
     "StorySheet": StorySheet,
+    "StoryScore": StoryScore,
 }
