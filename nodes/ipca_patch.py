@@ -15,7 +15,7 @@ from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
 MAX_STEP = 10000
-MAX_STRENGTH = 10.0
+MAX_STRENGTH = 1000.0
 
 
 class IPCAPatch(io.ComfyNode):
