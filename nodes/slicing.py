@@ -11,10 +11,10 @@ def slice_conditioning(conditioning: list, batch: list[int], count: int) -> list
     return [[cond[batch], _slice_extra(extra, batch, count)] for cond, extra in conditioning]
 
 
-def slice_latent(latent: dict, batch: list[int], count: int, shared_noise: bool) -> dict:
+def slice_latent(latent: dict, batch: list[int], count: int, noise: list[int]) -> dict:
     """Latents of the frames `batch`, from one for all or one a frame.
 
-    Noise is drawn by `batch_index`: 0 for every frame, or the frame's own number, whichever batch it is in.
+    `noise` says by `batch_index` which of the seed's noises each frame starts from, whichever batch it is in.
     """
     out = dict(latent)
     rows = latent["samples"].shape[0]
@@ -32,7 +32,7 @@ def slice_latent(latent: dict, batch: list[int], count: int, shared_noise: bool)
                 f"Use one mask for all frames or {count}, one a frame",
             )
         out["noise_mask"] = mask[batch] if mask.ndim > 2 and mask.shape[0] == count else mask
-    out["batch_index"] = [0] * len(batch) if shared_noise else list(batch)
+    out["batch_index"] = noise
     return out
 
 

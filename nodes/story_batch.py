@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
 from ..story.story import Story
+from ..story.takes import noise_numbers, parse_retake
 from .common import CATEGORY, StoryType, require_conditioning, require_latent, require_story
 from .slicing import slice_conditioning, slice_latent
 
@@ -68,6 +69,13 @@ class StoryBatch(io.ComfyNode):
                     "parts", default=1, min=1, max=MAX_FRAMES, tooltip="How many machines share the story. 1: this one renders all."
                 ),
                 io.Latent.Input("latent", optional=True, tooltip="For image to image: one latent for all frames, or one a frame."),
+                io.String.Input(
+                    "retake",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Frames from another noise of the same seed, like 3 (take 2 of frame 3) or 3:4, 5. The others stay as they are.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", is_output_list=True, tooltip="For KSampler's positive: one entry a batch."),
@@ -89,6 +97,7 @@ class StoryBatch(io.ComfyNode):
         part_index: int,
         parts: int,
         latent: dict | None = None,
+        retake: str = "",
     ) -> io.NodeOutput:
         with reported_by("Story Batch"):
             require_story(story)
@@ -100,12 +109,14 @@ class StoryBatch(io.ComfyNode):
             if noise not in NOISE:
                 raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
             rendered = share_of(parse_selection(select, count), part_index, parts)
+            takes = parse_retake(retake, count)
             source = _empty_latent(width, height) if latent is None else latent
             positives, latents = [], []
             for batch in batches_of(rendered, frames_per_batch):
                 positives.append(slice_conditioning(frames, batch, count))
-                latents.append(slice_latent(source, batch, count, shared_noise=noise == "shared"))
-            return io.NodeOutput(positives, latents, [story.frames[frame] for frame in rendered])
+                latents.append(slice_latent(source, batch, count, noise_numbers(batch, takes, count, noise == "shared")))
+            # The page's strip of frames learns from `ui` which picture is whose.
+            return io.NodeOutput(positives, latents, [story.frames[frame] for frame in rendered], ui={"story_frames": rendered})
 
 
 def _check_rows(frames: list, count: int) -> None:

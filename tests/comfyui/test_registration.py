@@ -17,7 +17,7 @@ CONTRACT = {
         ["model"],
     ),
     "StoryBatch": (
-        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent"],
+        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent", "retake"],
         ["positive", "latent", "captions"],
     ),
     "StorySheet": (
