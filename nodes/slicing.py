@@ -24,17 +24,17 @@ class Cut:
         """
         return [[self._rows(cond), self._extra(extra)] for cond, extra in conditioning]
 
-    def latent(self, latent: dict, shared_noise: bool) -> dict:
+    def latent(self, latent: dict, noise: list[int]) -> dict:
         """Latents of these frames, from one for all or one a frame.
 
-        Noise is drawn by `batch_index`: 0 for every frame, or the frame's own number, whichever batch it is in.
+        `noise` says by `batch_index` which of the seed's noises each of them starts from, whichever batch it is in.
         """
         out = dict(latent)
         samples, mask = latent["samples"], latent.get("noise_mask")
         out["samples"] = samples.expand(len(self.batch), *samples.shape[1:]).clone() if samples.shape[0] == 1 else samples[self.batch]
         if mask is not None and mask.ndim > 2:
             out["noise_mask"] = self._rows(mask)
-        out["batch_index"] = [0] * len(self.batch) if shared_noise else list(self.batch)
+        out["batch_index"] = noise
         return out
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from story_pack.errors import InputError
 from story_pack.sheet.text import wrap
 from story_pack.story.selection import batches_of, parse_selection, share_of
 from story_pack.story.story import parse_story, tell, told_lines, windows
+from story_pack.story.takes import MAX_TAKE, noise_numbers, parse_retake
 from story_pack.token_route import BadRequest, answer_for, read_request
 
 # Everything unicode has but lone surrogates, with what prompts give a meaning to more often than chance would.
@@ -109,6 +110,18 @@ def test_without_characters_the_text_is_taken_as_it_stands(identity, frames):
         assert not identity.strip() or not told
         return
     assert (story.identity, story.frames, story.present) == (identity.strip(), tuple(told), ((0,),) * len(told))
+
+
+@given(st.text(alphabet="0123456789:,- a", max_size=20), st.integers(1, 200))
+def test_any_text_is_a_retake_or_refused(text, count):
+    try:
+        takes = parse_retake(text, count)
+    except InputError as error:
+        assert str(error).startswith("retake: ")
+        return
+    assert all(0 <= frame < count and 1 <= take <= MAX_TAKE for frame, take in takes.items())
+    numbers = noise_numbers(list(range(count)), takes, count, shared=False)
+    assert len(set(numbers)) == count
 
 
 @given(TEXT, TEXT, st.integers(-2, 70))

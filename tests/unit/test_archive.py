@@ -108,7 +108,15 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"\beval\(|\bnew Function\b|XMLHttpRequest|WebSocket|https?://|innerHTML|[^i]\.fetch\(|(?<![\w.])fetch\(", text)
     assert set(re.findall(r"fetchApi\(([^,)]*)", text)) <= {"ROUTE"}
-    assert set(re.findall(r'from "([^"]+)"', text)) <= {"../../scripts/app.js", "../../scripts/api.js", "./element.js", "./frames_text.js"}
+    assert set(re.findall(r'from "([^"]+)"', text)) <= {
+        "../../scripts/app.js",
+        "../../scripts/api.js",
+        "./cast_text.js",
+        "./element.js",
+        "./frames_text.js",
+        "./selection_text.js",
+        "./words.js",
+    }
 
 
 def test_the_demo_model_is_plain_safetensors():
