@@ -7,7 +7,7 @@ from PIL import Image
 
 from ..errors import InputError, reported_by
 from ..score.chart import CELL, draw_chart
-from ..score.embed import embed_captions, embed_pictures
+from ..score.embed import Change, embed_captions, embed_pictures
 from ..score.likeness import cosines, on_noise, seeded_noise
 from ..score.report import Score, in_words
 from .common import CATEGORY, require_clip, require_clip_vision, require_pictures
@@ -15,7 +15,7 @@ from .common import CATEGORY, require_clip, require_clip_vision, require_picture
 
 class StoryScore(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryScore",
             display_name="Story Score",
@@ -74,10 +74,10 @@ class StoryScore(io.ComfyNode):
             count = sum(len(batch) for batch in images)
             texts = _texts(captions, count)
             masks = _masks(mask, count)
-            whole = embed_pictures(vision, images) if masks is None or (texts and text_encoder is not None) else None
-            figures = whole if masks is None else embed_pictures(vision, images, _on_noise(masks, getattr(vision, "image_size", 224)))
+            figures = embed_pictures(vision, images, None if masks is None else _on_noise(masks, getattr(vision, "image_size", 224)))
             fits, why = None, _why_no_fit(texts, text_encoder)
             if not why:
+                whole = figures if masks is None else embed_pictures(vision, images)
                 fits = cosines(whole, embed_captions(vision, text_encoder, texts, whole.shape[1]))
             score = Score(cosines(figures, figures), fits, why)
             chart = draw_chart([_thumbnail(picture) for batch in images for picture in batch], score)
@@ -98,7 +98,7 @@ def _texts(captions: list[str] | None, count: int) -> list[str]:
     return texts
 
 
-def _why_no_fit(texts: list[str], clip) -> str:
+def _why_no_fit(texts: list[str], clip: object) -> str:
     missing = [name for name, there in (("clip", clip is not None), ("captions", bool(texts))) if not there]
     return f"{' and '.join(missing)} not connected" if missing else ""
 
@@ -120,7 +120,7 @@ def _masks(mask: list[torch.Tensor] | None, count: int) -> list[torch.Tensor] | 
     return rows * count if len(rows) == 1 else rows
 
 
-def _on_noise(masks: list[torch.Tensor], image_size: int):
+def _on_noise(masks: list[torch.Tensor], image_size: int) -> Change:
     """Pictures on their way to the vision model, their background replaced."""
     noise = seeded_noise(image_size)
 

@@ -140,7 +140,7 @@ def _legend(draw: ImageDraw.ImageDraw, place: tuple[int, int], scale: tuple[floa
 
 def _range(likeness: torch.Tensor) -> tuple[float, float]:
     """Lowest and highest likeness of two pictures, at least SPREAD apart."""
-    first, second = torch.triu_indices(*likeness.shape, offset=1)
+    first, second = torch.triu_indices(len(likeness), len(likeness), offset=1)
     pairs = likeness[first, second]
     low, high = (float(pairs.min()), float(pairs.max())) if len(pairs) else (0.0, 1.0)
     return min(low, high - SPREAD), high

@@ -1,10 +1,13 @@
 """The room's one module that knows ComfyUI: pictures through a CLIP_VISION, captions through the CLIP's text tower that belongs to it."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import comfy.model_management
 import comfy.utils
 import torch
+from comfy.clip_vision import ClipVisionModel
+from comfy.sd import CLIP
 
 from ..errors import InputError
 
@@ -14,7 +17,7 @@ TOWERS = ("l", "g", "h")
 Change = Callable[[torch.Tensor, int], torch.Tensor]
 
 
-def embed_pictures(clip_vision, batches: list[torch.Tensor], change: Change | None = None) -> torch.Tensor:
+def embed_pictures(clip_vision: ClipVisionModel, batches: list[torch.Tensor], change: Change | None = None) -> torch.Tensor:
     """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ in size.
 
     `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP gives its projected embedding,
@@ -41,7 +44,7 @@ def embed_pictures(clip_vision, batches: list[torch.Tensor], change: Change | No
     return found
 
 
-def embed_captions(clip_vision, clip, captions: list[str], width: int) -> torch.Tensor:
+def embed_captions(clip_vision: ClipVisionModel, clip: CLIP, captions: list[str], width: int) -> torch.Tensor:
     """One text embedding a caption in the pictures' space, float32 [n, width], by the tower that belongs to the vision model."""
     tower = _matching_tower(clip_vision, clip, width)
     encoder = getattr(clip.cond_stage_model, f"clip_{tower}")
@@ -57,7 +60,7 @@ def embed_captions(clip_vision, clip, captions: list[str], width: int) -> torch.
     return torch.cat(rows)
 
 
-def _matching_tower(clip_vision, clip, width: int) -> str:
+def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str:
     """The name of the text tower that ends in the vision model's space; InputError where none does."""
     if not isinstance(getattr(clip_vision.model, "visual_projection", None), torch.nn.Module):
         raise InputError(
@@ -95,7 +98,7 @@ def _is_identity(weight: torch.Tensor) -> bool:
     return torch.equal(weight.float().cpu(), torch.eye(*weight.shape))
 
 
-def _embedding(encoded) -> torch.Tensor:
+def _embedding(encoded: Any) -> torch.Tensor:
     """[b, d] of what `encode_image` gives."""
     embeds = getattr(encoded, "image_embeds", None)
     if embeds is None:

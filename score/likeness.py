@@ -19,7 +19,7 @@ def cosines(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
 
 def mean_pairwise(likeness: torch.Tensor) -> float:
     """Mean over all pairs of different pictures of a matrix [n, n]: CLIP-I. nan for a single picture, which has no pair."""
-    first, second = torch.triu_indices(*likeness.shape, offset=1)
+    first, second = torch.triu_indices(len(likeness), len(likeness), offset=1)
     return float(likeness[first, second].mean()) if len(first) else math.nan
 
 
