@@ -7,7 +7,7 @@ import pytest
 
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StorySheet"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryPrompt", "StoryScore", "StorySheet"]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -24,7 +24,8 @@ CONTRACT = {
         ["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"],
         ["sheet"],
     ),
-    "StoryDemoModel": ([], ["model", "clip", "vae"]),
+    "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
+    "StoryScore": (["images", "clip_vision", "mask", "clip", "captions"], ["likeness", "fit", "odd_frame", "report", "chart"]),
 }
 
 
@@ -37,6 +38,7 @@ def test_the_pack_gives_these_nodes(pack):
         "Story Batch",
         "Story Demo Model",
         "Story Sheet",
+        "Story Score",
     }
 
 
@@ -101,7 +103,8 @@ def test_the_chinese_help_page_has_the_same_parameters(node_id):
 
 def test_importing_the_pack_imports_no_training(pack):
     assert f"{pack.__name__}.demo.model" in sys.modules
-    assert [name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")] == [f"{pack.__name__}.demo.model"]
+    parts = {name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")}
+    assert parts == {f"{pack.__name__}.demo.model", f"{pack.__name__}.demo.vision"}
 
 
 @pytest.mark.parametrize(
