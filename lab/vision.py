@@ -169,8 +169,8 @@ def measure(count: int = 500) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=["train", "measure"], default="train")
-    parser.add_argument("--steps", type=int, default=1500, help="steps in the whole training; the learning rate falls towards it")
-    parser.add_argument("--batch", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=800, help="steps in the whole training; the learning rate falls towards it")
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps, to be gone on with")
     arguments = parser.parse_args()
