@@ -10,8 +10,9 @@ import sys
 from functools import lru_cache
 from typing import Any
 
+from .errors import InputError
 from .story.budget import Budget, budget_of
-from .story.story import MAX_WINDOW, told_frames
+from .story.story import MAX_WINDOW, Story, tell, told_lines
 from .svr.layout import content
 
 PATH = "/one-prompt-one-story/tokens"
@@ -24,8 +25,11 @@ class BadRequest(ValueError):
     """The body is not what the route takes; the text says what it is."""
 
 
-def read_request(body: bytes) -> tuple[str, list[str], int]:
-    """Identity, told frames and window length of the JSON body {"identity": text, "frames": text, "window_length": int}."""
+def read_request(body: bytes) -> Story:
+    """The story of the JSON body {"identity": text, "frames": text, "window_length": int}, frames and identity possibly empty.
+
+    Raises InputError where the cast is not in order.
+    """
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
@@ -35,13 +39,14 @@ def read_request(body: bytes) -> tuple[str, list[str], int]:
     window = asked.get("window_length")
     if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= MAX_WINDOW:
         raise BadRequest(f"window_length must be a whole number from 1 to {MAX_WINDOW}")
-    return asked["identity"].strip(), told_frames(asked["frames"]), window
+    return tell(asked["identity"], told_lines(asked["frames"]), window)
 
 
-def answer_for(identity: str, frames: list[str], window_length: int) -> dict:
-    """Token counts of the identity and of every told frame, and the budget that follows from them."""
-    identity_tokens, *frame_tokens = (count_tokens(text) for text in (identity, *frames))
-    budget: Budget = budget_of(identity_tokens, frame_tokens, window_length)
+def answer_for(story: Story) -> dict:
+    """Token counts of the identity with its whole cast and of every told frame, and the budget that follows from them."""
+    identity_tokens = sum(map(count_tokens, story.identity_phrases))
+    frame_tokens = [count_tokens(text) for text in story.frames]
+    budget: Budget = budget_of(identity_tokens, frame_tokens, story.window_length)
     return {
         "identity": identity_tokens,
         "frames": frame_tokens,
@@ -49,7 +54,7 @@ def answer_for(identity: str, frames: list[str], window_length: int) -> dict:
         "fullest": budget.fullest,
         "limit": budget.limit,
         "over": list(budget.over),
-        "estimate": any(EMBEDDING.search(text) for text in (identity, *frames)),
+        "estimate": any(EMBEDDING.search(text) for text in (*story.identity_phrases, *story.frames)),
     }
 
 
@@ -85,5 +90,7 @@ def register() -> None:
             asked = read_request(body)
         except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
+        except InputError as error:  # a story that is being typed: the page shows what the run would say
+            return web.json_response({"problem": str(error)})
         async with one_at_a_time:  # the tokenizer is Python: more at once would only wait for each other
-            return web.json_response(await asyncio.to_thread(answer_for, *asked))
+            return web.json_response(await asyncio.to_thread(answer_for, asked))

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ OLD = ROOT / "tests" / "data"
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
 # Loaders and the folder of the file that their first widget names: what a validating server must find there.
 FILES = {"CheckpointLoaderSimple": "checkpoints", "LoraLoader": "loras", "ControlNetLoader": "controlnet", "LoadImage": "input"}
-CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these
+CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these, and where the server says so
+OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
+OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget
 
 
 def load(name: str) -> dict:
@@ -32,7 +35,8 @@ def names() -> list[str]:
 
 def wanted_files() -> set[tuple[str, str]]:
     """(folder, file name) of every model and picture that the bundled workflows name."""
-    return {(FILES[node["type"]], node["widgets_values"][0]) for name in names() for node in load(name)["nodes"] if node["type"] in FILES}
+    named = {(FILES[node["type"]], node["widgets_values"][0]) for name in names() for node in load(name)["nodes"] if node["type"] in FILES}
+    return {("output", file.removesuffix(OUTPUT)) if file.endswith(OUTPUT) else (folder, file) for folder, file in named}
 
 
 def runs_on_the_demo_model(name: str) -> bool:
@@ -66,7 +70,7 @@ def to_api(workflow: dict, object_info: dict) -> dict:
             raise ValueError(f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here")
         if node["type"] not in object_info:
             raise ValueError(f"the server has no node {node['type']}: its log says why")
-        inputs = _widget_values(node, object_info[node["type"]])
+        inputs = {name: _filled(value, workflow) for name, value in _widget_values(node, object_info[node["type"]]).items()}
         for slot in node.get("inputs", []):
             if slot.get("link") is not None:
                 inputs[slot["name"]] = list(origins[slot["link"]])
@@ -103,16 +107,30 @@ def with_collector(prompt: dict, load_balance: bool = False) -> dict:
 
 
 def _widget_values(node: dict, info: dict) -> dict:
-    values = list(node.get("widgets_values", []))
+    """By name. A workflow saved before a widget came has no value for it: it has its default."""
+    values = list(node.get("widgets_values") or [])
     inputs = {}
-    for name, (kind, *options) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
-        if not _is_widget(kind, options[0] if options else {}):
+    for name, (kind, *more) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
+        options = more[0] if more else {}
+        if not _is_widget(kind, options):
             continue
-        # A workflow from before an input was there has no value for it: the page fills in the default.
-        inputs[name] = values.pop(0) if values else options[0]["default"]
-        if name in CONTROLLED and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
+        inputs[name] = values.pop(0) if values else options["default"]
+        controlled = name in CONTROLLED or options.get("control_after_generate")
+        if controlled and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
             values.pop(0)
     return inputs
+
+
+def _filled(value, workflow: dict):
+    """A text with every %node.widget% filled in by the first widget of the node of that type or title."""
+    if not isinstance(value, str):
+        return value
+
+    def of(match: re.Match) -> str:
+        found = [node for node in workflow["nodes"] if match[1] in (node["type"], node.get("title"))]
+        return str(found[0]["widgets_values"][0]) if found else match[0]
+
+    return OF_A_WIDGET.sub(of, value)
 
 
 def _is_widget(kind, options: dict) -> bool:

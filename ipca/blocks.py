@@ -4,17 +4,23 @@ down{level}, mid, up{levels-1-level}: level 0 is the full latent resolution, up0
 A site is one attn2, keyed as ComfyUI keys its patches: ("input" | "middle" | "output", block id, transformer index).
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from ..errors import InputError
 
+if TYPE_CHECKING:
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
 Site = tuple[str, int, int]
 
 
-def attention_sites(unet: nn.Module) -> dict[str, dict[Site, nn.Module]]:
+def attention_sites(unet: UNetModel) -> dict[str, dict[Site, nn.Module]]:
     """Every attn2 of a ComfyUI UNetModel by block name, in the order in which they run."""
     named: dict[str, dict[Site, nn.Module]] = {}
     level = 0
@@ -30,7 +36,7 @@ def attention_sites(unet: nn.Module) -> dict[str, dict[Site, nn.Module]]:
     return {name: sites for name, sites in named.items() if sites}
 
 
-def chosen_sites(unet: nn.Module, blocks: str) -> dict[Site, nn.Module]:
+def chosen_sites(unet: UNetModel, blocks: str) -> dict[Site, nn.Module]:
     """The sites that the node's `blocks` text names: presets (`all`, `coarse`, `fine`) and names like `down2, mid, up0`."""
     available = attention_sites(unet)
     presets = preset_blocks(list(available))
@@ -58,7 +64,7 @@ def preset_blocks(available: list[str]) -> dict[str, list[str]]:
     return {name: blocks for name, blocks in (("all", available), ("coarse", coarse), ("fine", fine)) if blocks}
 
 
-def has_text_cross_attention(model: object) -> bool:
+def has_text_cross_attention(model: Any) -> bool:
     """Whether `model` is an image UNet of ComfyUI's with at least one attn2 on text (SDXL family, SD1.x, SD2.x)."""
     if not all(hasattr(model, part) for part in ("input_blocks", "middle_block", "output_blocks")):
         return False
@@ -66,13 +72,13 @@ def has_text_cross_attention(model: object) -> bool:
     return not video and bool(attention_sites(model))
 
 
-def _sites_of(block: nn.Module, place: str, number: int) -> Iterator[tuple[Site, nn.Module]]:
+def _sites_of(block: Iterable[nn.Module], place: str, number: int) -> Iterator[tuple[Site, nn.Module]]:
     for layer in block:
         for index, transformer in enumerate(getattr(layer, "transformer_blocks", ())):
             if getattr(transformer, "attn2", None) is not None:
                 yield (place, number, index), transformer.attn2
 
 
-def _changes_resolution(block: nn.Module) -> int:
+def _changes_resolution(block: Iterable[nn.Module]) -> int:
     """1 for a block that halves or doubles the resolution: a Downsample or Upsample layer, or a ResBlock that does it."""
     return int(any(type(layer).__name__ in ("Downsample", "Upsample") or getattr(layer, "updown", False) for layer in block))

@@ -1,19 +1,25 @@
 """The image side's one module that knows ComfyUI: puts IPCA on a clone of a MODEL and takes it off again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import comfy.ldm.modules.attention
+import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
 from ..errors import InputError
 from .blocks import attention_sites, chosen_sites, has_text_cross_attention
 from .call import Settings
-from .memory import Memory
+from .memory import Memories
 from .site import IPCASite
 from .wrappers import IPCA
 
 KEY = "one_prompt_one_story.ipca"
 
 
-def attention(q, k, v, mask, extra_options):
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, extra_options: Mapping) -> torch.Tensor:
     """ComfyUI's attention back end, with everything that overrides and precision settings need."""
     # Looked up at every call: the back end is a module global that ComfyUI chooses at start.
     return comfy.ldm.modules.attention.optimized_attention(
@@ -21,7 +27,7 @@ def attention(q, k, v, mask, extra_options):
     )
 
 
-def install(model, memories: tuple[Memory, ...], settings: Settings):
+def install(model: ModelPatcher, memories: Memories, settings: Settings) -> ModelPatcher:
     """A clone of the ModelPatcher `model` with IPCA on its chosen sites, in place of an earlier IPCA."""
     unet = model.get_model_object("diffusion_model")
     sites = chosen_sites(unet, settings.blocks)
@@ -29,6 +35,7 @@ def install(model, memories: tuple[Memory, ...], settings: Settings):
     ipca = IPCA(memories, settings)
     patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, KEY, ipca.around_unet)
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, ipca.around_run)
+    patched.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, ipca.around_sampler)
     patched.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _give_clone_its_own_sites)
     transformers = _transformers_per_block(unet)
     for place, number, index in sites:
@@ -41,11 +48,11 @@ def install(model, memories: tuple[Memory, ...], settings: Settings):
     return patched
 
 
-def uninstall(model):
+def uninstall(model: ModelPatcher) -> ModelPatcher:
     """A clone of `model` without IPCA. Sites that host a neighbour's callbacks stay as plain hosts."""
     clone = model.clone()
-    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY)
-    clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+    for kind in (WrappersMP.DIFFUSION_MODEL, WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE):
+        clone.remove_wrappers_with_key(kind, KEY)
     clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
     kept = {}
     for key, patch in _attn2_patches(clone).items():
@@ -57,11 +64,11 @@ def uninstall(model):
     return clone
 
 
-def is_installed(model) -> bool:
+def is_installed(model: ModelPatcher) -> bool:
     return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, KEY))
 
 
-def unet_of(model):
+def unet_of(model: ModelPatcher) -> UNetModel:
     """The model's UNet. Raises InputError for a model without text cross-attention, naming its class."""
     unet = model.get_model_object("diffusion_model")
     if not has_text_cross_attention(unet):
@@ -73,12 +80,13 @@ def unet_of(model):
     return unet
 
 
-def context_width(unet) -> int:
+def context_width(unet: UNetModel) -> int:
     """How wide the text embedding is that the UNet's cross-attention reads."""
-    return next(iter(next(iter(attention_sites(unet).values())).values())).to_k.in_features
+    attn2: Any = next(iter(next(iter(attention_sites(unet).values())).values()))
+    return attn2.to_k.in_features
 
 
-def _transformers_per_block(unet) -> dict[tuple[str, int], int]:
+def _transformers_per_block(unet: UNetModel) -> dict[tuple[str, int], int]:
     counts: dict[tuple[str, int], int] = {}
     for sites in attention_sites(unet).values():
         for place, number, _ in sites:
@@ -86,17 +94,17 @@ def _transformers_per_block(unet) -> dict[tuple[str, int], int]:
     return counts
 
 
-def _attn2_patches(patcher) -> dict:
+def _attn2_patches(patcher: ModelPatcher) -> dict:
     return patcher.model_options.get("transformer_options", {}).get("patches_replace", {}).get("attn2", {})
 
 
-def _set_attn2_patches(patcher, patches: dict) -> None:
+def _set_attn2_patches(patcher: ModelPatcher, patches: dict) -> None:
     options = dict(patcher.model_options.get("transformer_options", {}))
     if "attn2" in options.get("patches_replace", {}):
         options["patches_replace"] = {**options["patches_replace"], "attn2": patches}
         patcher.model_options["transformer_options"] = options
 
 
-def _give_clone_its_own_sites(patcher, clone) -> None:
+def _give_clone_its_own_sites(patcher: ModelPatcher, clone: ModelPatcher) -> None:
     """ON_CLONE: cores that share patch objects between clones would let a neighbour's `.add` reach the original."""
     _set_attn2_patches(clone, {key: patch.copy() if isinstance(patch, IPCASite) else patch for key, patch in _attn2_patches(clone).items()})

@@ -8,11 +8,15 @@ SIGMA_TOLERANCE = 1e-4
 
 
 class Run(NamedTuple):
-    """Neighbouring rows [start, stop) of the batch that attend alike. `repeats` 0: plain; r: memory, laid r times."""
+    """Neighbouring rows [start, stop) of the batch that attend alike.
+
+    `repeats` 0: plain; r: with memory number `memory`, laid r times.
+    """
 
     start: int
     stop: int
     repeats: int
+    memory: int = 0
 
 
 def step_of(sigma: torch.Tensor, sample_sigmas: torch.Tensor) -> torch.Tensor:
@@ -24,23 +28,23 @@ def step_of(sigma: torch.Tensor, sample_sigmas: torch.Tensor) -> torch.Tensor:
     return (sample_sigmas[:-1] >= sigma * (1 - SIGMA_TOLERANCE)).sum().clamp(min=1) - 1
 
 
-def fallback_rows(rows: int, chunks: list, positive: frozenset) -> list[bool]:
-    """Rows of the chunks that are positive, for a run whose positive prompt did not come from the story.
+def positive_rows(rows: int, chunks: list, positive: int) -> list[bool]:
+    """Rows of the chunks that are positive, for a UNet call outside any run that was seen to begin.
 
-    The batch is chunk-major: `chunks` names each of its equal parts, `positive` holds the names that are positive.
+    The batch is chunk-major: `chunks` names each of its equal parts, `positive` is the name of a positive one.
     """
     if not chunks or rows % len(chunks):
         return [False] * rows
-    return [chunk in positive for chunk in chunks for _ in range(rows // len(chunks))]
+    return [chunk == positive for chunk in chunks for _ in range(rows // len(chunks))]
 
 
-def runs_of(carries: list[bool], repeated: list[int]) -> tuple[Run, ...]:
-    """Group rows: `carries[row]` says whether it gets the memory, `repeated[row]` how often its tokens are repeated."""
+def runs_of(carries: list[int | None], repeated: list[int]) -> tuple[Run, ...]:
+    """Group rows: `carries[row]` is the number of its memory or None, `repeated[row]` how often its tokens are repeated."""
     runs: list[Run] = []
-    for row, (carry, count) in enumerate(zip(carries, repeated)):
-        wanted = count if carry else 0
-        if runs and runs[-1].repeats == wanted:
+    for row, (memory, count) in enumerate(zip(carries, repeated)):
+        wanted = (0, 0) if memory is None else (count, memory)
+        if runs and runs[-1][2:] == wanted:
             runs[-1] = runs[-1]._replace(stop=row + 1)
         else:
-            runs.append(Run(row, row + 1, wanted))
+            runs.append(Run(row, row + 1, *wanted))
     return tuple(runs)

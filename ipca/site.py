@@ -6,6 +6,9 @@ is and the memory's residual is added to it, so the sum does not depend on who c
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
 
 from ..log import warn_rarely
 from .call import Attention, Call
@@ -26,25 +29,27 @@ class IPCASite:
         self.previous = previous
         self.callbacks = list(callbacks)
 
-    def add(self, callback: Callable, **kwargs) -> None:
+    def add(self, callback: Callable, **kwargs: Any) -> None:
         """Host a neighbour's additive callback, as IPAdapter's own object at a site does."""
         self.callbacks.append((callback, kwargs))
 
     def copy(self) -> "IPCASite":
         return IPCASite(self.attention, self.whole_block, self.previous, self.callbacks)
 
-    def __deepcopy__(self, memo) -> "IPCASite":
+    def __deepcopy__(self, memo: dict) -> "IPCASite":
         # Cores that deep-copy patches at every clone would copy the neighbours' weights along with us.
         return self.copy()
 
-    def __call__(self, q, k, v, extra_options: Mapping, mask=None, **kwargs):
+    def __call__(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: Mapping, mask: torch.Tensor | None = None, **kwargs: Any
+    ) -> torch.Tensor:
         call: Call | None = extra_options.get(CALL_KEY)
         site = (*extra_options["block"], extra_options["block_index"])
-        on = call is not None and call.is_on(site) and self._rows_are_known(call, q)
+        on = call if call is not None and call.is_on(site) and self._rows_are_known(call, q) else None
         previous = self.previous or self._hidden_neighbour(call, extra_options)
         deltas = self._active_callbacks(call, extra_options)
-        if previous is None and not deltas and on:
-            return call.attend(q, k, v, self.attention, extra_options, site)
+        if previous is None and not deltas and on is not None:
+            return on.attend(q, k, v, self.attention, extra_options, site)
 
         if previous is None:
             out = self.attention(q, k, v, mask, extra_options)
@@ -53,8 +58,8 @@ class IPCASite:
             out = previous(q, k, v, {**extra_options, CALL_KEY: None})
         for callback, callback_kwargs in deltas:
             out = out + callback(out, q, k, v, extra_options, **callback_kwargs)
-        if on:
-            out = out + call.residual(q, k, v, self.attention, extra_options, site)
+        if on is not None:
+            out = out + on.residual(q, k, v, self.attention, extra_options, site)
         return out.to(q.dtype)
 
     def _active_callbacks(self, call: Call | None, extra_options: Mapping) -> list[tuple]:
@@ -73,7 +78,7 @@ class IPCASite:
             return None
         return call.patches.get(tuple(extra_options["block"]))
 
-    def _rows_are_known(self, call: Call, q) -> bool:
+    def _rows_are_known(self, call: Call, q: torch.Tensor) -> bool:
         if q.shape[0] == call.rows:
             return True
         warn_rarely(

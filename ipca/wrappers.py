@@ -1,4 +1,6 @@
-"""IPCA around a sampling run and around each UNet call: finds the identity's rows and decides for all sites at once."""
+"""IPCA around a sampling run and around each UNet call: whose the rows are, and one decision for all sites at once."""
+
+from typing import Any
 
 import torch
 
@@ -6,44 +8,58 @@ from ..errors import InputError, reported_by
 from ..log import warn_rarely
 from .blocks import chosen_sites
 from .call import Call, Settings
-from .memory import Memory, repeats
-from .schedule import fallback_rows, runs_of, step_of
+from .memory import Memories, Memory, repeats
+from .rows import RunRows, rows_of_run, with_own_names
+from .schedule import positive_rows, runs_of, step_of
 from .site import CALL_KEY
 
-POSITIVES_KEY = "one_prompt_one_story.ipca_positives"
+ROWS_KEY = "one_prompt_one_story.ipca_rows"
 
 
 class IPCA:
-    """IPCA on one MODEL: what it remembers and when. Called around every UNet call, it decides for all sites at once.
+    """IPCA on one MODEL: what it remembers and when. Called around every UNet call, it decides for all sites at once."""
 
-    `memories` has one entry, or one for every LoRA schedule range of a hooked CLIP.
-    """
-
-    def __init__(self, memories: tuple[Memory, ...], settings: Settings):
+    def __init__(self, memories: Memories, settings: Settings):
         self.memories = memories
         self.settings = settings
 
-    def around_unet(self, executor, x, timesteps=None, context=None, y=None, control=None, transformer_options=None, **kwargs):
+    def around_unet(
+        self,
+        executor: Any,
+        x: torch.Tensor,
+        timesteps: torch.Tensor | None = None,
+        context: torch.Tensor | None = None,
+        y: torch.Tensor | None = None,
+        control: dict | None = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor:
         """DIFFUSION_MODEL wrapper: hand this call's decision to the sites. The options are copied, never changed."""
         options = transformer_options or {}
         call = self._decide(executor.class_obj, context, options)
         return executor(x, timesteps, context, y, control, {**options, CALL_KEY: call}, **kwargs)
 
-    def around_run(self, executor, *args, **kwargs):
-        """OUTER_SAMPLE wrapper: note which conditionings to fall back to, should none of the run come from the story."""
+    def around_run(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        """OUTER_SAMPLE wrapper: note what each row of the run's conditionings remembers."""
         guider = executor.class_obj
-        texts = [cond["cross_attn"] for conds in guider.conds.values() for cond in conds or () if cond.get("cross_attn") is not None]
         with reported_by("IPCA Patch"):
-            self._check_widths(texts)
-        from_story = any(memory.begins(text).any() for memory in self.memories for text in texts)
-        positives = frozenset() if from_story else frozenset(cond["uuid"] for cond in guider.conds.get("positive") or ())
+            self._check_widths(
+                [cond["cross_attn"] for conds in guider.conds.values() for cond in conds or () if cond.get("cross_attn") is not None]
+            )
         # At this point the guider's options are the run's own copy; the run's end drops it.
         options = guider.model_options
-        options["transformer_options"] = {**options["transformer_options"], POSITIVES_KEY: positives}
+        options["transformer_options"] = {**options["transformer_options"], ROWS_KEY: rows_of_run(guider.conds, self.memories)}
         return executor(*args, **kwargs)
 
+    def around_sampler(self, executor: Any, guider: Any, *args: Any, **kwargs: Any) -> Any:
+        """SAMPLER_SAMPLE wrapper: the guider's conditionings, prepared by now and the run's own, each get a name for itself."""
+        run: RunRows | None = guider.model_options["transformer_options"].get(ROWS_KEY)
+        if run is not None:
+            guider.conds = with_own_names(guider.conds, run.roles)
+        return executor(guider, *args, **kwargs)
+
     def _check_widths(self, texts: list[torch.Tensor]) -> None:
-        expected = self.memories[0].rows.shape[1]
+        expected = self.memories.whole.rows.shape[1]
         for text in texts:
             if text.shape[-1] != expected:
                 raise InputError(
@@ -52,29 +68,26 @@ class IPCA:
                     "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint",
                 )
 
-    def _decide(self, unet, context: torch.Tensor | None, options: dict) -> Call:
+    def _decide(self, unet: Any, context: torch.Tensor | None, options: dict) -> Call:
         settings = self.settings
         rows = 0 if context is None else context.shape[0]
-        carries, repeated, step, sigma = self._look_at(context, options)
-        chosen = next((index for index, found in enumerate(carries) if any(found)), 0)
-        carried = carries[chosen] if carries else []
-        if not any(carried):
-            carried = _fallback(rows, options)
+        carried, repeated, step, sigma = self._look_at(context, options)
         on = settings.start_at_step <= step < settings.end_at_step and any(carried)
-        memory = self.memories[chosen].rows
+        used = list(dict.fromkeys(memory for memory in carried if memory)) if on else []
+        numbers = [used.index(memory) if memory else None for memory in carried] if on else []
         return Call(
             settings=settings,
             attn2=chosen_sites(unet, settings.blocks) if on else {},
-            memory=memory.to(context, non_blocking=True).unsqueeze(0) if on else memory,
-            runs=runs_of(carried, repeated) if on else (),
+            memories=tuple(memory.rows.to(context, non_blocking=True).unsqueeze(0) for memory in used),
+            runs=runs_of(numbers, repeated),
             rows=rows,
             step=step,
             sigma=sigma,
             patches=options.get("patches_replace", {}).get("attn2", {}),
         )
 
-    def _look_at(self, context: torch.Tensor | None, options: dict) -> tuple[list[list[bool]], list[int], int, float]:
-        """Everything that the decision needs from the device, in one transfer."""
+    def _look_at(self, context: torch.Tensor | None, options: dict) -> tuple[list[Memory | None], list[int], int, float]:
+        """Each row's memory and repetitions, the step and its sigma: everything that is on the device, in one transfer."""
         sigmas, sample_sigmas = options.get("sigmas"), options.get("sample_sigmas")
         if context is None or sigmas is None:
             return [], [], 0, 0.0
@@ -82,23 +95,26 @@ class IPCA:
             if (self.settings.start_at_step, self.settings.dropout) != (0, 0.0):
                 warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
             sample_sigmas = sigmas[:1].repeat(2)
-        shortest = min(len(memory.prefix) for memory in self.memories)
+        run: RunRows | None = options.get(ROWS_KEY)
+        rows = context.shape[0]
+        carried = run.of_call(options.get("uuids") or (), rows) if run else None
+        candidates = self.memories.every() if carried is None else []
         numbers = torch.cat(
             [
-                *(memory.begins(context).double() for memory in self.memories),
-                repeats(context, shortest).double(),
+                *(memory.begins(context).double() for memory in candidates),
+                repeats(context, len(self.memories.whole.places)).double(),
                 step_of(sigmas[0], sample_sigmas.to(sigmas.device)).double().reshape(1),
                 sigmas[:1].double(),
             ]
         ).tolist()
-        rows, variants = context.shape[0], len(self.memories)
-        carries = [[bool(flag) for flag in numbers[index * rows : (index + 1) * rows]] for index in range(variants)]
-        repeated = [int(count) for count in numbers[variants * rows : (variants + 1) * rows]]
-        return carries, repeated, int(numbers[-2]), numbers[-1]
+        if carried is None:
+            carried = self._recognised([numbers[index * rows : (index + 1) * rows] for index in range(len(candidates))], rows, run, options)
+        repeated = [int(count) for count in numbers[len(candidates) * rows : -2]]
+        return carried, repeated, int(numbers[-2]), numbers[-1]
 
-
-def _fallback(rows: int, options: dict) -> list[bool]:
-    positives = options.get(POSITIVES_KEY)
-    if positives is None:  # a call outside a run that we have seen begin
-        return fallback_rows(rows, options.get("cond_or_uncond", []), frozenset([0]))
-    return fallback_rows(rows, options.get("uuids", []), positives)
+    def _recognised(self, begins: list[list[float]], rows: int, run: RunRows | None, options: dict) -> list[Memory | None]:
+        """For rows that no run told us about: by their embeddings, else, outside any run, the positive ones."""
+        found = [next((memory for memory, flag in zip(self.memories.every(), flags) if flag), None) for flags in zip(*begins)]
+        if run is not None or any(found):
+            return found
+        return [self.memories.whole if positive else None for positive in positive_rows(rows, options.get("cond_or_uncond", []), 0)]

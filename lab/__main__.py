@@ -9,6 +9,6 @@ import torch
 from bench import inprocess
 
 inprocess.start(cpu=not torch.cuda.is_available())
-torch.set_num_threads(os.cpu_count())
+torch.set_num_threads(int(os.environ.get("THREADS", os.cpu_count())))  # fewer where other work shares the cores
 part = sys.argv.pop(1)
 runpy.run_module(f"lab.{part}", run_name="__main__", alter_sys=True)

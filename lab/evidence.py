@@ -1,15 +1,19 @@
 """The evidence: the same random stories rendered in several ways, judged. `make evidence`, or `STORIES=40 make evidence`.
 
 Every row goes through the pack's nodes and ComfyUI's own sampling on the demo model. Identities leave attributes unsaid,
-so that there is something to keep. Writes evidence.md, evidence.json and a strip of pictures a row: a full run, of at
-least 200 stories, into docs/, a quick one into output/evidence/. The sweeps take the first SWEEP_STORIES of them.
+so that there is something to keep; in a second measure they say everything, and few steps without CFG make that hard to draw.
+Writes evidence.md, evidence.json and pictures: a full run, of at least 200 stories, into docs/, a quick one into
+output/evidence/. What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was.
+With CHECKPOINT set, `own_checkpoint.py` does the same on that checkpoint.
 """
 
 import json
 import multiprocessing
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -19,65 +23,41 @@ import torch
 from PIL import Image
 
 from bench import inprocess
+from bench.inprocess import ROOT
 from bench.studio import Studio
+from demo.model import WEIGHTS
 
 from . import judge as judging
 from .measure import as_bytes, colour_distance, scene_of
+from .progress import Progress, spoken
+from .report import Results, Told, dose_picture, page, ratios, share_table, strip_sheet, table
+from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
+from .shelf import Shelf, code, fingerprint
 from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
 from .world.palette import COLOUR_NAMES, PATTERNS
-from .world.render import NAMES, sheet
+from .world.render import NAMES
 
-ROOT = Path(__file__).resolve().parents[1]
 FULL_RUN = 200
-FRAMES, STEPS, CFG, SEED = 5, 20, 4.0, 2026
+FRAMES, SEED = 5, 2026
+UNSAID, SAID = Setting(), Setting(steps=8, cfg=1.0, said=1.0)
 STRIP_STORIES = 4
 SWEEP_STORIES = 60
 WORKERS = 1 if torch.cuda.is_available() else os.cpu_count()
+# What a result depends on besides weights, story, row and setting.
+CODE = (
+    *("story", "svr", "ipca", "demo/model.py", "lab/world", "lab/measure.py", "bench/studio.py"),
+    *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch", "slicing")),
+)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One way to render a story: separate prompts or one, and the nodes' settings."""
-
-    label: str
-    one_prompt: bool = True
-    noise: str = "shared"
-    svr: dict = field(default_factory=dict)
-    ipca: dict | None = None
-    window_length: int = 10
-
-
-ROWS = {
-    "a": Row("separate prompts, own noise", one_prompt=False, noise="per frame"),
-    "b": Row("separate prompts, same noise", one_prompt=False),
-    "c": Row("one prompt, no SVR", svr={"mode": "original"}),
-    "d": Row("SVR"),
-    "e": Row("SVR + IPCA", ipca={}),
-    "f": Row("SVR-EOT + IPCA", svr={"mode": "svr-eot"}, ipca={}),
-    "g": Row("SVR + IPCA, own noise", noise="per frame", ipca={}),
-}
-
-SWEEPS = {
-    "enhance_alpha": [Row(f"enhance_alpha {value}", svr={"enhance_alpha": value}, ipca={}) for value in (0.001, 0.005, 0.02)],
-    "enhance_beta": [Row(f"enhance_beta {value}", svr={"enhance_beta": value}, ipca={}) for value in (1.25, 1.5, 2.0)],
-    "weaken_alpha": [Row(f"weaken_alpha {value}", svr={"weaken_alpha": value}, ipca={}) for value in (0.05, 0.1, 0.5)],
-    "weaken_beta": [Row(f"weaken_beta {value}", svr={"weaken_beta": value}, ipca={}) for value in (0.1, 0.3, 1.0)],
-    "dropout": [Row(f"dropout {value}", ipca={"dropout": value}) for value in (0.05, 0.1, 0.5)],
-    "strength": [Row(f"strength {value}", ipca={"strength": value}) for value in (0.5, 2.0, 5.0)],
-    "start_at_step": [Row(f"start_at_step {value}", ipca={"start_at_step": value}) for value in (2, 6, 10)],
-    "blocks": [Row(f"blocks {value}", ipca={"blocks": value}) for value in ("down1", "mid", "up0")],
-    "window_length": [Row(f"window_length {value}", ipca={}, window_length=value) for value in (1, 2, 3)],
-}
-
-
-def draw_stories(count: int) -> list[dict]:
-    """Identity, frames and their true scenes and props; an attribute is said with probability 0.3."""
+def draw_stories(count: int, chance: float = UNSAID.said) -> list[dict]:
+    """Identity, frames and their true scenes and props; an attribute is said with probability `chance`."""
     rng = np.random.default_rng(SEED)
     stories = []
     for _ in range(count):
         kind = str(rng.choice(NAMES["kind"]))
         said = {
-            name: str(rng.choice(values)) if rng.random() < 0.3 else None
+            name: str(rng.choice(values)) if rng.random() < chance else None
             for name, values in zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS))
         }
         scenes = [NAMES["scene"][index] for index in rng.choice(len(NAMES["scene"]), FRAMES, replace=False)]
@@ -86,6 +66,7 @@ def draw_stories(count: int) -> list[dict]:
             {
                 "identity": identity_phrase(kind, **said, opening=OPENINGS[0]),
                 "kind": kind,
+                "said": {name: value for name, value in said.items() if value is not None},
                 "unsaid": [name for name in IDENTITY if said[name] is None],
                 "scenes": scenes,
                 "props": props,
@@ -93,20 +74,6 @@ def draw_stories(count: int) -> list[dict]:
             }
         )
     return stories
-
-
-def render(studio: Studio, story: dict, row: Row, seed: int) -> tuple[torch.Tensor, float]:
-    """The story's pictures in -1..1 [FRAMES, 3, 32, 32] by the nodes and stock sampling, and the seconds it took."""
-    start = time.monotonic()
-    told = studio.prompt(story["identity"], story["frames"], row.window_length)
-    if row.one_prompt:
-        frames = studio.svr(told, **row.svr)
-    else:
-        frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
-    model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
-    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=0, width=256, height=256, noise=row.noise)
-    pictures = studio.sample(model, positives[0], latents[0], steps=STEPS, cfg=CFG, seed=seed)
-    return pictures.clamp(-1, 1), time.monotonic() - start
 
 
 def measure(pictures: torch.Tensor, story: dict, judge: judging.Judge) -> dict[str, float]:
@@ -119,11 +86,13 @@ def measure(pictures: torch.Tensor, story: dict, judge: judging.Judge) -> dict[s
         "prop": [a == b for a, b in zip(named["prop"], story["props"])],
         "kind": [found == story["kind"] for found in named["kind"]],
     }
+    stated = [found == value for name, value in story["said"].items() for found in named[name]]
     columns = {name: float(np.mean(values)) for name, values in right.items()}
     columns["alignment"] = float(np.mean([columns[name] for name in ("scene", "prop", "kind")]))
     columns["identity"] = (
         float(np.mean([named[name][i] != named[name][j] for name in unsaid for i, j in pairs])) if unsaid else float("nan")
     )
+    columns["stated"] = float(np.mean(stated)) if stated else float("nan")
     columns["colour"] = colour_distance(pictures, story["kind"], story["props"])
     placed = [index for index in range(FRAMES) if scene_of(pictures[index], story["kind"]) == story["scenes"][index]]
     columns["colour, scenes right"] = (
@@ -132,21 +101,14 @@ def measure(pictures: torch.Tensor, story: dict, judge: judging.Judge) -> dict[s
     return columns
 
 
-def mean_and_error(values: list[float], sign: str = "") -> str:
-    """`mean ± standard error` of the stories that have a value; a dash where fewer than two have."""
-    values = np.array([value for value in values if not np.isnan(value)])
-    return f"{values.mean():{sign}.3f} ± {values.std(ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else "-"
-
-
-def tell(job: tuple[int, dict, dict[str, Row]]) -> dict[str, tuple[dict[str, float], np.ndarray]]:
-    """One story in every row: its columns, and its pictures as bytes [FRAMES, 32, 32, 3]."""
-    seed, story, rows = job
+def tell(job: tuple[int, dict, Row, Setting]) -> tuple[dict[str, float], np.ndarray]:
+    """One story in one row: its columns, and its pictures as bytes [FRAMES, 32, 32, 3]."""
+    seed, story, row, setting = job
     studio, judge = equipment()
-    told = {}
-    for name, row in rows.items():
-        pictures, seconds = render(studio, story, row, seed)
-        told[name] = {**measure(pictures, story, judge), "seconds": seconds}, as_bytes(pictures)
-    return told
+    with torch.inference_mode():  # as the server does
+        latents, seconds = render(studio, story, row, seed, setting)
+    pictures = latents.clamp(-1, 1).clone()
+    return {**measure(pictures, story, judge), "seconds": seconds}, as_bytes(pictures)
 
 
 @lru_cache(maxsize=1)
@@ -156,104 +118,99 @@ def equipment() -> tuple[Studio, judging.Judge]:
     inprocess.load_pack()
     import nodes
 
-    model, clip, _ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
+    model, clip, *_ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
     studio = Studio(nodes.NODE_CLASS_MAPPINGS, model, clip, identity="A photo of a fox")
     studio.negative = studio.encode("")
     return studio, judging.load()
 
 
-def run(rows: dict[str, Row], stories: list[dict], folder: Path) -> dict[str, list[dict]]:
-    """Every story in every row, a process a core: one thread each is faster than all threads on so small a model."""
-    results, strips = {name: [] for name in rows}, {name: [] for name in rows}
-    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
-        for seed, told in enumerate(
-            pool.imap(tell, ((seed, story, rows if seed < SWEEP_STORIES else ROWS) for seed, story in enumerate(stories)))
-        ):
-            for name, (columns, pixels) in told.items():
-                results[name].append(columns)
-                if seed < STRIP_STORIES:
-                    strips[name].append(pixels)
-            print(f"evidence: story {seed + 1} of {len(stories)}", flush=True)
-    for name in set(rows) & set(ROWS):
-        Image.fromarray(sheet(np.concatenate(strips[name]), FRAMES, zoom=3)).save(folder / f"evidence-{name}.png", optimize=True)
-    return results
+Job = tuple[Setting, int, dict, Row]
 
 
-COLUMNS = ("identity", "colour", "colour, scenes right", "alignment", "scene", "prop", "kind", "seconds")
-CANDOUR = """# Evidence on the demo model
-
-The demo model is ours. Its training data was made to contain what the method works on: attributes that a caption leaves unsaid depend on
-the scenes it mentions, and token rows were scaled up and down in training as SVR scales them (see [lab/README.md](../lab/README.md)).
-The numbers show that the implementation does what the method says. They do not show how SDXL scores."""
-LEGEND = """- *identity*: share of the attributes left unsaid that disagree between two frames of a story, named by the judge; lower is better.
-- *colour*: distance of the character's colours between two frames, without the judge; then the same over pairs whose scenes are both right.
-- *alignment*: mean of the shares of right scenes, props and kinds; higher is better.
-- *seconds*: median for a story on one CPU core, its texts included.
-- *identity less (e)'s*: difference on the same stories. Where it is below twice its standard error it cannot be told from nothing."""
-
-
-def table(rows: dict[str, Row], results: dict[str, list[dict]]) -> str:
-    """Means with standard errors, and the paired difference of identity against row e on the same stories."""
-    lines = ["| row | stories | " + " | ".join(COLUMNS) + " | identity less (e)'s |", "| --- " * (len(COLUMNS) + 3) + "|"]
-    for name, row in rows.items():
-        cells = [mean_and_error([story[column] for story in results[name]]) for column in COLUMNS[:-1]]
-        cells.append(f"{np.median([story['seconds'] for story in results[name]]):.2f}")  # a pause of the machine would spoil a mean
-        paired = [story["identity"] - other["identity"] for story, other in zip(results[name], results["e"])]
-        title = f"({name}) {row.label}" if name in ROWS else row.label
-        lines.append(f"| {title} | {len(results[name])} | " + " | ".join([*cells, mean_and_error(paired, "+")]) + " |")
-    return "\n".join(lines)
+def jobs(count: int, sweeps: bool) -> Iterator[Job]:
+    """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; IPCA's share first."""
+    doses = [ROWS["d"], ROWS["e"], *(row for rows in DOSES.values() for row in rows)]
+    unsaid, said = draw_stories(count), draw_stories(count, SAID.said)
+    for seed in range(count):
+        yield from ((UNSAID, seed, unsaid[seed], row) for row in doses)
+        yield from ((SAID, seed, said[seed], row) for row in doses)
+    for seed in range(count):
+        yield from ((UNSAID, seed, unsaid[seed], row) for name, row in ROWS.items() if name not in "de")
+    if sweeps:
+        for seed in range(min(count, SWEEP_STORIES)):
+            yield from ((UNSAID, seed, unsaid[seed], row) for rows in SWEEPS.values() for row in rows)
 
 
-def page(count: int, rows: dict[str, Row], results: dict[str, list[dict]]) -> str:
-    """The evidence page: candour, what the columns mean, the table, the ratios of the paper's table, and the strips."""
-    strips = "\n\n".join(f"({name}) {row.label}\n\n![{row.label}](evidence-{name}.png)" for name, row in ROWS.items())
-    setting = (
-        f"`make evidence`: {count} random stories of {FRAMES} frames, {STEPS} Euler steps, CFG {CFG:g}, means with standard errors; "
-        f"sweeps over the first {SWEEP_STORIES}."
-    )
-    return (
-        "\n\n".join(
-            [
-                CANDOUR,
-                setting,
-                LEGEND,
-                table(rows, results),
-                f"**{ratios(results)}** (the paper on SDXL: 0.377 and 0.985).",
-                f"## The first {STRIP_STORIES} stories in every row",
-                strips,
-            ]
-        )
-        + "\n"
-    )
+def keys(job: Job) -> tuple[str, str]:
+    """The two keys under which a shelf keeps the job: by content, so that no edited story or row takes another's result."""
+    setting, seed, story, row = job
+    return fingerprint(seed, story, asdict(setting)), fingerprint(row.key())
 
 
-def ratios(results: dict[str, list[dict]]) -> str:
-    ratio = {
-        column: np.nanmean([s[column] for s in results["e"]]) / np.nanmean([s[column] for s in results["a"]])
-        for column in ("identity", "alignment")
+def run(todo: list[Job], shelf: Shelf) -> None:
+    """Render and judge what the shelf lacks, a process a core: one thread each is faster than all threads on so small a model."""
+    missing = [job for job in todo if shelf.get(*keys(job)) is None]
+    print(f"evidence: {len(todo) - len(missing)} of {len(todo)} stories are there already", flush=True)
+    if not missing:
+        return
+    start = time.monotonic()
+    with multiprocessing.get_context("fork").Pool(WORKERS) if WORKERS > 1 else nullcontext() as pool:  # one shares a GPU with no other
+        results = (pool.imap if pool else map)(tell, ((seed, story, row, setting) for setting, seed, story, row in missing))
+        progress = Progress("evidence", len(missing), "stories")
+        for job, (columns, pixels) in zip(missing, results):
+            strip = Image.fromarray(np.concatenate(pixels, axis=1)) if job[1] < STRIP_STORIES else None
+            shelf.put(*keys(job), columns, strip)
+            if progress.done == 0:
+                whole = len(missing) * columns["seconds"] / WORKERS
+                print(f"evidence: {len(missing)} stories to render, {WORKERS} at a time: about {spoken(whole)}. Stop it when you like.")
+            progress.step()
+    print(f"evidence: rendered in {spoken(time.monotonic() - start)}", flush=True)
+
+
+def results_of(todo: list[Job], shelf: Shelf) -> Results:
+    """All that the shelf has of the jobs."""
+    told: dict[tuple[Setting, str], Told] = {}
+    for job in todo:
+        setting, seed, _, row = job
+        stories = told.setdefault((setting, row.label), [])
+        stories += [None] * (seed + 1 - len(stories))
+        stories[seed] = shelf.get(*keys(job))
+    longest = max(map(len, told.values()))
+    return Results({name: stories + [None] * (longest - len(stories)) for name, stories in told.items()})
+
+
+def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
+    """The page, its pictures, and all numbers as JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results = results_of(todo, shelf)
+    (folder / "evidence.md").write_text(page(results, count, UNSAID, SAID, SWEEP_STORIES), encoding="utf-8")
+    rows = {
+        f"{'said, ' if setting == SAID else ''}{label}": [
+            story and {name: None if np.isnan(value) else round(value, 4) for name, value in story.items()} for story in stories
+        ]
+        for (setting, label), stories in results.told.items()
     }
-    return f"identity (e)/(a) = {ratio['identity']:.3f}, alignment (e)/(a) = {ratio['alignment']:.3f}"
-
-
-def by_column(results: dict[str, list[dict]]) -> dict[str, dict[str, list[float]]]:
-    """For every row and column the stories' values in order; null where a story has none."""
-    return {
-        name: {column: [None if np.isnan(story[column]) else round(story[column], 4) for story in told] for column in COLUMNS}
-        for name, told in results.items()
-    }
+    (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": rows}))
+    dose_picture(results, UNSAID, SAID, folder / "evidence-ipca.png")
+    for name, row in ROWS.items():
+        told = [job for job in todo if job[0] == UNSAID and job[3] == row and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
+        if told:
+            strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3).save(folder / f"evidence-{name}.png", optimize=True)
+    print(f"\n{table(results, UNSAID)}\n\n{share_table(results, UNSAID, SAID)}\n\n{ratios(results, UNSAID)}\n{folder / 'evidence.md'}")
 
 
 def main() -> None:
-    count = int(os.environ.get("STORIES", "200"))
-    rows = dict(ROWS)
-    if os.environ.get("SWEEPS", "1") != "0":
-        rows.update({row.label: row for sweep in SWEEPS.values() for row in sweep})
-    folder = ROOT / ("docs" if count >= FULL_RUN else "output/evidence")
-    folder.mkdir(parents=True, exist_ok=True)
-    results = run(rows, draw_stories(count), folder)
-    (folder / "evidence.md").write_text(page(count, rows, results), encoding="utf-8")
-    (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": by_column(results)}))
-    print(f"\n{table(rows, results)}\n\n{ratios(results)}")
+    count = int(os.environ.get("STORIES", str(FULL_RUN)))
+    judging.load()  # trains it where there is none, before the processes part
+    shelf = Shelf(ROOT / "output/evidence/kept", WEIGHTS, judging.WEIGHTS, code(*CODE))
+    todo = list(jobs(count, sweeps=os.environ.get("SWEEPS", "1") != "0"))
+    complete = False
+    try:
+        run(todo, shelf)
+        complete = True
+    except KeyboardInterrupt:
+        print("evidence: stopped. The page has what is there; the same command goes on.")
+    write(todo, shelf, count, ROOT / ("docs" if complete and count >= FULL_RUN else "output/evidence"))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import numpy as np
 from PIL import Image
 
 from bench import inprocess
+from bench.inprocess import ROOT
 
 from . import evidence
-from .evidence import ROOT, Row
 from .measure import as_bytes
+from .rows import Row, render
 
 SEED = 5
 ZOOM = 3
@@ -48,8 +49,8 @@ def main() -> None:
     for name, rows in SHEETS.items():
         pictures, captions = [], []
         for value, row in rows.items():
-            told, _ = evidence.render(studio, STORY, row, SEED)
-            pictures += [enlarged(picture) for picture in as_bytes(told)]
+            told, _ = render(studio, STORY, row, SEED)
+            pictures += [enlarged(picture) for picture in as_bytes(told.clamp(-1, 1))]
             captions += [str(value) if index == 0 else "" for index in range(len(told))]
         look = draw.Look(columns=len(STORY["frames"]), margin=8, font_size=12, numbers=False)
         path = ROOT / "docs" / f"gallery-{name}.png"

@@ -4,13 +4,14 @@ It sees drawn pictures alone, a little blurred and tinted so that a generated pi
 on held-out drawings.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from . import precision
+from .progress import Progress, replace_whole
 from .world.render import NAMES, Attributes, Renderer
 
 WEIGHTS = Path(__file__).with_name("checkpoints") / "judge.pt"
@@ -23,7 +24,7 @@ class Judge(nn.Module):
     def __init__(self):
         super().__init__()
         layers, channels = [], 3
-        for width in (32, 64, 128):
+        for width in (16, 32, 64):
             layers += [
                 nn.Conv2d(channels, width, 3, padding=1),
                 nn.BatchNorm2d(width),
@@ -66,24 +67,28 @@ def roughened(pictures: torch.Tensor) -> torch.Tensor:
     return pictures + 0.1 * torch.rand(size) * torch.randn(pictures.shape)
 
 
-def train(steps: int = 1000, batch: int = 128) -> Judge:
+def train(steps: int = 600, batch: int = 128) -> Judge:
     torch.manual_seed(0)
-    renderer, rng, judge = Renderer(), np.random.default_rng(0), Judge().to(memory_format=torch.channels_last)
+    where = precision.device()
+    renderer, rng, judge = Renderer(), np.random.default_rng(0), Judge().to(where)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
-    start = time.monotonic()
+    print(f"judge: training on {where}, {precision.named(where)}", flush=True)
+    progress = Progress("judge", steps, "steps")
     for _ in range(steps):
         pictures, labels = drawn(renderer, rng, batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = judge(roughened(pictures))
-        loss = sum(nn.functional.cross_entropy(logits[name].float(), labels[name]) for name in HEADS)
+        with precision.autocast(where):
+            logits = judge(roughened(pictures).to(where))
+        loss = sum(nn.functional.cross_entropy(logits[name].float(), labels[name].to(where)) for name in HEADS)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    print(f"judge: {steps} steps in {time.monotonic() - start:.0f} s; right on held-out drawings: {held_out(judge)}")
+        progress.step()
+    judge.cpu()
+    print(f"judge: right on held-out drawings: {held_out(judge)}", flush=True)
     WEIGHTS.parent.mkdir(exist_ok=True)
-    torch.save(judge.state_dict(), WEIGHTS)
+    replace_whole(WEIGHTS, lambda part: torch.save(judge.state_dict(), part))
     return judge
 
 

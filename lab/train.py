@@ -18,6 +18,8 @@ from comfy.ldm.modules.attention import attention_basic
 
 from demo.model import TEXT_WIDTH, build_clip, build_model
 
+from . import precision
+from .progress import replace_whole
 from .world.captions import MAX_FRAMES, draw_story, vocabulary
 from .world.render import Attributes, Renderer
 
@@ -115,8 +117,12 @@ def initialise(module: torch.nn.Module) -> None:
 
 
 def loss_of(model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count twice."""
+    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count twice.
+
+    Everything random is drawn on the CPU and then taken to the model's device.
+    """
     rows, emphasis, ends, attributes = batch
+    where = model.tokens.weight.device
     pictures, figure = renderer(attributes)
     clean = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     clean = model.diffusion.latent_format.process_in(clean)
@@ -125,19 +131,19 @@ def loss_of(model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, gen
     step = ((torch.arange(size) + torch.rand(size, generator=generator)) / size * len(alphas)).long().clamp(max=len(alphas) - 1)
     a = alphas[step].view(-1, 1, 1, 1)
     noise = torch.randn(clean.shape, generator=generator)
-    hidden, pooled = model.encode(rows, ends)
+    hidden, pooled = model.encode(rows.to(where), ends)
     # Where other phrases are turned down, only the pooled vector still tells which scenes the caption mentions.
     untouched = (emphasis == 1).all(1, keepdim=True)
-    pooled = pooled * (torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03))
+    pooled = pooled * (torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03)).to(where)
     out = model.unet(
-        a.sqrt() * clean + (1 - a).sqrt() * noise,
-        step.float(),
-        context=hidden * emphasis.unsqueeze(-1),
+        (a.sqrt() * clean + (1 - a).sqrt() * noise).to(where),
+        step.float().to(where),
+        context=hidden * emphasis.unsqueeze(-1).to(where),
         y=pooled,
         transformer_options={"optimized_attention_override": plain_attention},
     )
-    error = (out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean)).square().mean(1)
-    weight = 1 + torch.from_numpy(figure).float()
+    error = (out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean).to(where)).square().mean(1)
+    weight = 1 + torch.from_numpy(figure).float().to(where)
     return (error * weight).sum() / weight.sum()
 
 
@@ -155,24 +161,26 @@ def train(images: int, batch_size: int, peak: float, seed: int, minutes: float) 
     torch.manual_seed(seed)
     clip = build_clip()
     captions = Captions(clip.tokenizer.clip_l.tokenizer, np.random.default_rng(seed))
-    model = Trainee(len(captions.ids))
+    where = precision.device()
+    model = Trainee(len(captions.ids)).to(where)
+    print(f"training on {where}, {precision.named(where)}", flush=True)
     ema = {name: value.detach().clone() for name, value in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     state = {"seen": 0, "step": 0, "loss": 1.0, "seconds": 0.0}
     if CHECKPOINT.exists():
-        saved = torch.load(CHECKPOINT, weights_only=True)
+        saved = torch.load(CHECKPOINT, weights_only=True, map_location=where)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
         ema, state = saved["ema"], saved["state"]
         captions.rng = np.random.default_rng((seed, state["step"]))
         print(f"going on at {state['seen']} images", flush=True)
     generator = torch.Generator().manual_seed(seed + state["step"])
-    renderer, alphas = Renderer(), 1 / (1 + model.diffusion.model_sampling.sigmas.float() ** 2)
+    renderer, alphas = Renderer(), 1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2)
     horizon = 0.05 * images / batch_size
     start = last_save = last_print = time.monotonic()
     while state["seen"] < images and time.monotonic() - start < 60 * minutes:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(state["seen"] / images, peak)
-        with torch.autocast("cpu", torch.bfloat16):
+        with precision.autocast(where):
             loss = loss_of(model, captions.batch(batch_size), renderer, alphas, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -197,17 +205,14 @@ def train(images: int, batch_size: int, peak: float, seed: int, minutes: float) 
 def save(model, ema, optimizer, state, ids, seed, images) -> None:
     """One rolling checkpoint, replaced as a whole."""
     CHECKPOINT.parent.mkdir(exist_ok=True)
-    part = CHECKPOINT.with_suffix(".part")
     record = {
         "data_version": DATA_VERSION,
         "seed": seed,
         "target": images,
         "hardware": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
     }
-    torch.save(
-        {"model": model.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "state": state, "ids": ids, "record": record}, part
-    )
-    part.replace(CHECKPOINT)
+    saved = {"model": model.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "state": state, "ids": ids, "record": record}
+    replace_whole(CHECKPOINT, lambda part: torch.save(saved, part))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
 from .story_gather import StoryGather
 from .story_prompt import StoryPrompt
+from .story_score import StoryScore
 from .story_sheet import StorySheet
 from .story_slate import StorySlate
 from .svr_reweight import SVRReweight
@@ -20,4 +21,5 @@ NODES: dict[str, type[io.ComfyNode]] = {
     "StorySheet": StorySheet,
     "StorySlate": StorySlate,
     "StoryGather": StoryGather,
+    "StoryScore": StoryScore,
 }

@@ -20,6 +20,10 @@ def require_clip(clip: object) -> None:
     _require("clip", clip, hasattr(clip, "tokenize") and hasattr(clip, "cond_stage_model"), "CLIP")
 
 
+def require_clip_vision(clip_vision: object) -> None:
+    _require("clip_vision", clip_vision, hasattr(clip_vision, "encode_image") and hasattr(clip_vision, "model"), "CLIP_VISION")
+
+
 def require_story(story: object) -> None:
     _require("story", story, isinstance(story, Story), "STORY")
 

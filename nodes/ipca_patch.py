@@ -1,5 +1,6 @@
 """IPCA Patch: lets the picture attend more to the identity."""
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy_api.latest import io
@@ -8,13 +9,13 @@ from ..errors import InputError, reported_by, require_number
 from ..ipca.blocks import chosen_sites
 from ..ipca.call import Settings
 from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
-from ..ipca.memory import Memory, remember
+from ..ipca.memory import Memories, Memory, remember
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
 MAX_STEP = 10000
-MAX_STRENGTH = 10.0
+MAX_STRENGTH = 1000.0
 
 
 class IPCAPatch(io.ComfyNode):
@@ -115,10 +116,12 @@ class IPCAPatch(io.ComfyNode):
             return io.NodeOutput(install(model, memories, settings))
 
 
-def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> tuple[Memory, ...]:
-    """The identity prompt encoded alone, once for every range of a scheduled CLIP."""
-    tokens, layouts = prompt_layouts(clip, (story.identity,))
-    rows = sorted({row for layout in layouts.values() for row in (*layout.begins, *layout.phrases[0])})
+def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:
+    """The identity prompt with its whole cast encoded alone, once for every range of a scheduled CLIP; a memory for every cast."""
+    tokens, layouts = prompt_layouts(clip, story.identity_phrases)
+    begins = {row for layout in layouts.values() for row in layout.begins}
+    phrases = [{row for layout in layouts.values() for row in layout.phrases[place]} for place in range(len(story.identity_phrases))]
+    identity = sorted(begins.union(*phrases))
     entries = encode(clip, tokens)
     width = entries[0][0].shape[-1]
     if width != model_width:
@@ -127,4 +130,11 @@ def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> tupl
             f"its embedding is {width} wide but this model's cross-attention reads {model_width}",
             "Use the CLIP of the same checkpoint as the model",
         )
-    return tuple(remember(cond[0], rows, protect) for cond, _ in entries)
+
+    def of(embeds: torch.Tensor, present: tuple[int, ...]) -> Memory:
+        absent = set(identity).difference(begins, *(phrases[place] for place in present))
+        return remember(embeds, identity, protect, absent)
+
+    everyone = tuple(range(len(phrases)))
+    by_cast = tuple({present: of(cond[0], present) for present in dict.fromkeys((everyone, *story.present))} for cond, _ in entries)
+    return Memories(story.identity_phrases, by_cast[0][everyone], by_cast)

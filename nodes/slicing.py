@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from ..story.rows import ROWS_KEY, rows_of
 
 
 class Cut:
@@ -17,27 +18,33 @@ class Cut:
         self._controls: dict[int, Any] = {}
 
     def conditioning(self, conditioning: list) -> list:
-        """These frames' rows of every entry, with whatever else is one a frame: pooled vectors, masks, ControlNet hints.
+        """These frames' rows of every entry, with what else is one a frame: whose they are, pooled vectors, masks, ControlNet hints.
 
         An entry of one row is for all frames: its row stays, what is one a frame beside it is cut.
         """
-        return [[self._rows(cond), {key: self._value(value) for key, value in extra.items()}] for cond, extra in conditioning]
+        return [[self._rows(cond), self._extra(extra)] for cond, extra in conditioning]
 
-    def latent(self, latent: dict, shared_noise: bool) -> dict:
+    def latent(self, latent: dict, noise: list[int]) -> dict:
         """Latents of these frames, from one for all or one a frame.
 
-        Noise is drawn by `batch_index`: 0 for every frame, or the frame's own number, whichever batch it is in.
+        `noise` says by `batch_index` which of the seed's noises each of them starts from, whichever batch it is in.
         """
         out = dict(latent)
         samples, mask = latent["samples"], latent.get("noise_mask")
         out["samples"] = samples.expand(len(self.batch), *samples.shape[1:]).clone() if samples.shape[0] == 1 else samples[self.batch]
         if mask is not None and mask.ndim > 2:
             out["noise_mask"] = self._rows(mask)
-        out["batch_index"] = [0] * len(self.batch) if shared_noise else list(self.batch)
+        out["batch_index"] = noise
         return out
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor[self.batch] if tensor.shape[0] == self.count else tensor
+
+    def _extra(self, extra: dict) -> dict:
+        out = {key: self._value(value) for key, value in extra.items()}
+        if (records := rows_of(extra, self.count)) is not None:
+            out[ROWS_KEY] = tuple(records[frame] for frame in self.batch)
+        return out
 
     def _value(self, value: Any) -> Any:
         if torch.is_tensor(value) and value.ndim > 1:

@@ -10,6 +10,7 @@ from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
 from ..story.share import DEALT, Share
 from ..story.story import Story
+from ..story.takes import noise_numbers, parse_retake
 from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_story
 from .slicing import Cut, require_a_row_a_frame, require_latent_of
 
@@ -92,6 +93,13 @@ class StoryBatch(io.ComfyNode):
                     optional=True,
                     tooltip="Only where something one a frame hangs on the negative too, as Apply ControlNet does: it is cut along with the frames.",
                 ),
+                io.String.Input(
+                    "retake",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Frames from another noise of the same seed, like 3 (take 2 of frame 3) or 3:4, 5. The others stay as they are.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", is_output_list=True, tooltip="For KSampler's positive: one entry a batch."),
@@ -120,6 +128,7 @@ class StoryBatch(io.ComfyNode):
         parts: int,
         latent: dict | None = None,
         negative: list | None = None,
+        retake: str = "",
     ) -> io.NodeOutput:
         with reported_by("Story Batch"):
             require_story(story)
@@ -129,14 +138,16 @@ class StoryBatch(io.ComfyNode):
                 raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
             asked = parse_selection(select, count)
             rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
+            takes = parse_retake(retake, count)
             source = _empty_latent(width, height) if latent is None else latent
             cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch)]
             return io.NodeOutput(
                 [cut.conditioning(frames) for cut in cuts],
-                [cut.latent(source, shared_noise=noise == "shared") for cut in cuts],
+                [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],
                 [story.frames[frame] for frame in rendered],
                 [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
                 Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
+                ui={"story_frames": rendered},  # the page's strip of frames learns from it which picture is whose
             )
 
 

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..demo.model import load_demo_model
+from ..demo.vision import load_demo_vision
 from .common import CATEGORY
 
 
@@ -20,9 +21,12 @@ class StoryDemoModel(io.ComfyNode):
                 io.Model.Output(display_name="model", tooltip="The diffusion model. IPCA Patch and LoRA-style patches work on it."),
                 io.Clip.Output(display_name="clip", tooltip="Its text encoder. It knows the words of its little world only."),
                 io.Vae.Output(display_name="vae", tooltip="Shows each latent pixel as 8x8 image pixels."),
+                io.ClipVision.Output(
+                    display_name="clip_vision", tooltip="A small CLIP vision of its own that fits its text encoder: for Story Score."
+                ),
             ],
         )
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(*load_demo_model())
+        return io.NodeOutput(*load_demo_model(), load_demo_vision())

@@ -8,6 +8,7 @@ from PIL import Image
 from ..errors import InputError, reported_by, require_number
 from ..log import warn_rarely
 from ..sheet.draw import PAPER, STYLES, Look, draw_sheet
+from ..story.selection import parse_selection
 from .common import CATEGORY, require_pictures
 
 MAX_COLUMNS = 64
@@ -75,6 +76,16 @@ class StorySheet(io.ComfyNode):
                     force_input=True,
                     tooltip="From Story Gather: the pictures' own numbers in the story, instead of counting on from first_number.",
                 ),
+                io.Image.Input(
+                    "again", optional=True, tooltip="Pictures made again: they take the place of those that again_numbers names."
+                ),
+                io.String.Input(
+                    "again_numbers",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Which pictures 'again' replaces, counted from 1 and written as in Story Batch's select, like 3 or 1-2,5.",
+                ),
             ],
             outputs=[io.Image.Output(display_name="sheet", tooltip="One picture of the whole story: for Preview Image or Save Image.")],
         )
@@ -94,13 +105,15 @@ class StorySheet(io.ComfyNode):
         paper: list[str],
         captions: list[str] | None = None,
         frame_numbers: list[int] | None = None,
+        again: list[torch.Tensor] | None = None,
+        again_numbers: list[str] | None = None,
     ) -> io.NodeOutput:
         with reported_by("Story Sheet"):
             look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
             _check(look)
-            for batch in images:
-                require_pictures("images", batch)
-            pictures = [_picture(picture) for batch in images for picture in batch]
+            pictures = _pictures("images", images)
+            if again is not None:
+                _put_in(pictures, _pictures("again", again), (again_numbers or [""])[0])
             texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
             if texts and len(texts) != len(pictures):
                 raise InputError(
@@ -131,6 +144,25 @@ def _check(look: Look) -> None:
     for name, value, known in (("style", look.style, STYLES), ("paper", look.paper, PAPER)):
         if value not in known:
             raise InputError(name, f"'{value}' is unknown", f"Choose one of {', '.join(known)}")
+
+
+def _pictures(name: str, batches: list[torch.Tensor]) -> list[Image.Image]:
+    for batch in batches:
+        require_pictures(name, batch)
+    return [_picture(picture) for batch in batches for picture in batch]
+
+
+def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str) -> None:
+    """Put `again` in the place of the numbered pictures, in order."""
+    places = parse_selection(numbers, len(pictures), "again_numbers")
+    if len(places) != len(again):
+        raise InputError(
+            "again_numbers",
+            f"it names {len(places)} of the {len(pictures)} pictures but again brings {len(again)}",
+            "Name as many pictures as are made again: the frames of Story Batch's select",
+        )
+    for place, picture in zip(places, again):
+        pictures[place] = picture
 
 
 def _picture(image: torch.Tensor) -> Image.Image:

@@ -8,8 +8,11 @@ from ..errors import InputError
 RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
 
-def parse_selection(select: str, frame_count: int) -> list[int]:
-    """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once. Empty means all."""
+def parse_selection(select: str, frame_count: int, name: str = "select") -> list[int]:
+    """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once. Empty means all.
+
+    `name` is the input that errors speak of.
+    """
     if not select.strip():
         return list(range(frame_count))
     chosen: set[int] = set()
@@ -17,18 +20,18 @@ def parse_selection(select: str, frame_count: int) -> list[int]:
         match = RANGE.fullmatch(part)
         if match is None:
             raise InputError(
-                "select", f"'{part[:40]}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
+                name, f"'{part[:40]}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= frame_count:
             raise InputError(
-                "select",
+                name,
                 f"'{part}' is outside the story's frames 1 to {frame_count}",
                 f"Write frames from 1 to {frame_count}, the smaller number of a range first",
             )
         chosen.update(range(first - 1, last))
     if not chosen:
-        raise InputError("select", f"'{select.strip()[:40]}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
+        raise InputError(name, f"'{select.strip()[:40]}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
     return sorted(chosen)
 
 

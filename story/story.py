@@ -6,6 +6,8 @@ One-Prompt-One-Story, Liu et al., ICLR 2025 (arXiv 2501.13554): P0 is the identi
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..log import logger
+from .cast import read_frame, read_identity
 
 MAX_WINDOW = 64
 SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
@@ -13,26 +15,35 @@ SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
 
 @dataclass(frozen=True)
 class Story:
-    """What the STORY socket carries. `frames` are the frame prompts in order, counted from 0 here and from 1 on screen."""
+    """What the STORY socket carries. `frames` are the frame prompts in order, counted from 0 here and from 1 on screen.
 
-    identity: str
+    `identity_phrases` is the identity alone, or with a cast the common text, if any, and one phrase a character. `present`
+    says for every frame which of these phrases hold for it: all but the characters that are not in its cast.
+    """
+
+    identity_phrases: tuple[str, ...]
     frames: tuple[str, ...]
     window_length: int
+    present: tuple[tuple[int, ...], ...]
+
+    @property
+    def identity(self) -> str:
+        """The identity's whole text, as it begins every prompt."""
+        return " ".join(self.identity_phrases)
 
     def phrases(self, window: tuple[int, ...]) -> tuple[str, ...]:
-        """The identity, then the window's frames: the phrases that, joined by single spaces, are the prompt."""
-        return (self.identity, *(self.frames[frame] for frame in window))
+        """The identity's phrases, then the window's frames: joined by single spaces they are the prompt."""
+        return (*self.identity_phrases, *(self.frames[frame] for frame in window))
 
 
 def parse_story(identity: str, frames: str, window_length: int) -> Story:
     """Make a Story of the node's raw texts: one frame a line, outer white space dropped.
 
-    Blank lines and lines that begin with `#`, frames switched off, are no frames.
+    Blank lines and lines that begin with `#`, frames switched off, are no frames. Characters are read as in `cast.py`.
     """
-    identity = identity.strip()
-    if not identity:
+    if not identity.strip():
         raise InputError("identity", "is empty", "Describe who stays the same, for example 'A photo of a red fox with a green coat'")
-    lines = tuple(told_frames(frames))
+    lines = told_lines(frames)
     if not lines:
         raise InputError(
             "frames",
@@ -41,13 +52,27 @@ def parse_story(identity: str, frames: str, window_length: int) -> Story:
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError("window_length", f"{window_length} is outside 1 to {MAX_WINDOW}", "The published default is 10")
-    return Story(identity, lines, window_length)
+    story = tell(identity, lines, window_length)
+    unseen = [phrase for place, phrase in enumerate(story.identity_phrases) if not any(place in shown for shown in story.present)]
+    if unseen:
+        logger.warning("Story Prompt: no frame mentions %s", "; ".join(f"'{phrase[:40]}'" for phrase in unseen))
+    return story
 
 
-def told_frames(text: str) -> list[str]:
-    """The frames of a text of one frame a line, in order, without blank and switched-off lines."""
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith(SWITCHED_OFF)]
+def tell(identity: str, lines: list[tuple[int, str]], window_length: int) -> Story:
+    """The Story of an identity and numbered frame lines, however few or empty they are. InputError where the cast is wrong."""
+    common, cast = read_identity(identity)
+    phrases = (common, *(character.text for character in cast)) if common or not cast else tuple(character.text for character in cast)
+    told = [read_frame(number, line, cast) for number, line in lines]
+    first = len(phrases) - len(cast)  # the phrases before it are common to all frames
+    present = tuple((*range(first), *(first + place for place in shown)) for _, shown in told)
+    return Story(phrases, tuple(words for words, _ in told), window_length, present)
+
+
+def told_lines(text: str) -> list[tuple[int, str]]:
+    """The frames of a text of one frame a line, in order, each with its line's number from 1; blank and switched-off lines are none."""
+    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [(number, line) for number, line in lines if line and not line.startswith(SWITCHED_OFF)]
 
 
 def windows(frame_count: int, length: int) -> tuple[tuple[int, ...], ...]:

@@ -1,24 +1,27 @@
 """The text side's one module that knows ComfyUI: a CLIP in, CONDITIONING of one row a frame out."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import comfy.model_management
 import comfy.utils
 import torch
+from comfy.sd import CLIP
 
 from ..errors import InputError
 from ..log import logger
+from ..story.rows import ROWS_KEY, Row
 from ..story.story import Story, fitting_length, windows
 from .layout import Chunks, Layout, PhrasesRunTogether, chunk_budget, content, lay_out
 from .reweight import Weights, express
 
 TOWERS = ("l", "g", "h")  # in the order in which SDXL's conditioning concatenates them; SD2.x has h alone
 
-Reweighting = Callable[[torch.Tensor, Layout, int], torch.Tensor]
+Reweighting = Callable[[torch.Tensor, Layout, int, tuple[int, ...]], torch.Tensor]
 
 
-def tokenize(clip, text: str) -> dict[str, Chunks]:
+def tokenize(clip: CLIP, text: str) -> dict[str, Chunks]:
     """Every tower's tokens with word ids, in the order of the conditioning's columns.
 
     SDXL's refiner has SDXL's tokenizer but reads tower g alone: a tower without an encoder is left out.
@@ -39,7 +42,7 @@ def tokenize(clip, text: str) -> dict[str, Chunks]:
     return towers
 
 
-def encode(clip, tokens: dict[str, Chunks]) -> list[list]:
+def encode(clip: CLIP, tokens: dict[str, Chunks]) -> list[list]:
     """ComfyUI's own encoding of the tokens: CLIP skip, LoRAs and scheduled hooks are all in there."""
     bare = {tower: [[pair[:2] for pair in chunk] for chunk in chunks] for tower, chunks in tokens.items()}
     entries = clip.encode_from_tokens_scheduled(bare, show_pbar=False)
@@ -52,7 +55,7 @@ def encode(clip, tokens: dict[str, Chunks]) -> list[list]:
     return entries
 
 
-def tower_columns(clip, towers: tuple[str, ...], width: int) -> dict[str, slice]:
+def tower_columns(clip: CLIP, towers: tuple[str, ...], width: int) -> dict[str, slice]:
     """Which columns of the conditioning belong to which tower."""
     columns, start = {}, 0
     for tower in towers:
@@ -67,17 +70,19 @@ def tower_columns(clip, towers: tuple[str, ...], width: int) -> dict[str, slice]
     return columns
 
 
-def encode_story(clip, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[list]:
+def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[list]:
     """CONDITIONING whose tensors have one row a frame.
 
-    `reweighting(embeds [T, d], layout, expressed phrase)` is applied to each tower of each frame; None keeps the
-    encoding as it is. Frames that share a prompt share its encoding. Chunked prompts of different lengths are repeated
-    whole to a common length, as ComfyUI itself pads, which leaves attention unchanged.
+    `reweighting(embeds [T, d], layout, expressed phrase, kept phrases)` is applied to each tower of each frame; None
+    keeps the encoding as it is. Frames that share a prompt share its encoding. Chunked prompts of different lengths are
+    repeated whole to a common length, as ComfyUI itself pads, which leaves attention unchanged. The dict says whose each
+    row is (`story/rows.py`).
     """
     frame_windows = choose_windows(clip, story)
-    prompts = dict.fromkeys(frame_windows)  # distinct, in order
-    progress = comfy.utils.ProgressBar(len(prompts)) if len(prompts) > 1 else None
-    for window in prompts:
+    distinct = list(dict.fromkeys(frame_windows))
+    prompts = {}
+    progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
+    for window in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
         prompts[window] = _encode_prompt(clip, story, window)
         if progress is not None:
@@ -87,19 +92,21 @@ def encode_story(clip, story: Story, reweighting: Reweighting | None, zero_poole
     for frame, window in enumerate(frame_windows):
         comfy.model_management.throw_exception_if_processing_interrupted()
         layouts, entries = prompts[window]
-        expressed = 1 + window.index(frame)
-        frames.append([_reweight_entry(clip, entry, layouts, expressed, reweighting) for entry in entries])
-    return [_stack(list(entries), zero_pooled) for entries in zip(*frames)]
+        expressed = len(story.identity_phrases) + window.index(frame)
+        kept = story.present[frame]
+        frames.append([_reweight_entry(clip, entry, layouts, expressed, kept, reweighting) for entry in entries])
+    records = [_record(story, frame, *prompts[window]) for frame, window in enumerate(frame_windows)]
+    return [
+        _stack(list(entries), zero_pooled, tuple(replace(record, schedule=schedule) for record in records))
+        for schedule, entries in enumerate(zip(*frames))
+    ]
 
 
-def choose_windows(clip, story: Story) -> tuple[tuple[int, ...], ...]:
+def choose_windows(clip: CLIP, story: Story) -> tuple[tuple[int, ...], ...]:
     """Windows by real token counts of the longest tower; says once which frames are over budget even alone."""
-    sizes, budget = [], math.inf
-    for text in (story.identity, *story.frames):
-        towers = tokenize(clip, text).values()
-        sizes.append(max(len(content(chunks)) for chunks in towers))
-        budget = min(budget, *(chunk_budget(chunks) for chunks in towers))
-    identity, *frames = sizes
+    alone = [tokenize(clip, text).values() for text in (story.identity, *story.frames)]
+    identity, *frames = (max(len(content(chunks)) for chunks in towers) for towers in alone)
+    budget = min(chunk_budget(chunks) for towers in alone for chunks in towers)
     length = fitting_length(identity, frames, story.window_length, budget)
     over = [str(frame + 1) for frame, size in enumerate(frames) if identity + size > budget]
     if over:
@@ -109,7 +116,7 @@ def choose_windows(clip, story: Story) -> tuple[tuple[int, ...], ...]:
     return windows(len(frames), length)
 
 
-def prompt_layouts(clip, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
+def prompt_layouts(clip: CLIP, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
     """Tokens of the joined phrases, and every tower's layout. Raises InputError where parentheses run together."""
     tokens = tokenize(clip, " ".join(phrases))
     alone = [tokenize(clip, phrase) for phrase in phrases]
@@ -126,17 +133,30 @@ def prompt_layouts(clip, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], d
         ) from None
 
 
-def _encode_prompt(clip, story: Story, window: tuple[int, ...]) -> tuple[dict[str, Layout], list[list]]:
+def _encode_prompt(clip: CLIP, story: Story, window: tuple[int, ...]) -> tuple[dict[str, Layout], list[list]]:
     tokens, layouts = prompt_layouts(clip, story.phrases(window))
     return layouts, encode(clip, tokens)
 
 
-def _reweight_entry(clip, entry: list, layouts: dict[str, Layout], expressed: int, reweighting: Reweighting | None) -> list:
+def _record(story: Story, frame: int, layouts: dict[str, Layout], entries: list[list]) -> Row:
+    """Whose the row of `frame` is, with columns in any of the towers."""
+    phrases = tuple(tuple(sorted({*columns})) for columns in map(_joined, zip(*(layout.phrases for layout in layouts.values()))))
+    begins = tuple(sorted({*_joined(layout.begins for layout in layouts.values())}))
+    return Row(story.identity_phrases, 0, frame, story.present[frame], begins, phrases, entries[0][0].shape[1])
+
+
+def _joined(towers: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(column for columns in towers for column in columns)
+
+
+def _reweight_entry(
+    clip: CLIP, entry: list, layouts: dict[str, Layout], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None
+) -> list:
     cond, extra = entry
     if reweighting is None:
         return [cond, extra]
     columns = tower_columns(clip, tuple(layouts), cond.shape[-1])
-    towers = [reweighting(cond[0, :, columns[tower]], layout, expressed) for tower, layout in layouts.items()]
+    towers = [reweighting(cond[0, :, columns[tower]], layout, expressed, kept) for tower, layout in layouts.items()]
     cond = torch.cat(towers, dim=-1).unsqueeze(0)
     if not torch.isfinite(cond).all():
         raise InputError(
@@ -147,11 +167,11 @@ def _reweight_entry(clip, entry: list, layouts: dict[str, Layout], expressed: in
     return [cond, extra]
 
 
-def _stack(entries: list[list], zero_pooled: bool) -> list:
-    """One conditioning entry of N rows from N entries of one row."""
+def _stack(entries: list[list], zero_pooled: bool, records: tuple[Row, ...]) -> list:
+    """One conditioning entry of N rows from N entries of one row, which says whose they are."""
     length = math.lcm(*(cond.shape[1] for cond, _ in entries))
     cond = torch.cat([cond.repeat(1, length // cond.shape[1], 1) for cond, _ in entries])
-    extra = dict(entries[0][1])
+    extra = {**entries[0][1], ROWS_KEY: records}
     if extra.get("pooled_output") is not None:
         pooled = torch.cat([entry_extra["pooled_output"] for _, entry_extra in entries])
         extra["pooled_output"] = torch.zeros_like(pooled) if zero_pooled else pooled
@@ -162,4 +182,4 @@ def reweighting_for(mode: str, enhance: Weights, weaken: Weights) -> Reweighting
     """The reweighting that a mode of the node names: svr, svr-eot, or None for original."""
     if mode == "original":
         return None
-    return lambda embeds, layout, expressed: express(embeds, layout, expressed, enhance, weaken, eot_apart=mode == "svr-eot")
+    return lambda embeds, layout, expressed, kept: express(embeds, layout, expressed, enhance, weaken, mode == "svr-eot", kept)

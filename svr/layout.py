@@ -65,7 +65,9 @@ def lay_out(prompt: Chunks, phrases: list[Chunks]) -> Layout:
 
 
 def _rows_by_kind(chunks: Chunks) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
-    content_rows, begins, ends = [], [], []
+    content_rows: list[int] = []
+    begins: list[int] = []
+    ends: list[int] = []
     row = 0
     for chunk in chunks:
         for position, (_, _, word) in enumerate(chunk):

@@ -46,14 +46,18 @@ def reweight_phrase(
     return out
 
 
-def express(embeds: torch.Tensor, layout: Layout, expressed: int, enhance: Weights, weaken: Weights, eot_apart: bool) -> torch.Tensor:
-    """Turn phrase `expressed` up and every other frame's phrase down, in the published order.
+def express(
+    embeds: torch.Tensor, layout: Layout, expressed: int, enhance: Weights, weaken: Weights, eot_apart: bool, kept: tuple[int, ...] = (0,)
+) -> torch.Tensor:
+    """Turn phrase `expressed` up and every other phrase down but those `kept`, in the published order.
 
-    `embeds` [T, d] of one tower; phrase 0 is the identity and stays as it is. Weaken the others one after the other
-    (each pass takes the end-of-text rows along again), then enhance the expressed one. A phrase without rows in this
-    tower (an embedding made for the other one) is passed over.
+    `embeds` [T, d] of one tower. Kept as they are: phrase 0, the identity; with a cast, which is ours and not the
+    paper's, the common text and the frame's own characters, so that an absent character is turned down like another
+    frame's words. Weaken the others one after the other in the prompt's order (each pass takes the end-of-text rows along
+    again), then enhance the expressed one. A phrase without rows in this tower (an embedding made for the other one) is
+    passed over.
     """
-    others = [phrase for index, phrase in enumerate(layout.phrases) if index not in (0, expressed)]
+    others = [phrase for index, phrase in enumerate(layout.phrases) if index != expressed and index not in kept]
     for phrase, weights in [*((other, weaken) for other in others), (layout.phrases[expressed], enhance)]:
         if phrase:
             embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart)

@@ -52,11 +52,12 @@ def placeholders(folder: Path) -> list[str]:
     from bench.workflow import wanted_files
 
     for kind, name in wanted_files():
-        file = folder / ("input" if kind == "input" else f"models/{kind}") / name
+        picture = kind in ("input", "output")
+        file = folder / (kind if picture else f"models/{kind}") / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64, 64), "navy").save(file) if kind == "input" else file.touch()
+        Image.new("RGB", (64, 64), "navy").save(file) if picture else file.touch()
     config = folder / "models.yaml"
-    kinds = sorted({kind for kind, _ in wanted_files()} - {"input"})
+    kinds = sorted({kind for kind, _ in wanted_files()} - {"input", "output"})
     config.write_text(f"placeholders:\n  base_path: {folder}/models\n" + "".join(f"  {kind}: {kind}\n" for kind in kinds))
     return ["--extra-model-paths-config", str(config), "--input-directory", str(folder / "input")]
 

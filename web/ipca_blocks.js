@@ -2,6 +2,7 @@
 
 import { app } from "../../scripts/app.js";
 import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
+import { say } from "./words.js";
 
 // Cross-attention of the model families, in running order, `top` the first level that has any;
 // `latent` is the side of level 0 at the family's own picture size.
@@ -42,10 +43,10 @@ const rowsOf = ({ levels, top }) => levels - top + 1;
 class BlocksPicture {
     constructor(node) {
         this.node = node;
-        this.family = element("select", { title: "which model's blocks are shown; not saved", onchange: () => this.draw() },
+        this.family = element("select", { title: say("family"), onchange: () => this.draw() },
             ...Object.keys(FAMILIES).map((name) => element("option", {}, name)));
         this.presets = element("span", { class: "opos-presets" });
-        this.picture = element("div", { class: "opos-u", role: "group", "aria-label": "blocks of the UNet" });
+        this.picture = element("div", { class: "opos-u", role: "group", "aria-label": say("blocks") });
         this.element = element("div", { class: "opos-blocks" }, element("div", { class: "opos-bar" }, this.family, this.presets), this.picture);
         addPart(node, "blocks_picture", this.element, () => 40 + LEVEL_HEIGHT * rowsOf(FAMILIES[this.family.value]));
         watchWidgets(node, ["blocks"], () => this.refresh());
@@ -88,7 +89,7 @@ class BlocksPicture {
         const flipped = on ? chosen.filter((other) => other !== name) : family.blocks.filter((other) => other === name || chosen.includes(other));
         return element("button", {
             type: "button", "aria-pressed": String(on), disabled: linked || (on && chosen.length === 1),
-            title: `${name}: ${side}x${side} places of a ${family.picture}x${family.picture} picture` + (on && chosen.length === 1 ? "; set strength to 0 to switch IPCA off" : ""),
+            title: say("block", { name, side, picture: family.picture }) + (on && chosen.length === 1 ? `; ${say("lastBlock")}` : ""),
             style: `grid-column: ${column}; grid-row: ${name === "mid" ? rowsOf(family) : level - family.top + 1}`,
             onclick: () => this.write(textOfBlocks(flipped, family.blocks)),
         }, element("b", {}, name), element("small", {}, ` ${side}²`));

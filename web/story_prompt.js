@@ -3,11 +3,14 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
+import { castOf, presentIn, toggled } from "./cast_text.js";
 import { commands, rowsOf, textOf } from "./frames_text.js";
+import { say } from "./words.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
 const DEBOUNCE_MS = 300;
 const ROW_HEIGHT = 28;
+const CAST_HEIGHT = 22;
 const SHOWN_ROWS = 8;
 const TEXTS = ["identity", "frames", "window_length"];
 
@@ -17,11 +20,15 @@ class FrameEditor {
         this.rows = [];
         this.budget = element("div", { class: "opos-budget", role: "status" });
         this.list = element("ol", { class: "opos-frames" });
-        this.addButton = element("button", { class: "opos-add", type: "button", onclick: () => this.change("add") }, "+ frame");
+        this.addButton = element("button", { class: "opos-add", type: "button", onclick: () => this.change("add") }, say("addFrame"));
         this.element = element("div", { class: "opos-editor" }, this.budget, this.list, this.addButton);
-        addPart(node, "frame_editor", this.element, () => 78 + ROW_HEIGHT * Math.min(SHOWN_ROWS, Math.max(1, this.rows.length)));
+        addPart(node, "frame_editor", this.element, () => 78 + Math.min(SHOWN_ROWS * ROW_HEIGHT, this.rowHeight * Math.max(1, this.rows.length)));
         watchWidgets(node, TEXTS, () => this.refresh());
         this.refresh();
+    }
+
+    get rowHeight() {
+        return ROW_HEIGHT + (castOf(textIn(this.node, "identity")).length ? CAST_HEIGHT : 0);
     }
 
     value(name) {
@@ -32,9 +39,11 @@ class FrameEditor {
     refresh() {
         const text = textIn(this.node, "frames");
         this.element.classList.toggle("opos-linked", isLinked(this.node, "frames"));
-        if (text !== this.written) {
-            this.rows = rowsOf(text);
+        const cast = castOf(textIn(this.node, "identity")).join(" ");
+        if (text !== this.written || cast !== this.cast) {
+            this.rows = text === this.written ? this.rows : rowsOf(text);
             this.written = text;
+            this.cast = cast;
             this.draw();
         }
         clearTimeout(this.timer);
@@ -62,7 +71,7 @@ class FrameEditor {
 
     row(row, place, number) {
         const button = (label, title, ...command) => element("button", { type: "button", title, "aria-label": title, onclick: () => this.change(...command) }, label);
-        const text = element("input", { type: "text", value: row.text, "aria-label": `frame ${number ?? "switched off"}`, placeholder: "what happens in this picture" });
+        const text = element("input", { type: "text", value: row.text, "aria-label": number ? say("frame", { n: number }) : say("frameOff"), placeholder: say("placeholder") });
         text.addEventListener("input", () => {
             this.rows = commands.write(this.rows, place, text.value);
             this.store();
@@ -82,23 +91,42 @@ class FrameEditor {
             this.change("move", place, place + step);
             this.list.children[Math.min(this.rows.length - 1, Math.max(0, place + step))]?.querySelector("input[type=text]").focus();
         });
-        const on = element("input", { type: "checkbox", title: "tell this frame", "aria-label": "tell this frame", onchange: () => this.change("toggle", place) });
+        const on = element("input", { type: "checkbox", title: say("tell"), "aria-label": say("tell"), onchange: () => this.change("toggle", place) });
         on.checked = row.on;
         return element("li", { class: row.on ? "" : "opos-off" }, on, element("span", { class: "opos-number" }, number ?? "–"), text,
-            element("span", { class: "opos-tokens" }), button("▲", "move up (Alt+↑)", "move", place, place - 1), button("▼", "move down (Alt+↓)", "move", place, place + 1),
-            button("×2", "duplicate", "duplicate", place), button("✕", "remove", "remove", place));
+            element("span", { class: "opos-tokens" }), button("▲", say("up"), "move", place, place - 1), button("▼", say("down"), "move", place, place + 1),
+            button("×2", say("duplicate"), "duplicate", place), button("✕", say("remove"), "remove", place), this.chips(place, text));
+    }
+
+    // Who of the cast is in the frame: a click brings one in or leaves one out, and writes that into the text.
+    chips(place, input) {
+        const cast = castOf(textIn(this.node, "identity"));
+        if (!cast.length) return "";
+        const bar = element("span", { class: "opos-cast" });
+        const draw = () => bar.replaceChildren(...cast.map((name) => {
+            const on = presentIn(this.rows[place].text, cast).includes(name);
+            const title = say(on ? "inPicture" : "notInPicture", { name });
+            return element("button", { type: "button", title, "aria-pressed": String(on), onclick: () => {
+                input.value = toggled(this.rows[place].text, name, cast);
+                input.dispatchEvent(new Event("input"));
+            } }, `@${name}`);
+        }));
+        input.addEventListener("input", draw);
+        draw();
+        return bar;
     }
 
     // Without an answer (an old server, another page) the budget stays silent.
     async count() {
         const linked = TEXTS.filter((name) => isLinked(this.node, name));
-        if (linked.length) return this.show(null, `${linked.join(" and ")} comes from another node: tokens are counted when it runs`);
+        if (linked.length) return this.show(null, say("linked", { inputs: linked.join(say("and")) }));
         const asked = JSON.stringify(Object.fromEntries(TEXTS.map((name) => [name, this.value(name)])));
         this.asked = asked;
         try {
             const answer = await api.fetchApi(ROUTE, { method: "POST", body: asked, headers: { "Content-Type": "application/json" } });
             if (this.asked !== asked) return;
-            this.show(answer.ok ? await answer.json() : null);
+            const counted = answer.ok ? await answer.json() : null;
+            this.show(counted?.problem ? null : counted, counted?.problem ?? "");
         } catch {
             this.show(null);
         }
@@ -111,7 +139,7 @@ class FrameEditor {
             const tokens = counted?.frames[frame];
             item.querySelector(".opos-tokens").textContent = tokens ?? "";
             item.classList.toggle("opos-over", counted?.over.includes(frame) ?? false);
-            item.title = item.classList.contains("opos-over") ? `identity and this frame take ${counted.identity + tokens} of ${counted.limit} tokens: shorten one of them` : "";
+            item.title = item.classList.contains("opos-over") ? say("overRow", { sum: counted.identity + tokens, limit: counted.limit }) : "";
         });
         this.budget.replaceChildren(...(counted?.window ? [meter(counted), element("span", {}, sentence(counted))] : [element("span", {}, note)]));
     }
@@ -123,11 +151,9 @@ function meter({ fullest, limit, over }) {
 }
 
 function sentence({ identity, frames, window, fullest, limit, over, estimate }) {
-    const about = estimate ? "about " : "";
-    if (over.length) return `frame ${over.map((frame) => frame + 1).join(", ")} does not fit: ${about}${fullest} of ${limit} tokens with the identity's ${identity}`;
-    if (frames.length === 1) return `1 frame: ${about}${fullest} of ${limit} tokens, identity ${identity}`;
-    if (window === frames.length) return `${window} frames share a prompt: ${about}${fullest} of ${limit} tokens, identity ${identity}`;
-    return `window is ${window} of ${frames.length} frames: at most ${about}${fullest} of ${limit} tokens, identity ${identity}`;
+    const numbers = { identity, limit, window, count: frames.length, fullest: (estimate ? say("about") : "") + fullest };
+    if (over.length) return say("over", { ...numbers, frames: over.map((frame) => frame + 1).join(", ") });
+    return say(frames.length === 1 ? "one" : window === frames.length ? "all" : "some", numbers);
 }
 
 app.registerExtension({

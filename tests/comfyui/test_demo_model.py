@@ -22,7 +22,7 @@ def demo(nodes):
 
 @pytest.fixture(scope="module")
 def s(nodes, demo):
-    model, clip, _ = demo
+    model, clip, *_ = demo
     studio = Studio(
         nodes,
         model,
@@ -102,7 +102,7 @@ def test_stock_samplers_and_schedulers(s, sampler, scheduler):
 
 
 def test_vae_round_trip_and_image_to_image(s, demo):
-    _, _, vae = demo
+    _, _, vae, _ = demo
     latent = torch.rand(2, 3, 32, 32) * 2 - 1
     image = vae.decode(latent)
     assert image.shape == (2, 256, 256, 3)

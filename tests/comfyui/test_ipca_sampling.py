@@ -1,6 +1,7 @@
 """IPCA through real samplers, against ways of computing the same that share no code with it."""
 
 import comfy.ldm.modules.attention
+import comfy.sample
 import comfy.samplers
 import pytest
 import torch
@@ -253,3 +254,25 @@ def test_image_to_image_and_two_stage_sampling(studio):
             relative(s.sample(s.ipca(), positive, latent, steps=4, **more), s.sample(bias_form(s), positive, latent, steps=4, **more))
             < ROUNDING
         )
+
+
+@pytest.mark.parametrize("noise", ["shared", "per frame"])
+def test_a_retake_changes_its_frame_and_no_other(studio, noise):
+    """Take 2 is what ComfyUI's own noise of that number gives; the other frames stay, in every batch and share."""
+    s = studio("sdxl")
+    model = s.ipca()
+    first = s.sample(model, *s.story_batch(noise=noise))
+    positive, latent = s.story_batch(noise=noise, retake="2")
+    second = s.sample(model, positive, latent)
+    assert torch.equal(second[[0, 2]], first[[0, 2]])
+    assert relative(second[1:2], first[1:2]) > 0.1
+    drawn = comfy.sample.prepare_noise(torch.zeros(200, 4, 8, 8), 7)  # the seed's noises, in a row
+    number = latent["batch_index"][1]
+    ours = comfy.sample.prepare_noise(latent["samples"], 7, latent["batch_index"])
+    assert torch.equal(ours[1], drawn[number]) and number not in (latent["batch_index"][0], latent["batch_index"][2])
+    for inputs, frames in [({"frames_per_batch": 1}, [0, 1, 2]), ({"select": "2"}, [1]), ({"part_index": 1, "parts": 2}, [1, 2])]:
+        positives, latents = s.batch(noise=noise, retake="2:2", **inputs)[:2]
+        pictures = torch.cat([s.sample(model, positive, latent) for positive, latent in zip(positives, latents)])
+        assert relative(pictures, second[frames]) < ROUNDING
+    assert torch.equal(s.sample(model, *s.story_batch(noise=noise, retake="2:1")), first)
+    assert relative(s.sample(model, *s.story_batch(noise=noise, retake="2:3"))[1:2], second[1:2]) > 0.1

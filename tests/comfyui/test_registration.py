@@ -7,7 +7,7 @@ import pytest
 
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StorySheet", "StorySlate"]
+IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StoryScore", "StorySheet", "StorySlate"]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -17,7 +17,20 @@ CONTRACT = {
         ["model"],
     ),
     "StoryBatch": (
-        ["story", "frames", "width", "height", "noise", "select", "frames_per_batch", "part_index", "parts", "latent", "negative"],
+        [
+            "story",
+            "frames",
+            "width",
+            "height",
+            "noise",
+            "select",
+            "frames_per_batch",
+            "part_index",
+            "parts",
+            "latent",
+            "negative",
+            "retake",
+        ],
         ["positive", "latent", "captions", "negative", "share"],
     ),
     "StorySheet": (
@@ -34,12 +47,15 @@ CONTRACT = {
             "paper",
             "captions",
             "frame_numbers",
+            "again",
+            "again_numbers",
         ],
         ["sheet"],
     ),
     "StorySlate": (["images", "share", "master", "earlier_frames", "earlier"], ["images"]),
     "StoryGather": (["images"], ["images", "captions", "numbers", "missing"]),
-    "StoryDemoModel": ([], ["model", "clip", "vae"]),
+    "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
+    "StoryScore": (["images", "clip_vision", "mask", "clip", "captions"], ["likeness", "fit", "odd_frame", "report", "chart"]),
 }
 
 
@@ -54,6 +70,7 @@ def test_the_pack_gives_these_nodes(pack):
         "Story Sheet",
         "Story Slate",
         "Story Gather",
+        "Story Score",
     }
 
 
@@ -118,7 +135,8 @@ def test_the_chinese_help_page_has_the_same_parameters(node_id):
 
 def test_importing_the_pack_imports_no_training(pack):
     assert f"{pack.__name__}.demo.model" in sys.modules
-    assert [name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")] == [f"{pack.__name__}.demo.model"]
+    parts = {name for name in sys.modules if name.startswith(f"{pack.__name__}.demo.")}
+    assert parts == {f"{pack.__name__}.demo.model", f"{pack.__name__}.demo.vision"}
 
 
 @pytest.mark.parametrize(

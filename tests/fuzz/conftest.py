@@ -25,5 +25,5 @@ def demo(pack):
     import nodes
     from bench.studio import Studio
 
-    model, clip, _ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
+    model, clip, *_ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
     return Studio(nodes.NODE_CLASS_MAPPINGS, model, clip)

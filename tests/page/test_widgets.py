@@ -177,3 +177,114 @@ def test_what_the_page_wrote_runs(editor):
     look_at(editor, "IPCAPatch")
     editor.locator(".opos-u button").nth(0).click()
     queue(editor)
+
+
+@pytest.fixture
+def cast(editor):
+    """The first story with two characters, typed by hand."""
+    editor.evaluate("""() => {
+        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
+        const type = (name, text) => { const w = story.widgets.find(w => w.name === name); w.value = text; w.callback?.(text); };
+        type('identity', 'A picture of\\n@fox: a red fox with a green coat\\n@Old_Cat: a white cat with a blue coat');
+        type('frames', '@fox in the snow\\n@old_cat and @fox at the beach\\nin the forest\\nthe village @nobody');
+    }""")
+    editor.wait_for_selector(".opos-cast")
+    return editor
+
+
+def chips(page, number: int) -> dict:
+    """Who is in a frame, by the chips on its row."""
+    return {
+        chip.inner_text(): chip.get_attribute("aria-pressed") == "true" for chip in row(page, number).locator(".opos-cast button").all()
+    }
+
+
+def toggle(page, number: int, name: str) -> str:
+    """Click a chip; the frame's text afterwards."""
+    row(page, number).locator(".opos-cast button", has_text=name).click()
+    return frames(page)[number - 1]
+
+
+def test_chips_show_the_cast_of_every_frame_and_a_click_writes_the_text(cast):
+    assert [chips(cast, number) for number in (1, 2, 3, 4)] == [
+        {"@fox": True, "@Old_Cat": False},
+        {"@fox": True, "@Old_Cat": True},
+        {"@fox": True, "@Old_Cat": True},
+        {"@fox": False, "@Old_Cat": False},
+    ]
+    assert toggle(cast, 1, "@Old_Cat") == "@Old_Cat, @fox in the snow"
+    assert toggle(cast, 1, "@Old_Cat") == "@fox in the snow"
+    assert toggle(cast, 1, "@fox") == "in the snow @nobody" and chips(cast, 1) == {"@fox": False, "@Old_Cat": False}
+    assert toggle(cast, 2, "@Old_Cat") == "@fox at the beach"
+    assert toggle(cast, 3, "@fox") == "@Old_Cat in the forest"
+    assert toggle(cast, 4, "@fox") == "@fox the village" and chips(cast, 4) == {"@fox": True, "@Old_Cat": False}
+    row(cast, 4).locator("input[type=text]").fill("the old cat in the village, not me@fox @nobody")
+    assert toggle(cast, 4, "@Old_Cat") == "the @old_cat in the village, not me@fox"
+
+
+def test_the_budget_counts_the_whole_cast_and_says_what_is_wrong_with_it(cast):
+    cast.wait_for_function("/identity 17/.test(document.querySelector('.opos-budget').innerText)")
+    assert cast.locator(".opos-tokens").nth(3).inner_text() == "2", "the village: the mention of nobody is no word"
+    row(cast, 1).locator("input[type=text]").fill("@dog in the snow")
+    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget').innerText)")
+
+
+def test_a_story_of_two_characters_runs(cast, client):
+    queue(cast)
+    prompt = cast.evaluate("app.graphToPrompt().then(result => result.output)")
+    (story,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "StoryPrompt")
+    assert story["frames"].split("\n")[1] == "@old_cat and @fox at the beach"
+
+
+@pytest.fixture
+def strip(editor):
+    look_at(editor, "StoryBatch")
+    editor.wait_for_selector(".opos-frame")
+    return editor
+
+
+def test_the_strip_selects_frames_and_asks_for_another_take(strip):
+    tiles = strip.locator(".opos-tile")
+    assert tiles.count() == 4
+
+    def pressed():
+        return [tile.get_attribute("aria-pressed") == "true" for tile in strip.locator(".opos-frame").all()]
+
+    tiles.nth(2).locator(".opos-frame").click()
+    assert widget(strip, "StoryBatch", "select") == "3" and pressed() == [False, False, True, False]
+    tiles.nth(1).locator(".opos-frame").click()
+    tiles.nth(0).locator(".opos-frame").click()
+    assert widget(strip, "StoryBatch", "select") == "1-3"
+    tiles.nth(3).locator(".opos-frame").click()
+    assert widget(strip, "StoryBatch", "select") == "" and pressed() == [True] * 4
+    for _ in range(2):
+        tiles.nth(2).locator(".opos-take").last.click()
+    tiles.nth(0).locator(".opos-take").click()
+    assert widget(strip, "StoryBatch", "retake") == "1:2, 3:3"
+    tiles.nth(0).locator(".opos-take").first.click()
+    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "−", "take", "3", "⟳"]
+    values = strip.evaluate("app.graph.serialize().nodes.find(node => node.type === 'StoryBatch').widgets_values")
+    assert values[-1] == "3:3", "nothing of the strip is saved"
+
+
+def test_after_a_run_the_strip_shows_each_frames_picture(strip):
+    strip.locator(".opos-frame").nth(1).click()
+    queue(strip)
+    shown = (
+        "numbers => [...document.querySelectorAll('.opos-frame')]"
+        ".map((tile, index) => tile.querySelector('img')?.naturalWidth ? index + 1 : 0).join() === numbers"
+    )
+    strip.wait_for_function(shown, arg="0,2,0,0")
+    strip.locator(".opos-strip .opos-bar button").click()
+    queue(strip)
+    strip.wait_for_function(shown, arg="1,2,3,4")
+
+
+def test_our_words_follow_the_pages_language(page):
+    """The page's own setting, as it stands when a workflow opens."""
+    for language, add, everything in (("fr", "+ scène", "toutes"), ("ja", "+ フレーム", "すべて"), ("en", "+ frame", "all")):
+        page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
+        open_template(page, "first-story")
+        page.wait_for_selector(".opos-add")
+        assert page.locator(".opos-add").inner_text() == add
+        assert page.locator(".opos-strip .opos-bar button").inner_text() == everything

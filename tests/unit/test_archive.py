@@ -40,7 +40,7 @@ FORBIDDEN_MODULES = {
     "runpy",
 }
 ALLOWED_MODULES_IN = {"token_route.py": {"aiohttp"}}  # the answer's type of the one route
-BINARY = {".safetensors": {"demo/story-demo.safetensors"}}
+BINARY = {".safetensors": {"demo/story-demo.safetensors", "demo/story-vision.safetensors"}}
 TEXT = {".py", ".js", ".css", ".md", ".json", ".toml", ".txt", ""}
 PICTURES = {".jpg", ".png"}
 
@@ -62,6 +62,7 @@ def test_the_archive_has_the_pack_and_nothing_of_the_workshop():
         "nodes/story_prompt.py",
         "demo/model.py",
         "demo/story-demo.safetensors",
+        "demo/story-vision.safetensors",
         "web/story_prompt.js",
         "locales/en/nodeDefs.json",
         "workflows/first-story.json",
@@ -108,15 +109,24 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"\beval\(|\bnew Function\b|XMLHttpRequest|WebSocket|https?://|innerHTML|[^i]\.fetch\(|(?<![\w.])fetch\(", text)
     assert set(re.findall(r"fetchApi\(([^,)]*)", text)) <= {"ROUTE"}
-    assert set(re.findall(r'from "([^"]+)"', text)) <= {"../../scripts/app.js", "../../scripts/api.js", "./element.js", "./frames_text.js"}
+    assert set(re.findall(r'from "([^"]+)"', text)) <= {
+        "../../scripts/app.js",
+        "../../scripts/api.js",
+        "./cast_text.js",
+        "./element.js",
+        "./frames_text.js",
+        "./selection_text.js",
+        "./words.js",
+    }
 
 
 def test_the_demo_model_is_plain_safetensors():
     from safetensors import safe_open
 
-    with safe_open(ROOT / "demo/story-demo.safetensors", "pt") as weights:
-        assert len(list(weights.keys())) > 50
-    assert (ROOT / "demo/story-demo.safetensors").stat().st_size <= 12_000_000
+    for name, least in (("story-demo", 50), ("story-vision", 30)):
+        with safe_open(ROOT / f"demo/{name}.safetensors", "pt") as weights:
+            assert len(list(weights.keys())) > least
+    assert sum(path.stat().st_size for path in (ROOT / "demo").glob("*.safetensors")) <= 14_000_000
 
 
 def test_the_version_has_its_entry_in_the_changelog():

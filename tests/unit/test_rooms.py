@@ -7,7 +7,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Each room may import itself and those before it.
-ORDER = ["errors", "log", "core", "story", "svr", "ipca", "sheet", "slate", "demo", "token_route", "distributed", "nodes", "__init__"]
+ORDER = [
+    "errors",
+    "log",
+    "core",
+    "story",
+    "svr",
+    "ipca",
+    "sheet",
+    "slate",
+    "score",
+    "demo",
+    "token_route",
+    "distributed",
+    "nodes",
+    "__init__",
+]
 SHIPPED = sorted(path for name in ORDER for path in (*ROOT.glob(f"{name}.py"), *(ROOT / name).rglob("*.py")))
 
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from story_pack.ipca.schedule import Run, fallback_rows, runs_of, step_of
+from story_pack.ipca.schedule import Run, positive_rows, runs_of, step_of
 
 SIGMAS = torch.tensor([14.6, 8.0, 4.0, 1.0, 0.0])
 
@@ -17,13 +17,16 @@ def test_step_survives_rounding():
 
 
 def test_neighbouring_rows_that_attend_alike_are_one_run():
-    assert runs_of([False, False, True, True], [1, 1, 1, 1]) == (Run(0, 2, 0), Run(2, 4, 1))
-    assert runs_of([True, True, False, True], [1, 2, 3, 2]) == (Run(0, 1, 1), Run(1, 2, 2), Run(2, 3, 0), Run(3, 4, 2))
+    assert runs_of([None, None, 0, 0], [1, 1, 1, 1]) == (Run(0, 2, 0), Run(2, 4, 1))
+    assert runs_of([0, 0, None, 0], [1, 2, 3, 2]) == (Run(0, 1, 1), Run(1, 2, 2), Run(2, 3, 0), Run(3, 4, 2))
     assert runs_of([], []) == ()
 
 
-def test_fallback_marks_the_chunks_that_are_positive():
-    assert fallback_rows(6, [1, 0, 2], frozenset([0])) == [False, False, True, True, False, False]
-    assert fallback_rows(4, ["a", "b"], frozenset()) == [False] * 4
-    assert fallback_rows(4, [], frozenset([0])) == [False] * 4
-    assert fallback_rows(5, [0, 1], frozenset([0])) == [False] * 5, "rows that do not divide into the chunks are not guessed at"
+def test_rows_of_different_memories_are_different_runs():
+    assert runs_of([None, 1, 1, 0, 1], [2, 1, 1, 1, 2]) == (Run(0, 1, 0), Run(1, 3, 1, 1), Run(3, 4, 1, 0), Run(4, 5, 2, 1))
+
+
+def test_outside_any_run_the_chunks_that_are_positive():
+    assert positive_rows(6, [1, 0, 2], 0) == [False, False, True, True, False, False]
+    assert positive_rows(4, [], 0) == [False] * 4
+    assert positive_rows(5, [0, 1], 0) == [False] * 5, "rows that do not divide into the chunks are not guessed at"

@@ -1,0 +1,84 @@
+"""In which ways a story is told for the evidence, and telling it: by the pack's nodes and ComfyUI's own sampling."""
+
+import time
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from bench.studio import Studio
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to render a story: separate prompts or one, and the nodes' settings."""
+
+    label: str
+    one_prompt: bool = True
+    noise: str = "shared"
+    svr: dict = field(default_factory=dict)
+    ipca: dict | None = None
+    window_length: int = 10
+
+    def key(self) -> dict:
+        """What the pictures depend on: all but the label."""
+        return {name: value for name, value in asdict(self).items() if name != "label"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the sampler runs, and how likely an identity says each of its attributes."""
+
+    steps: int = 20
+    cfg: float = 4.0
+    said: float = 0.3
+    size: int = 256
+
+
+ROWS = {
+    "a": Row("separate prompts, own noise", one_prompt=False, noise="per frame"),
+    "b": Row("separate prompts, same noise", one_prompt=False),
+    "c": Row("one prompt, no SVR", svr={"mode": "original"}),
+    "d": Row("SVR"),
+    "e": Row("SVR + IPCA", ipca={}),
+    "f": Row("SVR-EOT + IPCA", svr={"mode": "svr-eot"}, ipca={}),
+    "g": Row("SVR + IPCA, own noise", noise="per frame", ipca={}),
+}
+
+# IPCA's share, in every story: how much of it, with the padding remembered too, and where colour is made alone.
+DOSES = {
+    "all blocks": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (10.0, 300.0)],
+    "protect_identity off": [
+        Row(f"protect_identity off, strength {value:g}", ipca={"protect_identity": False, "strength": value}) for value in (1.0, 3.0)
+    ],
+    "up0 alone": [Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value}) for value in (30.0, 300.0)],
+}
+
+SWEEPS = {
+    "strength": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 100.0)],
+    "svr-eot": [
+        Row("SVR-EOT, no IPCA", svr={"mode": "svr-eot"}),
+        Row("SVR-EOT, protect_identity off", svr={"mode": "svr-eot"}, ipca={"protect_identity": False}),
+    ],
+    "enhance_alpha": [Row(f"enhance_alpha {value}", svr={"enhance_alpha": value}, ipca={}) for value in (0.001, 0.005, 0.02)],
+    "enhance_beta": [Row(f"enhance_beta {value}", svr={"enhance_beta": value}, ipca={}) for value in (1.25, 1.5, 2.0)],
+    "weaken_alpha": [Row(f"weaken_alpha {value}", svr={"weaken_alpha": value}, ipca={}) for value in (0.05, 0.1, 0.5)],
+    "weaken_beta": [Row(f"weaken_beta {value}", svr={"weaken_beta": value}, ipca={}) for value in (0.1, 0.3, 1.0)],
+    "dropout": [Row(f"dropout {value}", ipca={"dropout": value}) for value in (0.05, 0.1, 0.5)],
+    "start_at_step": [Row(f"start_at_step {value}", ipca={"start_at_step": value}) for value in (2, 6, 10)],
+    "blocks": [Row(f"blocks {value}", ipca={"blocks": value}) for value in ("down1", "mid", "up0")],
+    "window_length": [Row(f"window_length {value}", ipca={}, window_length=value) for value in (1, 2, 3)],
+}
+
+
+def render(studio: Studio, story: dict, row: Row, seed: int, setting: Setting = Setting()) -> tuple[torch.Tensor, float]:
+    """The story's latents [frames, channels, h, w] by the nodes and stock sampling, and the seconds it took."""
+    start = time.monotonic()
+    told = studio.prompt(story["identity"], story["frames"], row.window_length)
+    if row.one_prompt:
+        frames = studio.svr(told, **row.svr)
+    else:
+        frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
+    model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
+    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=0, width=setting.size, height=setting.size, noise=row.noise)
+    latent = studio.sample(model, positives[0], latents[0], steps=setting.steps, cfg=setting.cfg, seed=seed)
+    return latent, time.monotonic() - start

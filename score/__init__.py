@@ -1,0 +1,1 @@
+"""How alike the pictures of a story are and how well they fit their captions."""

@@ -1,0 +1,53 @@
+"""Likeness of pictures by their image embeddings, and fit to captions, as in One-Prompt-One-Story (arXiv 2501.13554), section 4.
+
+CLIP-I is the mean cosine between the embeddings of all pairs of a story's pictures, CLIP-T the mean cosine between each
+picture's embedding and its own caption's. Embeddings are [n, d], any float dtype; results are float64 on the CPU.
+"""
+
+import math
+
+import torch
+
+SAME = 1e-6  # likenesses closer than this are told apart by rounding alone
+
+
+def cosines(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Cosine of every row [n, d] with every column [m, d]: [n, m]. A row of zeros has no direction and gives nan."""
+    a, b = rows.detach().double().cpu(), columns.detach().double().cpu()
+    return (a / a.norm(dim=-1, keepdim=True)) @ (b / b.norm(dim=-1, keepdim=True)).T
+
+
+def mean_pairwise(likeness: torch.Tensor) -> float:
+    """Mean over all pairs of different pictures of a matrix [n, n]: CLIP-I. nan for a single picture, which has no pair."""
+    first, second = torch.triu_indices(len(likeness), len(likeness), offset=1)
+    return float(likeness[first, second].mean()) if len(first) else math.nan
+
+
+def to_others(likeness: torch.Tensor) -> torch.Tensor:
+    """Each picture's mean likeness to all others: [n], nan for a single picture."""
+    count = likeness.shape[0]
+    return (likeness.sum(1) - likeness.diagonal()) / (count - 1) if count > 1 else torch.full((1,), math.nan, dtype=likeness.dtype)
+
+
+def odd_one(likeness: torch.Tensor) -> int | None:
+    """Index of the picture that is least like the others; None where no single one is: fewer than three, or all alike."""
+    if likeness.shape[0] < 3:
+        return None
+    lowest, next_lowest = to_others(likeness).topk(2, largest=False).values.tolist()
+    return int(to_others(likeness).argmin()) if next_lowest - lowest > SAME else None
+
+
+def on_noise(pictures: torch.Tensor, masks: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """Pictures [n, H, W, 3] with all but the mask [n, H, W] in 0..1 replaced by `noise` [h, w, 3], the same for all.
+
+    The noise is laid over the picture without smoothing, so that as much of it is left after the vision model's own resizing
+    whatever the picture's size.
+    """
+    size = pictures.shape[1:3]
+    laid = torch.nn.functional.interpolate(noise.movedim(-1, 0).unsqueeze(0), size=size, mode="nearest").movedim(1, -1).to(pictures)
+    return laid.lerp(pictures, masks.to(pictures).unsqueeze(-1))
+
+
+def seeded_noise(size: int) -> torch.Tensor:
+    """Uniform noise [size, size, 3] in 0..1, the same at every call."""
+    return torch.rand(size, size, 3, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,69 @@
+"""What was measured on a story's pictures, and the same in words."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from .likeness import mean_pairwise, odd_one, to_others
+
+
+@dataclass(frozen=True)
+class Score:
+    """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that was not measured."""
+
+    likeness: torch.Tensor
+    fits: torch.Tensor | None = None
+    why_no_fit: str = ""
+
+    @property
+    def mean_likeness(self) -> float:
+        return mean_pairwise(self.likeness)
+
+    @property
+    def mean_fit(self) -> float:
+        return math.nan if self.fits is None else float(self.fits.diagonal().mean())
+
+    @property
+    def odd(self) -> int | None:
+        return odd_one(self.likeness)
+
+
+def in_words(score: Score, captions: list[str], masked: bool) -> str:
+    """The report: both means, the odd one, and a line a picture."""
+    count = score.likeness.shape[0]
+    lines = [_likeness_line(score, count, masked), _odd_line(score, count)]
+    if score.fits is None:
+        lines.append(f"fit: not measured, {score.why_no_fit}")
+    else:
+        lines.append(f"fit {score.mean_fit:.3f}: mean cosine of each picture and its own caption (CLIP-T)")
+    lines.append("")
+    own = to_others(score.likeness).tolist()
+    for index in range(count):
+        parts = [] if count == 1 else [f"likeness {own[index]:.3f}"]
+        if score.fits is not None:
+            parts.append(f"fit {score.fits[index, index]:.3f}{_better_caption(score.fits, index)}")
+        caption = f" - {captions[index]}" if captions else ""
+        lines.append(f"{index + 1}: {', '.join(parts) or 'nothing to compare with'}{caption}")
+    return "\n".join(lines)
+
+
+def _likeness_line(score: Score, count: int, masked: bool) -> str:
+    if count == 1:
+        return "likeness: not measured, one picture has no other to be like"
+    what = ", the characters alone" if masked else ""
+    pairs = count * (count - 1) // 2
+    return f"likeness {score.mean_likeness:.3f}: mean cosine of {pairs} pair{'s' if pairs > 1 else ''} of pictures{what} (CLIP-I)"
+
+
+def _odd_line(score: Score, count: int) -> str:
+    if score.odd is None:
+        return "odd one: none, " + ("it takes three pictures to tell" if count < 3 else "all are equally alike")
+    own = to_others(score.likeness)
+    others = (own.sum() - own[score.odd]) / (count - 1)
+    return f"odd one: picture {score.odd + 1}, likeness {own[score.odd]:.3f} to the others, which have {others:.3f}"
+
+
+def _better_caption(fits: torch.Tensor, index: int) -> str:
+    best = int(fits[index].argmax())
+    return "" if fits[index, best] <= fits[index, index] else f" (caption {best + 1} fits it better: {fits[index, best]:.3f})"

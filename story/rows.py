@@ -1,0 +1,39 @@
+"""Whose a row of a CONDITIONING is: an entry that the story's CONDITIONING carries in its dict, one record a row.
+
+ComfyUI's own conditioning nodes copy the dict and keep entries that they do not know. So which row of a batch belongs to
+which frame and cast is read off, not guessed from embeddings, and holds for text encoders without causality as well.
+"""
+
+from dataclasses import dataclass
+
+ROWS_KEY = "one_prompt_one_story_rows"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a frame's prompt, encoded. Token columns are counted from 0 in that prompt before any repetition.
+
+    `identity` are the identity's phrases, the story's mark; `schedule` counts the ranges of a scheduled CLIP; `frame` is
+    counted from 0. `present` says which of the identity's phrases hold for the frame: the common text and its cast.
+    `phrases` are the columns of every phrase of the prompt, the identity's first, in any of the encoder's towers;
+    `begins` those of the begin tokens; `length` is how many columns the prompt has.
+    """
+
+    identity: tuple[str, ...]
+    schedule: int
+    frame: int
+    present: tuple[int, ...]
+    begins: tuple[int, ...]
+    phrases: tuple[tuple[int, ...], ...]
+    length: int
+
+    @property
+    def remembered(self) -> tuple[int, ...]:
+        """Columns of the begin tokens, the common text and the frame's cast: what IPCA strengthens."""
+        return tuple(sorted({*self.begins, *(column for phrase in self.present for column in self.phrases[phrase])}))
+
+
+def rows_of(extra: dict, count: int) -> tuple[Row, ...] | None:
+    """The records in a conditioning's dict, or None where it has lost them or another node changed its `count` of rows."""
+    rows = extra.get(ROWS_KEY)
+    return rows if isinstance(rows, tuple) and len(rows) == count and all(isinstance(row, Row) for row in rows) else None

@@ -1,0 +1,102 @@
+"""The evidence goes on where it was stopped: real renderings of a few steps, judged by an untrained judge."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def evidence(pack, monkeypatch):
+    from lab import evidence, judge
+
+    torch.manual_seed(0)
+    untrained = judge.Judge()
+    monkeypatch.setattr(judge, "load", lambda: untrained)
+    monkeypatch.setattr(evidence, "WORKERS", 1)
+    evidence.equipment.cache_clear()
+    yield evidence
+    evidence.equipment.cache_clear()
+
+
+@pytest.fixture
+def rendered(evidence, monkeypatch):
+    """The labels of the rows that are rendered, in order; `stop_at` renderings it is stopped by hand."""
+    tell, seen = evidence.tell, []
+
+    def spy(job):
+        if len(seen) == spy.stop_at:
+            raise KeyboardInterrupt
+        seen.append((job[0], job[2].label))
+        return tell(job)
+
+    spy.stop_at = None
+    monkeypatch.setattr(evidence, "tell", spy)
+    return seen, spy
+
+
+def small_jobs(evidence, labels="de", stories=2):
+    setting = replace(evidence.UNSAID, steps=2)
+    drawn = evidence.draw_stories(stories)
+    return [(setting, seed, drawn[seed], evidence.ROWS[name]) for seed in range(stories) for name in labels]
+
+
+def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
+    from lab.shelf import Shelf
+
+    seen, spy = rendered
+    todo = small_jobs(evidence)
+    whole = Shelf(tmp_path / "whole", "w")
+    evidence.run(todo, whole)
+    assert len(seen) == 4
+    seen.clear()
+
+    spy.stop_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        evidence.run(todo, Shelf(tmp_path / "pieces", "w"))
+    spy.stop_at = None
+    seen.clear()
+    pieces = Shelf(tmp_path / "pieces", "w")
+    evidence.run(todo, pieces)
+    assert seen == [(1, "SVR + IPCA")], "three were kept"
+
+    for job in todo:
+        a, b = (shelf.get(*evidence.keys(job)) for shelf in (whole, pieces))
+        assert a.keys() == b.keys() and (a["seconds"] > 0 and b["seconds"] > 0)
+        assert all(a[name] == pytest.approx(b[name], nan_ok=True) for name in a if name != "seconds")
+        assert (whole.pixels(*evidence.keys(job)) == pieces.pixels(*evidence.keys(job))).all()
+
+
+def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
+    from lab.shelf import Shelf
+
+    seen, _ = rendered
+    evidence.run(small_jobs(evidence), Shelf(tmp_path, "w"))
+    seen.clear()
+    evidence.run(small_jobs(evidence, "dec"), Shelf(tmp_path, "w"))
+    assert seen == [(0, "one prompt, no SVR"), (1, "one prompt, no SVR")]
+    seen.clear()
+    changed = [
+        (setting, seed, {**story, "frames": ["in the snow", *story["frames"][1:]]}, row)
+        for setting, seed, story, row in small_jobs(evidence)
+    ]
+    evidence.run(changed[:1], Shelf(tmp_path, "w"))
+    assert len(seen) == 1, "another text is another story"
+    evidence.run(small_jobs(evidence)[:1], Shelf(tmp_path, "weights of another day"))
+    assert len(seen) == 2
+
+
+def test_the_page_tells_what_is_there(evidence, tmp_path):
+    """A page of a run that was stopped in the middle: the means are those of the kept columns."""
+    from lab.report import COLUMNS
+    from lab.shelf import Shelf
+
+    shelf = Shelf(tmp_path / "kept", "w")
+    todo = list(evidence.jobs(3, sweeps=False))
+    for job in todo[:-4]:
+        shelf.put(*evidence.keys(job), dict.fromkeys((*COLUMNS, "stated", "seconds"), 0.25 + 0.25 * (job[1] % 2)))
+    evidence.write(todo, shelf, 3, tmp_path / "out")
+    text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
+    assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
+    assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
+    assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000

@@ -1,0 +1,181 @@
+"""Story Score as ComfyUI calls it, on ComfyUI's own vision classes: CLIP, SigLIP and DINOv2."""
+
+import math
+
+import comfy.clip_vision
+import pytest
+import torch
+
+from bench.toy_models import toy_clip, toy_vision
+
+
+@pytest.fixture(scope="module")
+def vision(tmp_path_factory):
+    made, folder = {}, tmp_path_factory.mktemp("vision")
+    return lambda kind, **settings: made.setdefault((kind, *settings.items()), toy_vision(kind, folder, **settings))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    torch.manual_seed(4)
+    base = torch.rand(1, 32, 32, 3)
+    return (base + 0.15 * torch.randn(5, 32, 32, 3)).clamp(0, 1)
+
+
+def score(nodes, images, vision, **inputs):
+    lists = {name: value if isinstance(value, list) else [value] for name, value in inputs.items()}
+    return nodes["StoryScore"].execute(images=images if isinstance(images, list) else [images], clip_vision=[vision], **lists).args
+
+
+def embedding(vision, kind, pictures):
+    """Straight from ComfyUI's own model, a picture at a time."""
+    rows = []
+    for picture in pictures:
+        pixels = comfy.clip_vision.clip_preprocess(picture[None], vision.image_size, vision.image_mean, vision.image_std).float()
+        if kind == "clip":
+            rows.append(vision.model(pixels)[2][0])
+        elif kind == "siglip":
+            rows.append(vision.model(pixels)[0][0].mean(0))
+        else:
+            rows.append(vision.model(pixels)[0][0, 0])
+    return torch.nn.functional.normalize(torch.stack(rows).double(), dim=-1)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
+def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision, pictures, kind):
+    # DINOv2 reads 518x518 pixels: few pictures, and of colours that differ.
+    few = torch.stack([pictures[0], 1 - pictures[0], pictures[1] * torch.tensor([1.0, 0.2, 0.1])]) if kind == "dinov2" else pictures
+    rows = embedding(vision(kind), kind, few)
+    cosines = rows @ rows.T
+    count = len(few)
+    expected = (cosines.sum() - count) / (count * (count - 1))
+    likeness, fit, odd, report, chart = score(nodes, few, vision(kind))
+    assert likeness == pytest.approx(float(expected), abs=2e-7) and expected < 1 - 1e-6
+    assert odd == 1 + int(cosines.sum(1).argmin())
+    assert math.isnan(fit) and "clip and captions not connected" in report
+    assert chart.ndim == 4 and chart.shape[0] == 1 and chart.dtype == torch.float32 and 0 <= chart.min() < chart.max() <= 1
+
+
+def test_lists_batches_and_a_long_story_come_to_the_same(nodes, vision, pictures):
+    whole = score(nodes, pictures, vision("clip"))
+    pieces = score(nodes, [pictures[:2], pictures[2:3], pictures[3:]], vision("clip"))
+    assert whole[0] == pytest.approx(pieces[0], abs=1e-6) and whole[2] == pieces[2] and torch.equal(whole[4], pieces[4])
+    many = score(nodes, pictures.repeat(40, 1, 1, 1), vision("clip"))
+    rows = embedding(vision("clip"), "clip", pictures).repeat(40, 1)
+    assert many[0] == pytest.approx(float(((rows @ rows.T).sum() - 200) / (200 * 199)), abs=2e-5)
+
+
+def test_the_vision_model_never_sees_many_pictures_at_once(nodes, vision, pictures, monkeypatch):
+    seen, encode = [], vision("clip").encode_image
+    monkeypatch.setattr(vision("clip"), "encode_image", lambda image, **more: seen.append(len(image)) or encode(image, **more))
+    score(nodes, pictures.repeat(20, 1, 1, 1), vision("clip"))
+    assert sum(seen) == 100 and max(seen) <= 8
+
+
+def test_cancel_stops_it(nodes, vision, pictures):
+    import comfy.model_management
+
+    comfy.model_management.interrupt_current_processing()
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        score(nodes, pictures, vision("clip"))
+
+
+def test_grey_and_alpha_are_read_as_elsewhere(nodes, vision, pictures):
+    grey = pictures.mean(-1, keepdim=True)
+    alpha = torch.cat([grey.expand(-1, -1, -1, 3), torch.rand(5, 32, 32, 1)], dim=-1)
+    assert score(nodes, grey, vision("clip"))[0] == pytest.approx(score(nodes, alpha, vision("clip"))[0], abs=1e-6)
+
+
+def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
+    mask = torch.zeros(1, 32, 32)
+    mask[:, 8:24, 8:24] = 1
+    same = pictures[:1].repeat(4, 1, 1, 1)
+    torch.manual_seed(5)
+    other = torch.where(mask.bool().unsqueeze(-1), same, torch.rand(4, 32, 32, 3))
+    assert score(nodes, other, vision("clip"))[0] < 0.9999
+    likeness, _, odd, report, _ = score(nodes, other, vision("clip"), mask=mask)
+    assert likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "the characters alone" in report
+    one_each = score(nodes, other, vision("clip"), mask=[mask.repeat(4, 1, 1)])[0]
+    assert one_each == pytest.approx(likeness, abs=1e-6)
+
+
+def test_fit_is_the_mean_cosine_to_the_own_caption(nodes, vision, pictures):
+    clip = toy_clip("sd15")
+    captions = ["in a meadow", "in the snow", "on the moon", "(by the sea:1.0)", "at home"]
+    fitting = vision("clip", projection_dim=clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0])
+    _, fit, _, report, _ = score(nodes, pictures, fitting, clip=clip, captions=captions)
+    texts = []
+    for caption in captions:  # the pooled output of ComfyUI's own encoding, projected
+        _, pooled = clip.encode_from_tokens(clip.tokenize(caption), return_pooled="unprojected")
+        texts.append(pooled[0] @ clip.cond_stage_model.clip_l.transformer.text_projection.weight.float().T)
+    texts = torch.nn.functional.normalize(torch.stack(texts).double(), dim=-1)
+    expected = (embedding(fitting, "clip", pictures) * texts).sum(-1)
+    assert fit == pytest.approx(float(expected.mean()), abs=2e-5)
+    assert f"fit {expected[1]:.3f}" in report and "in the snow" in report
+    one_text = score(nodes, pictures, fitting, clip=clip, captions="\n".join(captions))
+    assert one_text[1] == fit
+
+
+def test_of_two_towers_the_one_that_fits_is_taken(nodes, vision, pictures):
+    clip = toy_clip("sdxl")
+    for tower in ("l", "g"):
+        weight = getattr(clip.cond_stage_model, f"clip_{tower}").transformer.text_projection.weight
+        fitting = vision("clip", projection_dim=weight.shape[0])
+        _, fit, *_ = score(nodes, pictures[:1], fitting, clip=clip, captions="in a meadow")
+        encoder = getattr(clip.cond_stage_model, f"clip_{tower}")
+        encoder.set_clip_options({"projected_pooled": True})
+        projected = encoder.encode_token_weights(clip.tokenize("in a meadow")[tower])[1][0]
+        encoder.reset_clip_options()
+        expected = torch.nn.functional.cosine_similarity(embedding(fitting, "clip", pictures[:1])[0], projected.double(), dim=0)
+        assert fit == pytest.approx(float(expected), abs=2e-5)
+
+
+def test_a_single_picture_has_no_likeness_but_may_have_a_fit(nodes, vision, pictures):
+    likeness, fit, odd, report, chart = score(nodes, pictures[:1], vision("clip"), captions="in a meadow")
+    assert math.isnan(likeness) and math.isnan(fit) and odd == 0 and chart.shape[0] == 1
+    assert "one picture has no other to be like" in report and "clip not connected" in report and "in a meadow" in report
+
+
+def refused(name):
+    return pytest.raises(ValueError, match=f"Story Score - {name}")
+
+
+def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
+    clip = toy_clip("sd15")
+    own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
+    captions = list("abcde")
+    with refused("clip: its text embeddings"):
+        score(nodes, pictures, vision("clip", projection_dim=own + 1), clip=clip, captions=captions)
+    for kind in ("siglip", "dinov2"):
+        with refused("clip: this clip_vision is no CLIP"):
+            score(nodes, pictures[:2], vision(kind), clip=clip, captions=captions[:2])
+    bare = toy_clip("sd15")
+    bare.cond_stage_model.clip_l.transformer.text_projection.weight.data = torch.eye(own)  # as ComfyUI fills in what a checkpoint lacks
+    with refused("clip: its text encoder l has no projection"):
+        score(nodes, pictures, vision("clip", projection_dim=own), clip=bare, captions=captions)
+    with refused("captions: there are 2 captions for 5 pictures"):
+        score(nodes, pictures, vision("clip"), captions=["a", "b"])
+    with refused("mask: there are 2 masks for 5"):
+        score(nodes, pictures, vision("clip"), mask=torch.ones(2, 32, 32))
+    with refused("mask: mask 2 is empty"):
+        masks = torch.ones(5, 32, 32)
+        masks[1] = 0
+        score(nodes, pictures, vision("clip"), mask=masks)
+    with refused("clip_vision: no CLIP_VISION arrives"):
+        score(nodes, pictures, None)
+    with refused("images: this is"):
+        score(nodes, [{"samples": pictures}], vision("clip"))
+    with refused("images: picture 4 has no usable embedding"):
+        broken = pictures.clone()
+        broken[3] = math.nan
+        score(nodes, broken, vision("clip"))
+
+
+def test_nothing_is_changed(nodes, vision, pictures):
+    images, mask, clip = pictures.clone(), torch.rand(5, 32, 32), toy_clip("sd15")
+    own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
+    before = images.clone(), mask.clone(), {name: value.clone() for name, value in clip.cond_stage_model.state_dict().items()}
+    first = score(nodes, images, vision("clip", projection_dim=own), mask=mask, clip=clip, captions=list("abcde"))
+    again = score(nodes, images, vision("clip", projection_dim=own), mask=mask, clip=clip, captions=list("abcde"))
+    assert torch.equal(images, before[0]) and torch.equal(mask, before[1]) and first[:4] == again[:4] and torch.equal(first[4], again[4])
+    assert all(torch.equal(value, before[2][name]) for name, value in clip.cond_stage_model.state_dict().items())

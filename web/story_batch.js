@@ -1,0 +1,123 @@
+// Story Batch in the page: its frames as a strip. It writes the plain texts `select` and `retake` and saves nothing of its own.
+
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
+import { rowsOf } from "./frames_text.js";
+import { framesIn, takesIn, textOfFrames, textOfTakes } from "./selection_text.js";
+import { say } from "./words.js";
+
+const TILE_HEIGHT = 78;
+const STRIP_HEIGHT = 190;
+const PER_ROW = 4;
+const COLLECTORS = ["StorySheet", "StoryScore"]; // what comes out of them is no frame's picture
+const MAX_STEPS = 100;
+
+const strips = new Set();
+
+class Strip {
+    constructor(node) {
+        this.node = node;
+        this.pictures = new Map();
+        this.texts = [];
+        this.all = element("button", { type: "button", onclick: () => write(node, "select", "") });
+        this.tiles = element("div", { class: "opos-tiles", role: "group" });
+        this.element = element("div", { class: "opos-strip" }, element("div", { class: "opos-bar" }, this.all), this.tiles);
+        addPart(node, "frames_strip", this.element, () => 54 + Math.min(STRIP_HEIGHT, TILE_HEIGHT * Math.max(1, Math.ceil(this.texts.length / PER_ROW))));
+        watchWidgets(node, ["select", "retake"], () => this.draw());
+        this.element.addEventListener("pointerenter", () => this.draw()); // the story may have changed meanwhile
+        const removed = node.onRemoved;
+        node.onRemoved = (...given) => {
+            strips.delete(this);
+            return removed?.apply(node, given);
+        };
+        strips.add(this);
+        this.draw();
+    }
+
+    draw() {
+        this.texts = framesOf(storyOf(this.node));
+        const count = this.texts.length;
+        const select = textIn(this.node, "select");
+        const takes = takesIn(textIn(this.node, "retake"));
+        const chosen = framesIn(select, count);
+        this.all.textContent = say("allFrames");
+        this.all.disabled = isLinked(this.node, "select");
+        this.all.setAttribute("aria-pressed", String(chosen.length === count));
+        this.tiles.replaceChildren(...(count ? this.texts.map((text, index) => this.tile(index + 1, text, chosen, takes)) : [element("span", {}, say("framesUnknown"))]));
+        growToFit(this.node);
+    }
+
+    tile(n, text, chosen, takes) {
+        const take = takes.get(n) ?? 1;
+        const count = this.texts.length;
+        const picture = this.pictures.get(n);
+        const whole = chosen.length === count;
+        const flipped = whole ? [n] : chosen.includes(n) ? chosen.filter((other) => other !== n) : [...chosen, n].sort((a, b) => a - b);
+        const retaken = (to) => write(this.node, "retake", textOfTakes(new Map([...takes, [n, to]])));
+        const fixed = isLinked(this.node, "retake");
+        const button = (label, title, to) => element("button", { type: "button", class: "opos-take", title, "aria-label": title, disabled: fixed, onclick: () => retaken(to) }, label);
+        return element("div", { class: "opos-tile" },
+            element("button", {
+                type: "button", class: "opos-frame", "aria-pressed": String(chosen.includes(n)), disabled: isLinked(this.node, "select"),
+                title: `${say(whole && count > 1 ? "renderOne" : "switchFrame", { n })}\n${text}`,
+                onclick: () => write(this.node, "select", textOfFrames(flipped, count)),
+            }, picture ? element("img", { src: picture, alt: "", draggable: "false" }) : "", element("b", {}, String(n))),
+            element("div", { class: "opos-takes" }, ...(take > 1 ? [button("−", say("takeBefore", { n }), take - 1), element("small", {}, say("take", { n: take }))] : []),
+                button("⟳", say("anotherTake", { n }), take + 1)));
+    }
+
+    // What a run made: the node says which frames it rendered, or is not asked because nothing has changed; an output node
+    // behind it shows as many pictures.
+    ran(id, output) {
+        if (id === String(this.node.id) && output.story_frames) this.rendered = output.story_frames.map((frame) => frame + 1);
+        const pictures = output.images;
+        const rendered = this.rendered ?? framesIn(textIn(this.node, "select"), this.texts.length);
+        if (!pictures || pictures.length !== rendered.length || !comesFrom(app.graph.getNodeById(Number(id)), this.node)) return;
+        rendered.forEach((frame, index) => this.pictures.set(frame, api.apiURL(`/view?${new URLSearchParams(pictures[index])}`)));
+        this.draw();
+    }
+}
+
+const told = (text) => rowsOf(text).filter((row) => row.on).map((row) => row.text);
+
+function framesOf(story) {
+    return story && !isLinked(story, "frames") ? told(textIn(story, "frames")) : [];
+}
+
+// The Story Prompt that a node's story comes from, through reroutes.
+function storyOf(node) {
+    for (let steps = 0, at = node; at && steps < MAX_STEPS; steps++) {
+        if (at.comfyClass === "StoryPrompt") return at;
+        const input = steps ? 0 : at.inputs?.findIndex((slot) => slot.name === "story") ?? -1;
+        if (input < 0 || (steps && at.comfyClass !== "Reroute" && at.type !== "Reroute")) return null;
+        at = at.getInputNode?.(input);
+    }
+    return null;
+}
+
+// Whether what arrives at `node` began at `origin`, with nothing in between that puts pictures together.
+function comesFrom(node, origin) {
+    const seen = new Set();
+    const waiting = [node];
+    while (waiting.length) {
+        const at = waiting.pop();
+        if (!at || seen.has(at) || COLLECTORS.includes(at.comfyClass)) continue;
+        if (at === origin) return true;
+        seen.add(at);
+        at.inputs?.forEach((_, index) => waiting.push(at.getInputNode?.(index)));
+    }
+    return false;
+}
+
+app.registerExtension({
+    name: "OnePromptOneStory.StoryBatch",
+    setup() {
+        loadStyle("story.css");
+        api.addEventListener("execution_start", () => strips.forEach((strip) => (strip.rendered = undefined)));
+        api.addEventListener("executed", ({ detail }) => detail.output && strips.forEach((strip) => strip.ran(String(detail.display_node ?? detail.node), detail.output)));
+    },
+    nodeCreated(node) {
+        if (node.comfyClass === "StoryBatch" && node.addDOMWidget) new Strip(node);
+    },
+});
