@@ -17,6 +17,7 @@ import torch
 from comfy import sd1_clip, sdxl_clip
 from comfy.model_patcher import ModelPatcher
 from comfy.text_encoders import sd2_clip
+from safetensors.torch import load_file, save_file
 
 L_WIDTH, G_WIDTH, H_WIDTH = 32, 64, 64
 
@@ -126,6 +127,22 @@ def toy_clip(shape: str = "sdxl", seed: int = 2, embedding_directory=None) -> co
     clip = comfy.sd.CLIP(target, embedding_directory=embedding_directory, model_options=options)
     randomize(clip.cond_stage_model, seed)
     return clip
+
+
+def write_toy_checkpoint(path: Path, shape: str = "sdxl", seed: int = 1) -> None:
+    """One file with the small model's UNet and text encoders, random weights, and a header that says so."""
+    weights = {f"unet.{name}": value for name, value in toy_model(shape, seed).model.diffusion_model.state_dict().items()}
+    weights |= {f"text.{name}": value for name, value in toy_clip(shape, seed + 1).cond_stage_model.state_dict().items()}
+    save_file({name: value.contiguous() for name, value in weights.items()}, path, metadata={"random_weights": shape})
+
+
+def load_toy_checkpoint(path: Path, shape: str) -> tuple[ModelPatcher, comfy.sd.CLIP, "ToyVAE"]:
+    """MODEL, CLIP and VAE of a file by `write_toy_checkpoint`: ComfyUI's own loader knows no model so small."""
+    weights = load_file(path)
+    model, clip = toy_model(shape), toy_clip(shape)
+    for part, name in ((model.model.diffusion_model, "unet."), (clip.cond_stage_model, "text.")):
+        part.load_state_dict({key.removeprefix(name): value for key, value in weights.items() if key.startswith(name)})
+    return model, clip, ToyVAE()
 
 
 class ToyVAE:

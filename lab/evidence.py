@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -28,6 +27,7 @@ from bench.studio import Studio
 from demo.model import WEIGHTS
 
 from . import judge as judging
+from . import own_checkpoint
 from .measure import as_bytes, colour_distance, scene_of
 from .progress import Progress, spoken
 from .report import Results, Told, dose_picture, page, ratios, share_table, strip_sheet, table
@@ -144,7 +144,7 @@ def jobs(count: int, sweeps: bool) -> Iterator[Job]:
 def keys(job: Job) -> tuple[str, str]:
     """The two keys under which a shelf keeps the job: by content, so that no edited story or row takes another's result."""
     setting, seed, story, row = job
-    return fingerprint(seed, story, asdict(setting)), fingerprint(row.key())
+    return fingerprint(seed, story, setting.key()), fingerprint(row.key())
 
 
 def run(todo: list[Job], shelf: Shelf) -> None:
@@ -200,6 +200,9 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
 
 
 def main() -> None:
+    if os.environ.get("CHECKPOINT"):
+        own_checkpoint.main()
+        return
     count = int(os.environ.get("STORIES", str(FULL_RUN)))
     judging.load()  # trains it where there is none, before the processes part
     shelf = Shelf(ROOT / "output/evidence/kept", WEIGHTS, judging.WEIGHTS, code(*CODE))

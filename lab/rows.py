@@ -26,12 +26,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """How the sampler runs, and how likely an identity says each of its attributes."""
+    """How the sampler runs, how likely an identity says each of its attributes, and how many frames go at once (0: all)."""
 
     steps: int = 20
     cfg: float = 4.0
     said: float = 0.3
     size: int = 256
+    batch: int = 0
+
+    def key(self) -> dict:
+        """What the pictures depend on: a frame does not depend on its batch."""
+        return {name: value for name, value in asdict(self).items() if name != "batch"}
 
 
 ROWS = {
@@ -79,6 +84,10 @@ def render(studio: Studio, story: dict, row: Row, seed: int, setting: Setting = 
     else:
         frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
     model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
-    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=0, width=setting.size, height=setting.size, noise=row.noise)
-    latent = studio.sample(model, positives[0], latents[0], steps=setting.steps, cfg=setting.cfg, seed=seed)
-    return latent, time.monotonic() - start
+    size = {"width": setting.size, "height": setting.size}
+    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=setting.batch, noise=row.noise, **size)
+    parts = [
+        studio.sample(model, positive, latent, steps=setting.steps, cfg=setting.cfg, seed=seed)
+        for positive, latent in zip(positives, latents)
+    ]
+    return torch.cat(parts), time.monotonic() - start

@@ -1,0 +1,125 @@
+"""`make evidence CHECKPOINT=..`: the whole command on a file of random weights and on the demo model, a few steps each."""
+
+import json
+
+import pytest
+
+from bench.toy_models import write_toy_checkpoint
+
+
+@pytest.fixture
+def evidence(pack, monkeypatch, tmp_path):
+    """evidence(**environment) runs the command in an empty folder and gives its page and its numbers."""
+    from lab import own_checkpoint
+
+    for name in ("CLIP_VISION", "PROMPTS", "STORIES", "SIZE", "STEPS", "CFG", "BATCH"):
+        monkeypatch.delenv(name, raising=False)
+    root = own_checkpoint.ROOT
+
+    class Root:
+        """The repository to read from, an empty folder to write to."""
+
+        def __truediv__(self, part):
+            return (tmp_path if str(part).startswith("output") else root) / part
+
+    monkeypatch.setattr(own_checkpoint, "ROOT", Root())
+
+    def run(**environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        own_checkpoint.main()
+        (page,) = (path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in str(environment["CHECKPOINT"]))
+        return page.read_text(encoding="utf-8"), json.loads(page.with_name("evidence.json").read_text(encoding="utf-8")), page.parent
+
+    run.module = own_checkpoint
+    return run
+
+
+PROMPTS = """
+animals:
+  - subject: a red fox with a green coat
+    style: A photo of
+    settings: [in a meadow, in the snow]
+  - subject: a cat
+    concept_token: [cat]
+    settings:
+      - in the forest
+      - at the beach
+      - on the moon
+"""
+
+
+def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
+    checkpoint, prompts = tmp_path / "toy.safetensors", tmp_path / "prompts.yaml"
+    write_toy_checkpoint(checkpoint, "sdxl")
+    prompts.write_text(PROMPTS, encoding="utf-8")
+    page, numbers, folder = evidence(CHECKPOINT=checkpoint, PROMPTS=prompts, SIZE=64, STEPS=2, BATCH=2)
+    assert "random weights" in page and "numbers mean nothing" in page and "No fit: " in page
+    assert list(numbers) == list("abcdefg") and all(len(stories) == 2 for stories in numbers.values())
+    likeness = [story["likeness"] for story in numbers["e"]]
+    mean, error = sum(likeness) / 2, abs(likeness[0] - likeness[1]) / 2  # of two values
+    (line,) = (line for line in page.splitlines() if line.startswith("| (e)"))
+    assert f"{mean:.3f} ± {error:.3f}" in line
+    assert "| *the paper: One-Prompt-One-Story* |" in page
+    assert (folder / "row-a.png").exists() and (folder / "row-g.png").exists()
+
+
+def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
+    tell, told = evidence.module.tell, []
+
+    def spy(equipment, story, row, seed, setting):
+        if len(told) == spy.stop_at:
+            raise KeyboardInterrupt
+        told.append((seed, row.label))
+        return tell(equipment, story, row, seed, setting)
+
+    monkeypatch.setattr(evidence.module, "tell", spy)
+    (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
+    wanted = {"CHECKPOINT": "demo", "PROMPTS": tmp_path / "prompts.yaml", "STEPS": 1}
+    spy.stop_at = 9
+    page, numbers, _ = evidence(**wanted)
+    assert len(told) == 9 and [story is None for story in numbers["c"]] == [False, True] and "| (c) one prompt, no SVR | 1 |" in page
+    spy.stop_at = None
+    told.clear()
+    page, numbers, _ = evidence(**wanted)
+    assert told == [(1, row.label) for row in list(evidence.module.ROWS.values())[2:]]
+    assert all(None not in stories for stories in numbers.values())
+    assert all(0 < story["fit"] < 1 and story["likeness"] <= 1 for stories in numbers.values() for story in stories)
+    told.clear()
+    evidence(**wanted)
+    assert not told
+    evidence(**wanted, CFG=2)
+    assert len(told) == 14, "another setting is another result"
+
+
+@pytest.mark.parametrize(
+    "environment, words",
+    [
+        ({"CHECKPOINT": "absent.safetensors"}, "there is no CHECKPOINT absent.safetensors"),
+        ({"CHECKPOINT": "demo", "CLIP_VISION": "absent.safetensors"}, "there is no CLIP_VISION absent"),
+        ({"CHECKPOINT": "demo", "SIZE": "big"}, "SIZE=big is no number"),
+        ({"CHECKPOINT": "demo", "SIZE": "100"}, "SIZE=100 is not a multiple of 8"),
+        ({"CHECKPOINT": "demo", "PROMPTS": "absent.yaml"}, "PROMPTS absent.yaml cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(evidence, environment, words):
+    with pytest.raises(SystemExit, match=words):
+        evidence(**environment)
+
+
+def test_prompts_of_another_form_are_refused(pack, tmp_path):
+    from lab import prompts
+
+    path = tmp_path / "prompts.yaml"
+    for text, words in (("- a\n- b\n", "no groups"), ("animals:\n  - subject: a fox\n", "needs a subject"), ("a: [", "cannot be read")):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(SystemExit, match=words):
+            prompts.read_stories(path)
+
+
+def test_our_own_stories_are_twenty_with_different_subjects(pack):
+    from lab import prompts
+
+    stories = prompts.read_stories()
+    assert len({story["identity"] for story in stories}) == len(stories) == 20
+    assert all(4 <= len(set(story["frames"])) == len(story["frames"]) for story in stories)
