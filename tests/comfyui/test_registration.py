@@ -21,21 +21,8 @@ CONTRACT = {
         ["positive", "latent", "captions"],
     ),
     "StorySheet": (
-        [
-            "images",
-            "title",
-            "style",
-            "columns",
-            "panel_width",
-            "margin",
-            "font_size",
-            "numbers",
-            "first_number",
-            "paper",
-            "captions",
-            "again",
-            "again_numbers",
-        ],
+        ["images", "title", "style", "columns", "panel_width", "margin", "font_size", "numbers", "first_number", "paper", "captions"]
+        + ["again", "again_numbers"],
         ["sheet"],
     ),
     "StoryDemoModel": ([], ["model", "clip", "vae"]),

@@ -1,6 +1,7 @@
 """What the registry would publish: every tracked file less those in .comfyignore. It may do nothing but make pictures."""
 
 import ast
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -125,3 +126,32 @@ def test_the_demo_model_is_plain_safetensors():
     with safe_open(ROOT / "demo/story-demo.safetensors", "pt") as weights:
         assert len(list(weights.keys())) > 50
     assert (ROOT / "demo/story-demo.safetensors").stat().st_size <= 12_000_000
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "workflows").glob("*.json")))
+def test_every_workflow_opens_readable_at_its_read_me(name):
+    """In a window of 1500x900: large enough for the page to draw text, the note that explains it in sight, large graphs in titled groups."""
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    (scale, offset), nodes = workflow["extra"]["ds"].values(), workflow["nodes"]
+    assert 0.6 <= scale <= 1
+    (note,) = (node for node in nodes if node.get("title") == "Read me")
+    left, top = ((at + moved) * scale for at, moved in zip(note["pos"], offset))
+    assert 60 <= left and left + note["size"][0] * scale < 1500 and 110 <= top and top + note["size"][1] * scale < 900, (
+        "behind the page's menus"
+    )
+    if len(nodes) > 13:
+        assert all(group["title"] and group["color"] for group in workflow["groups"])
+        for node in nodes:
+            assert sum(holds(group["bounding"], node) for group in workflow["groups"]) == 1, f"{node['type']} is in one group"
+
+
+def holds(box, node) -> bool:
+    left, top, width, height = box
+    right, bottom = left + width, top + height
+    x, y = node["pos"]
+    return (
+        left <= x
+        and top <= y - 30
+        and x + node["size"][0] <= right
+        and y + (0 if node["flags"].get("collapsed") else node["size"][1]) <= bottom
+    )
