@@ -21,14 +21,16 @@ class StoryPrompt(io.ComfyNode):
                     multiline=True,
                     dynamic_prompts=False,
                     default="A photo of a red fox with a green coat",
-                    tooltip="Who stays the same in every picture: style, character, clothes. (word:1.2) and embedding:name work.",
+                    tooltip="Who stays the same in every picture: style, character, clothes. "
+                    "Several characters: one a line, as @girl: a girl with red braids.",
                 ),
                 io.String.Input(
                     "frames",
                     multiline=True,
                     dynamic_prompts=False,
                     default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                    tooltip="What changes: one picture a line. Blank lines are ignored, and lines that begin with #: frames switched off.",
+                    tooltip="What changes: one picture a line. A line that begins with # is switched off. "
+                    "With characters, @girl brings one in, @nobody none.",
                 ),
                 io.Int.Input(
                     "window_length",

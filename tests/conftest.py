@@ -29,6 +29,12 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def fresh_server():
+    """`with fresh_server(folder) as server:` one of its own, for tests that kill it or look at what it needs."""
+    return prepared_server
+
+
+@pytest.fixture(scope="session")
 def newest_page_server(tmp_path_factory):
     """The same ComfyUI with the newest page instead of its own."""
     page = Path(__file__).resolve().parents[1] / ".bench/frontend/comfyui_frontend_package/static"

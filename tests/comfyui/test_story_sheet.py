@@ -4,11 +4,12 @@ import pytest
 import torch
 
 
-def sheet(nodes, images, captions=None, frame_numbers=None, **inputs):
+def sheet(nodes, images, captions=None, frame_numbers=None, again=None, **inputs):
     node = nodes["StorySheet"]
     defaults = {item.id: [item.default] for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
     lists = {name: [value] for name, value in inputs.items()}
-    more = {name: value for name, value in (("captions", captions), ("frame_numbers", frame_numbers)) if value is not None}
+    given = {"captions": captions, "frame_numbers": frame_numbers, "again": again}
+    more = {name: value for name, value in given.items() if value is not None}
     return node.execute(images=images, **{**defaults, **lists}, **more).args[0]
 
 
@@ -36,6 +37,22 @@ def test_captions_may_be_missing_a_list_or_lines_of_one_text(nodes):
         sheet(nodes, images, captions, panel_width=64) for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"])
     )
     assert torch.equal(listed, lines) and not (bare.shape == listed.shape and torch.equal(bare, listed))
+
+
+def test_pictures_made_again_take_the_places_of_those_they_replace(nodes):
+    images = [coloured(1, 0.1), coloured(2, 0.3), coloured(1, 0.7)]
+    again = [coloured(1, 0.5), coloured(1, 0.9)]
+    expected = [coloured(1, value) for value in (0.1, 0.5, 0.3, 0.9)]
+    assert torch.equal(sheet(nodes, images, again=again, again_numbers="2,4"), sheet(nodes, expected))
+    assert torch.equal(sheet(nodes, images, again_numbers="2"), sheet(nodes, images)), "numbers alone replace nothing"
+
+
+@pytest.mark.parametrize(
+    "numbers, words", [("2", "names 1 of the 3 pictures but again brings 2"), ("", "names 3 of"), ("4", "outside"), ("x", "not a frame")]
+)
+def test_numbers_that_do_not_fit_are_told(nodes, numbers, words):
+    with pytest.raises(ValueError, match=f"Story Sheet - again_numbers: .*{words}"):
+        sheet(nodes, [coloured(3, 0.5)], again=[coloured(2, 0.1)], again_numbers=numbers)
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,25 @@ def test_every_node_has_its_help_and_tooltips_in_the_page(page):
             "type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node
         )
         assert description and category == "story"
+
+
+def test_each_queued_run_is_the_next_part(page):
+    """Three runs queued at once, as an artist does it with the number beside Run: Part counts on, and file names say the part."""
+    open_template(page, "long-story-in-parts")
+    queued = page.evaluate("""async () => {
+        const sent = [];
+        const original = app.api.queuePrompt;
+        app.api.queuePrompt = async (number, prompt) => {
+            sent.push(prompt.output);
+            return { prompt_id: String(sent.length), number: 0, node_errors: {} };
+        };
+        try { await app.queuePrompt(0, 3); } finally { app.api.queuePrompt = original; }
+        return sent;
+    }""")
+    value = {
+        kind: [node["inputs"] for prompt in queued for node in prompt.values() if node["class_type"] == kind]
+        for kind in ("PrimitiveInt", "SaveImage", "StoryBatch")
+    }
+    assert [inputs["value"] for inputs in value["PrimitiveInt"]] == [0, 1, 2]
+    assert [inputs["filename_prefix"] for inputs in value["SaveImage"]] == [f"story/part-{part}-frame" for part in range(3)]
+    assert all(isinstance(inputs["part_index"], list) and inputs["parts"] == 5 for inputs in value["StoryBatch"])

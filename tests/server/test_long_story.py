@@ -1,14 +1,16 @@
-"""Two hundred frames through the real server: memory, cost, the sheet, and going on after Cancel."""
+"""Long stories through the real server: memory, cost, the sheet; going on after Cancel and after a crash; one frame again."""
 
+import re
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
-from bench.server import PromptFailed
+from bench.server import Client, PromptFailed
 from bench.workflow import load, same_pixels, saved_pixels, to_api, with_inputs
 
 PICTURE_BYTES = 256 * 256 * 3 * 4  # one picture as ComfyUI holds it
@@ -99,3 +101,84 @@ def test_cancelled_and_completed_with_select(client):
     second = saved_pixels(second_prompt, client.run(second_prompt))
     assert len(first) == len(second) == 12
     assert same_pixels(first + second, whole)
+
+
+def part_of(client, frames: int, parts: int, part: int) -> dict:
+    """The bundled workflow with Part at that number, as the page queues it."""
+    workflow = load("long-story-in-parts")
+    (number,) = (node for node in workflow["nodes"] if node.get("title") == "Part")
+    number["widgets_values"][0] = part
+    lines = "\n".join(f"playing in the snow {number}" for number in range(1, frames + 1))
+    prompt = with_inputs(to_api(workflow, client.get("/object_info")), "StoryPrompt", frames=lines)
+    return with_inputs(with_inputs(prompt, "StoryBatch", parts=parts), "KSampler", steps=2)
+
+
+def saved_parts(server) -> dict[int, list[Path]]:
+    found: dict[int, list[Path]] = {}
+    for file in sorted((server.folder / "output/story").glob("part-*.png")):
+        found.setdefault(int(re.match(r"part-(\d+)-frame", file.name)[1]), []).append(file)
+    return found
+
+
+def test_killed_in_the_middle_and_completed(client, fresh_server, tmp_path):
+    whole_prompt = story_of(client, 40, 2)
+    whole = saved_pixels(whole_prompt, client.run(whole_prompt))
+    with fresh_server(tmp_path / "first") as server:
+        killed = Client(server.url)
+
+        def kill(node, share):
+            server.process.kill()
+
+        for part in range(3):
+            killed.run(part_of(killed, 40, 10, part))
+        with pytest.raises(Exception):  # noqa: B017  whatever a connection says that breaks off
+            killed.run(part_of(killed, 40, 10, 3), progress=kill)
+        before = saved_parts(server)
+        assert sorted(before) == [0, 1, 2] and all(len(files) == 4 for files in before.values())
+    with server:  # on the same folder
+        again = Client(server.url)
+        for part in sorted(set(range(10)) - set(before)):
+            again.run(part_of(again, 40, 10, part))
+        found = saved_parts(server)
+    assert sorted(found) == list(range(10)) and all(len(files) == 4 for files in found.values()), "each frame, and none twice"
+    pictures = [np.asarray(Image.open(file).convert("RGB")).astype(int) for part in range(10) for file in found[part]]
+    assert same_pixels(pictures, whole)
+
+
+def test_parts_take_the_memory_of_one_part(fresh_server, tmp_path):
+    """ComfyUI holds all pictures of a run until they are saved: with 200 frames all 200, in ten parts 20 at a time."""
+    grown = {}
+    for parts in (1, 10):
+        with fresh_server(tmp_path / str(parts)) as server:
+            client = Client(server.url)
+            client.run(part_of(client, 20, 1, 0))  # loads the model
+            start = psutil.Process(server.process.pid).memory_info().rss
+
+            def run(client=client, parts=parts):
+                for part in range(parts):
+                    client.run(part_of(client, 200, parts, part))
+
+            _, peak = peak_while(server, run)
+            grown[parts] = peak - start
+    print({parts: f"{value / 2**20:.0f} MiB" for parts, value in grown.items()})
+    assert grown[10] < grown[1] - 150 * PICTURE_BYTES
+
+
+def test_one_frame_again_comes_onto_the_storyboard_of_the_others(fresh_server, tmp_path):
+    """The sheet of three saved pictures and a new one is that of a whole run in which the frame has its second take."""
+    with fresh_server(tmp_path / "again") as server:
+        client = Client(server.url)
+        for file in (server.folder / "output/story").glob("*"):
+            file.unlink()
+        info = client.get("/object_info")
+        first = to_api(load("first-story"), info)
+        before = saved_pixels(first, client.run(first))
+        prompt = to_api(load("one-frame-again"), info)
+        outputs = client.run(prompt)
+        (new,) = saved_pixels(prompt, outputs, "story/again")
+        retaken = with_inputs(first, "StoryBatch", retake="3")
+        expected = client.run(retaken)
+        after = saved_pixels(retaken, expected)
+        assert same_pixels([new], after[2:3]) and same_pixels(before[:2] + before[3:], after[:2] + after[3:])
+        assert np.abs(new - before[2]).max() > 30, "another take is another picture"
+        assert same_pixels(saved_pixels(prompt, outputs, "story/storyboard"), saved_pixels(retaken, expected, "story/storyboard"))

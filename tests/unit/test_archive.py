@@ -1,6 +1,7 @@
 """What the registry would publish: every tracked file less those in .comfyignore. It may do nothing but make pictures."""
 
 import ast
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -132,3 +133,32 @@ def test_the_demo_model_is_plain_safetensors():
 def test_the_version_has_its_entry_in_the_changelog():
     version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)[1]
     assert re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1] == version
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "workflows").glob("*.json")))
+def test_every_workflow_opens_readable_at_its_read_me(name):
+    """In a window of 1500x900: large enough for the page to draw text, the note that explains it in sight, large graphs in titled groups."""
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    (scale, offset), nodes = workflow["extra"]["ds"].values(), workflow["nodes"]
+    assert 0.6 <= scale <= 1
+    (note,) = (node for node in nodes if node.get("title") == "Read me")
+    left, top = ((at + moved) * scale for at, moved in zip(note["pos"], offset))
+    assert 60 <= left and left + note["size"][0] * scale < 1500 and 110 <= top and top + note["size"][1] * scale < 900, (
+        "behind the page's menus"
+    )
+    if len(nodes) > 13:
+        assert all(group["title"] and group["color"] for group in workflow["groups"])
+        for node in nodes:
+            assert sum(holds(group["bounding"], node) for group in workflow["groups"]) == 1, f"{node['type']} is in one group"
+
+
+def holds(box, node) -> bool:
+    left, top, width, height = box
+    right, bottom = left + width, top + height
+    x, y = node["pos"]
+    return (
+        left <= x
+        and top <= y - 30
+        and x + node["size"][0] <= right
+        and y + (0 if node["flags"].get("collapsed") else node["size"][1]) <= bottom
+    )
