@@ -32,6 +32,7 @@ def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page
         " box: Array.from(node.getBounding())}))"
     )
     assert all(node["known"] for node in nodes), "missing nodes"
+    assert not page.get_by_text("Node Render Error").count()
     for index, node in enumerate(nodes):
         for other in nodes[:index]:
             assert not overlap(node["box"], other["box"]), f"{node['type']} lies on {other['type']}"
