@@ -18,7 +18,7 @@ MIN_SCALE, MAX_SCALE = 0.6, 0.75
 WINDOW = (1500, 900)
 BEGIN = (40, 60)  # where the first node stands, in the graph and, below the page's menus, on the screen
 ON_SCREEN = (90, 172)
-TITLE, GAP, COLUMN_GAP = 30, 50, 60  # the title stands above a node's position
+TITLE, GAP, COLUMN_GAP = 30, 80, 60  # the title stands above a position; Nodes 2.0 may open the upper row up to 60 lower
 GROUP_EDGE, GROUP_TITLE = 20, 50
 NODES_2_SCALE = 1.2  # by which Nodes 2.0 spreads a workflow that was saved by the classic page
 

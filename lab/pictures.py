@@ -19,6 +19,7 @@ from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, w
 from lab.drawings import who_does_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
+ORDER = ["first-story", "one-frame-again"]
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
 FIT = """() => {
@@ -36,16 +37,21 @@ def main() -> None:
     who_does_what().save(HELP / "StoryGather.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
-        for name in filter(runs_on_the_demo_model, names()):
+        # The first story before the others: one-frame-again takes its pictures from the output folder.
+        for name in sorted(filter(has_a_storyboard, names()), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
             make_storyboard(client, name)
         with browser_page(server.url) as page:
             photograph_template_browser(page)
         with browser_page(server.url, focus=True) as page:
             for name in names():
-                if not runs_on_the_demo_model(name):
+                if not has_a_storyboard(name):
                     photograph_graph(page, name, WORKFLOWS / f"{name}.jpg", (900, 600))
             photograph_first_run(page)
             photograph_nodes(page)
+
+
+def has_a_storyboard(name: str) -> bool:
+    return runs_on_the_demo_model(name) and any(node["type"] == "StorySheet" for node in load(name)["nodes"])
 
 
 def make_storyboard(client: Client, name: str) -> None:

@@ -103,14 +103,14 @@ def test_cancelled_and_completed_with_select(client):
     assert same_pixels(first + second, whole)
 
 
-def part_of(client, frames: int, parts: int, part: int) -> dict:
+def part_of(client, frames: int, parts: int, part: int, steps: int = 2) -> dict:
     """The bundled workflow with Part at that number, as the page queues it."""
     workflow = load("long-story-in-parts")
     (number,) = (node for node in workflow["nodes"] if node.get("title") == "Part")
     number["widgets_values"][0] = part
     lines = "\n".join(f"playing in the snow {number}" for number in range(1, frames + 1))
     prompt = with_inputs(to_api(workflow, client.get("/object_info")), "StoryPrompt", frames=lines)
-    return with_inputs(with_inputs(prompt, "StoryBatch", parts=parts), "KSampler", steps=2)
+    return with_inputs(with_inputs(prompt, "StoryBatch", parts=parts), "KSampler", steps=steps)
 
 
 def saved_parts(server) -> dict[int, list[Path]]:
@@ -156,7 +156,7 @@ def test_parts_take_the_memory_of_one_part(fresh_server, tmp_path):
 
             def run(client=client, parts=parts):
                 for part in range(parts):
-                    client.run(part_of(client, 200, parts, part))
+                    client.run(part_of(client, 200, parts, part, steps=1))
 
             _, peak = peak_while(server, run)
             grown[parts] = peak - start
@@ -171,9 +171,9 @@ def test_one_frame_again_comes_onto_the_storyboard_of_the_others(fresh_server, t
         for file in (server.folder / "output/story").glob("*"):
             file.unlink()
         info = client.get("/object_info")
-        first = to_api(load("first-story"), info)
+        first = with_inputs(to_api(load("first-story"), info), "KSampler", steps=5)
         before = saved_pixels(first, client.run(first))
-        prompt = to_api(load("one-frame-again"), info)
+        prompt = with_inputs(to_api(load("one-frame-again"), info), "KSampler", steps=5)
         outputs = client.run(prompt)
         (new,) = saved_pixels(prompt, outputs, "story/again")
         retaken = with_inputs(first, "StoryBatch", retake="3")
