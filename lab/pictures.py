@@ -18,6 +18,7 @@ from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
+CHART = 4  # which of Story Score's outputs
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
 FIT = """() => {
@@ -55,6 +56,11 @@ def make_storyboard(client: Client, name: str) -> None:
         comic = with_inputs(prompt, "StorySheet", style="comic strip", columns=4, paper="black", title="")
         (strip,) = saved(comic, client.run(comic), "story/storyboard")
         save(one_above_the_other([board, strip]), HELP / "StorySheet.jpg", (760, 760))
+    if name == "best-seed":
+        score = next(node for node, item in prompt.items() if item["class_type"] == "StoryScore")
+        one = with_inputs(prompt, "SaveImage", images=[score, CHART])
+        (chart,) = saved(one, client.run(one), "story/storyboard")
+        save(Image.open(io.BytesIO(chart)), HELP / "StoryScore.jpg", (760, 760))
 
 
 def photograph_template_browser(page) -> None:
