@@ -131,9 +131,9 @@ def jobs(count: int, sweeps: bool) -> Iterator[Job]:
     """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; IPCA's share first."""
     doses = [ROWS["d"], ROWS["e"], *(row for rows in DOSES.values() for row in rows)]
     unsaid, said = draw_stories(count), draw_stories(count, SAID.said)
-    for seed in range(count):
-        yield from ((UNSAID, seed, unsaid[seed], row) for row in doses)
-        yield from ((SAID, seed, said[seed], row) for row in doses)
+    for setting, stories in ((SAID, said), (UNSAID, unsaid)):
+        for seed in range(count):
+            yield from ((setting, seed, stories[seed], row) for row in doses)
     for seed in range(count):
         yield from ((UNSAID, seed, unsaid[seed], row) for name, row in ROWS.items() if name not in "de")
     if sweeps:

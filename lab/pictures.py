@@ -20,6 +20,7 @@ from lab.drawings import who_does_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 ORDER = ["first-story", "one-frame-again"]
+CHART = 4  # which of Story Score's outputs
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
 FIT = """() => {
@@ -63,6 +64,11 @@ def make_storyboard(client: Client, name: str) -> None:
         comic = with_inputs(prompt, "StorySheet", style="comic strip", columns=4, paper="black", title="")
         (strip,) = saved(comic, client.run(comic), "story/storyboard")
         save(one_above_the_other([board, strip]), HELP / "StorySheet.jpg", (760, 760))
+    if name == "best-seed":
+        score = next(node for node, item in prompt.items() if item["class_type"] == "StoryScore")
+        one = with_inputs(prompt, "SaveImage", images=[score, CHART])
+        (chart,) = saved(one, client.run(one), "story/storyboard")
+        save(Image.open(io.BytesIO(chart)), HELP / "StoryScore.jpg", (760, 760))
 
 
 def photograph_template_browser(page) -> None:
