@@ -62,12 +62,12 @@ def arrange(workflow: dict, heights: dict[int, float]) -> None:
         y = top
         for node in sorted(column, key=lambda node: (node.get("title") != "Read me", node["pos"][1])):
             node["pos"] = [x, y]
-            node["size"][1] = max(node["size"][1], round(heights[node["id"]])) if node["type"] != "MarkdownNote" else node["size"][1]
             y += round(max(heights[node["id"]], node["size"][1])) + TITLE + GAP
         x += max(node["size"][0] for node in column) + COLUMN_GAP
     for group, inside in members:
         left, up = min(node["pos"][0] for node in inside), min(node["pos"][1] for node in inside) - TITLE
-        right, down = max(node["pos"][0] + node["size"][0] for node in inside), max(node["pos"][1] + node["size"][1] for node in inside)
+        right = max(node["pos"][0] + node["size"][0] for node in inside)
+        down = round(max(node["pos"][1] + max(node["size"][1], heights[node["id"]]) for node in inside))
         group["bounding"] = [left - GROUP_EDGE, up - GROUP_TITLE, right - left + 2 * GROUP_EDGE, down - up + GROUP_TITLE + GROUP_EDGE]
     bottom = max(node["pos"][1] + node["size"][1] for node in workflow["nodes"])
     fits = min((WINDOW[0] - ON_SCREEN[0]) / (x - BEGIN[0]), (WINDOW[1] - ON_SCREEN[1]) / (bottom - BEGIN[1]))

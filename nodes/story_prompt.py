@@ -22,7 +22,7 @@ class StoryPrompt(io.ComfyNode):
                     dynamic_prompts=False,
                     default="A photo of a red fox with a green coat",
                     tooltip="Who stays the same in every picture: style, character, clothes. "
-                    "Several characters: one a line, as @girl: a girl with red braids.",
+                    "Several characters: a line for each, with its name; see the help.",
                 ),
                 io.String.Input(
                     "frames",
@@ -30,7 +30,7 @@ class StoryPrompt(io.ComfyNode):
                     dynamic_prompts=False,
                     default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
                     tooltip="What changes: one picture a line. A line that begins with # is switched off. "
-                    "With characters, @girl brings one in, @nobody none.",
+                    "Frames may name who of the characters is there; see the help.",
                 ),
                 io.Int.Input(
                     "window_length",

@@ -27,6 +27,8 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, client, name):
     click_template(page, name)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
+    page.wait_for_timeout(500)  # Nodes 2.0 measures the nodes when they are drawn
+    assert not page.locator(".p-toast-message-error").count(), page.locator(".p-toast-message-error").all_inner_texts()
     nodes = page.evaluate(
         "app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
         " box: Array.from(node.getBounding())}))"
