@@ -77,7 +77,7 @@ def _place(strength: float) -> float:
 def _steps(low: float, high: float) -> list[float]:
     """Four to eight round values between the two."""
     size = 10 ** math.floor(math.log10(high - low))
-    step = next(step for step in (size / 10, size / 5, size / 4, size / 2, size) if (high - low) / step <= 8)
+    step = next(step for step in (size / 10, size / 5, size / 4, size / 2, size, 2 * size) if (high - low) / step <= 8)
     return [round(step * number, 10) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

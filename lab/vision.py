@@ -18,13 +18,15 @@ import torch
 from demo.model import WEIGHTS as TEXT_WEIGHTS
 from demo.model import load_demo_model
 from demo.vision import CONFIG, load_demo_vision
+from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 
+from . import judge as judging
 from . import precision
 from .judge import roughened
 from .progress import Progress, replace_whole
 from .shelf import fingerprint
 from .train import initialise
-from .world.captions import draw_story
+from .world.captions import IDENTITY, draw_story
 from .world.render import NAMES, Attributes, Renderer
 
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-vision.pt"
@@ -166,6 +168,45 @@ def measure(count: int = 500) -> dict[str, float]:
     return found
 
 
+@torch.inference_mode()
+def agreement(count: int = 200, frames: int = 5) -> dict[str, float]:
+    """Rank correlation, over drawn stories, of likeness with the share of attributes that the judge finds equal in two frames.
+
+    Every story has one kind in different scenes; each of its attributes is the same in all frames or drawn anew in each.
+    """
+    rng, judge, vision, renderer, noise = np.random.default_rng(7), judging.load(), load_demo_vision(), Renderer(), seeded_noise(32)
+    equal, likeness = [], {"whole pictures": [], "masked": []}
+    for _ in range(count):
+        columns = {
+            "kind": np.full(frames, rng.integers(len(NAMES["kind"]))),
+            "scene": rng.choice(len(NAMES["scene"]), frames, replace=False),
+        }
+        columns |= {"prop": rng.integers(len(NAMES["prop"]), size=frames), "flip": rng.integers(2, size=frames)}
+        for name in IDENTITY:
+            drawn = rng.integers(len(NAMES[name]), size=frames)
+            columns[name] = drawn if rng.random() < 0.5 else np.full(frames, drawn[0])
+        pictures, figure = renderer(Attributes(**columns))
+        named = judge.name(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        first, second = np.triu_indices(frames, 1)
+        equal.append(np.mean([(named[name][first] == named[name][second]).float().mean().item() for name in IDENTITY]))
+        shown, masks = (torch.from_numpy(part).float().repeat_interleave(8, 1).repeat_interleave(8, 2) for part in (pictures / 255, figure))
+        for way, images in (("whole pictures", shown), ("masked", on_noise(shown, masks, noise))):
+            embedded = vision.encode_image(images)["image_embeds"]
+            likeness[way].append(mean_pairwise(cosines(embedded, embedded)))
+    found = {f"agreement with the judge, {way}": rank_correlation(equal, values) for way, values in likeness.items()}
+    print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
+    return found
+
+
+def rank_correlation(a: list[float], b: list[float]) -> float:
+    """Spearman's; values that are equal share their mean rank."""
+    ranks = []
+    for values in (np.array(a), np.array(b)):
+        below, same = (values[:, None] > values).sum(1), (values[:, None] == values).sum(1)
+        ranks.append(below + (same - 1) / 2)
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=["train", "measure"], default="train")
@@ -176,5 +217,6 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.what == "measure":
         measure()
+        agreement()
     else:
         train(arguments.steps, arguments.batch, arguments.rate, stop_after=arguments.stop_after)

@@ -7,6 +7,8 @@ import torch
 
 from .likeness import mean_pairwise, odd_one, to_others
 
+LINE_BREAK = "  \n"  # Preview Any reads Markdown, where two spaces keep lines apart
+
 
 @dataclass(frozen=True)
 class Score:
@@ -45,7 +47,7 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
             parts.append(f"fit {score.fits[index, index]:.3f}{_better_caption(score.fits, index)}")
         caption = f" - {captions[index]}" if captions else ""
         lines.append(f"{index + 1}: {', '.join(parts) or 'nothing to compare with'}{caption}")
-    return "\n".join(lines)
+    return LINE_BREAK.join(lines)
 
 
 def _likeness_line(score: Score, count: int, masked: bool) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 
 @pytest.fixture
@@ -94,7 +95,9 @@ def test_the_page_tells_what_is_there(evidence, tmp_path):
     shelf = Shelf(tmp_path / "kept", "w")
     todo = list(evidence.jobs(3, sweeps=False))
     for job in todo[:-4]:
-        shelf.put(*evidence.keys(job), dict.fromkeys((*COLUMNS, "stated", "seconds"), 0.25 + 0.25 * (job[1] % 2)))
+        shelf.put(
+            *evidence.keys(job), dict.fromkeys((*COLUMNS, "stated", "seconds"), 0.25 + 0.25 * (job[1] % 2)), Image.new("RGB", (160, 32))
+        )
     evidence.write(todo, shelf, 3, tmp_path / "out")
     text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
     assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text

@@ -39,15 +39,21 @@ def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page
         for other in nodes[:index]:
             assert not overlap(node["box"], other["box"]), f"{node['type']} lies on {other['type']}"
     assert not [text for text in page.said if f"extensions/{FOLDER}" in text]
-    assert prompt_of(page) == class_and_inputs(to_api(load(name), client.get("/object_info")))
+    info = client.get("/object_info")
+    assert prompt_of(page, info) == class_and_inputs(to_api(load(name), info))
 
 
 def overlap(a: list, b: list) -> bool:
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
-def prompt_of(page) -> dict:
-    return class_and_inputs(page.evaluate("app.graphToPrompt().then(result => result.output)"))
+def prompt_of(page, info: dict) -> dict:
+    """The page's own prompt, less what it adds for itself and the server does not know, as Preview Any's text."""
+    prompt = page.evaluate("app.graphToPrompt().then(result => result.output)")
+    for item in prompt.values():
+        known = {name for part in info[item["class_type"]]["input"].values() for name in part}
+        item["inputs"] = {name: value for name, value in item["inputs"].items() if name in known}
+    return class_and_inputs(prompt)
 
 
 def class_and_inputs(prompt: dict) -> dict:
@@ -56,9 +62,9 @@ def class_and_inputs(prompt: dict) -> dict:
 
 @pytest.mark.parametrize("name", old_workflows())
 def test_the_page_reads_an_old_workflow_as_it_was_meant(page, client, name):
-    workflow = old_workflows()[name]
+    workflow, info = old_workflows()[name], client.get("/object_info")
     page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
-    assert prompt_of(page) == class_and_inputs(to_api(workflow, client.get("/object_info")))
+    assert prompt_of(page, info) == class_and_inputs(to_api(workflow, info))
 
 
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
@@ -79,7 +85,17 @@ def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
 
 
 def test_every_node_has_its_help_and_tooltips_in_the_page(page):
-    for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StoryDemoModel", "StorySlate", "StoryGather"):
+    for node in (
+        "StoryPrompt",
+        "SVRReweight",
+        "IPCAPatch",
+        "StoryBatch",
+        "StorySheet",
+        "StoryScore",
+        "StoryDemoModel",
+        "StorySlate",
+        "StoryGather",
+    ):
         description, category = page.evaluate(
             "type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node
         )

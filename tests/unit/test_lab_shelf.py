@@ -56,3 +56,22 @@ def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             shelf.put("story", "other row", {"identity": 0.5})
     assert Shelf(tmp_path, "weights").get("story", "row") == {"identity": 0.25}
+
+
+@pytest.mark.parametrize("low, high", [(0.0, 0.95), (-0.043, 0.0517), (0.961, 1.004), (-1.0, 8.99), (0.1, 1.0999)])
+def test_the_axis_of_a_chart_has_a_few_round_values_within_it(low, high):
+    from lab.dose import _steps
+
+    steps = _steps(low, high)
+    assert 3 <= len(steps) <= 10 and low <= steps[0] and steps[-1] <= high
+    gaps = {round(after - before, 9) for before, after in zip(steps, steps[1:])}
+    assert len(gaps) == 1 and gaps.pop() / 10 ** np.floor(np.log10(high - low)) in (
+        0.1,
+        0.2,
+        0.25,
+        0.5,
+        1,
+        2,
+        pytest.approx(0.2),
+        pytest.approx(0.25),
+    )
