@@ -110,8 +110,7 @@ def test_every_workflow_passes_the_servers_validation(client, name):
     prompt = to_api(load(name), client.get("/object_info"))
     if runs_on_the_demo_model(name):
         outputs = client.run(prompt)
-        board = saved(prompt, outputs, "story/storyboard")
-        assert len(board) == 1 and all(outputs.values())
+        assert all(outputs[node] for node, item in prompt.items() if item["class_type"] == "SaveImage"), "every Save Image has pictures"
     else:
         assert client.refusal(prompt) == {}
 
