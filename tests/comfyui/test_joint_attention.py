@@ -117,9 +117,10 @@ def test_cfg_1_and_a_negative_of_another_length(scene):
     assert relative(scene.sample(scene.ipca(), negative=longer), scene.sample(scene.biased(), negative=longer)) < ROUNDING
 
 
-def test_the_negatives_rows_stay_the_same_to_the_last_bit(scene):
+@pytest.mark.parametrize("length", [LENGTH, 20], ids=["batched", "apart"])
+def test_the_negatives_rows_stay_the_same_to_the_last_bit(scene, length):
     def outputs(model):
-        """What the first model call gives each chunk, by its number."""
+        """What the first model call with it gives each chunk, by its number."""
         seen = {}
         spied = model.clone()
 
@@ -130,7 +131,7 @@ def test_the_negatives_rows_stay_the_same_to_the_last_bit(scene):
             return out
 
         spied.set_model_unet_function_wrapper(spy)
-        scene.sample(spied, steps=1)
+        scene.sample(spied, steps=1, negative=[list(scene.text(99, length=length))])
         return seen
 
     ours, plain = outputs(scene.ipca()), outputs(scene.model)
