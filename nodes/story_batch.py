@@ -12,7 +12,7 @@ from ..story.share import DEALT, Share
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
 from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_story
-from .slicing import Cut, require_a_row_a_frame, require_latent_of
+from .slicing import Cut, alike, require_a_row_a_frame, require_latent_of
 
 NOISE = ["shared", "per frame"]
 MAX_SIZE = 16384
@@ -140,7 +140,7 @@ class StoryBatch(io.ComfyNode):
             rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
             takes = parse_retake(retake, count)
             source = _empty_latent(width, height) if latent is None else latent
-            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch)]
+            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
             return io.NodeOutput(
                 [cut.conditioning(frames) for cut in cuts],
                 [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],
