@@ -1,5 +1,7 @@
 """The frame editor with its token budget, and IPCA's blocks as a U: typed and clicked as a person does."""
 
+import json
+
 import pytest
 
 from bench.page import look_at, open_template, queue, widget
@@ -226,7 +228,28 @@ def test_the_budget_counts_the_whole_cast_and_says_what_is_wrong_with_it(cast):
     cast.wait_for_function("/identity 17/.test(document.querySelector('.opos-budget').innerText)")
     assert cast.locator(".opos-tokens").nth(3).inner_text() == "2", "the village: the mention of nobody is no word"
     row(cast, 1).locator("input[type=text]").fill("@dog in the snow")
-    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget').innerText)")
+    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget.opos-problem')?.innerText)")
+    row(cast, 1).locator("input[type=text]").fill("@fox in the snow")
+    cast.wait_for_function("!document.querySelector('.opos-problem')")
+
+
+def test_lines_end_where_the_story_ends_them(editor, client):
+    """Text from a word processor, with line ends that Python knows and a text box shows as spaces."""
+    type_frames(editor, ["in the snow\u2028at sea", "in bed\x0bat home"])
+    assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
+    asked = {"identity": "a fox", "frames": widget(editor, "StoryPrompt", "frames"), "window_length": 10}
+    assert len(client.post("/one-prompt-one-story/tokens", json.dumps(asked).encode())[1]["frames"]) == 4
+
+
+def test_every_chip_of_a_large_cast_can_be_clicked(cast):
+    names = [f"a_character_with_a_long_name_{number}" for number in range(5)]
+    cast.evaluate(
+        "text => { const w = app.graph._nodes.find(n => n.type === 'StoryPrompt').widgets.find(w => w.name === 'identity');"
+        " w.value = text; w.callback?.(text); }",
+        "\n".join(f"@{name}: a fox" for name in names),
+    )
+    type_frames(cast, ["in the snow @nobody"])
+    assert toggle(cast, 1, names[-1]) == f"@{names[-1]} in the snow"
 
 
 def test_a_story_of_two_characters_runs(cast, client):
@@ -234,6 +257,18 @@ def test_a_story_of_two_characters_runs(cast, client):
     prompt = cast.evaluate("app.graphToPrompt().then(result => result.output)")
     (story,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "StoryPrompt")
     assert story["frames"].split("\n")[1] == "@old_cat and @fox at the beach"
+
+
+BATCH_SIZE = "Array.from(app.graph._nodes.find(node => node.type === 'StoryBatch').size)"
+
+
+def type_frames(page, lines: list[str]) -> None:
+    """Put this text into the frames' own widget, as typing there does."""
+    page.evaluate(
+        "text => { const w = app.graph._nodes.find(n => n.type === 'StoryPrompt').widgets.find(w => w.name === 'frames');"
+        " w.value = text; w.callback?.(text); }",
+        "\n".join(lines),
+    )
 
 
 @pytest.fixture
@@ -262,7 +297,7 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     tiles.nth(0).locator(".opos-take").click()
     assert widget(strip, "StoryBatch", "retake") == "1:2, 3:3"
     tiles.nth(0).locator(".opos-take").first.click()
-    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "−", "take", "3", "⟳"]
+    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "take", "3", "−", "⟳"]
     values = strip.evaluate("app.graph.serialize().nodes.find(node => node.type === 'StoryBatch').widgets_values")
     assert values[-1] == "3:3", "nothing of the strip is saved"
 
@@ -278,11 +313,17 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.locator(".opos-strip .opos-bar button").click()
     queue(strip)
     strip.wait_for_function(shown, arg="1,2,3,4")
+    one, two, three, four = strip.evaluate("[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)")
+    size = strip.evaluate(BATCH_SIZE)
+    type_frames(strip, [frames(strip)[place] for place in (3, 1, 0)] + ["at sea", "in the city"])
+    now = "[...document.querySelectorAll('.opos-tile')].map(tile => tile.querySelector('img')?.src ?? null)"
+    assert strip.evaluate(now) == [four, two, one, None, None], "a picture stays with its frame's text"
+    assert strip.evaluate(BATCH_SIZE) == size, "more frames scroll, they do not cover the node below"
 
 
 def test_our_words_follow_the_pages_language(page):
     """The page's own setting, as it stands when a workflow opens."""
-    for language, add, everything in (("fr", "+ scène", "toutes"), ("ja", "+ フレーム", "すべて"), ("en", "+ frame", "all")):
+    for language, add, everything in (("ja", "+ フレーム", "すべて"), ("fr", "+ scène", "toutes"), ("en", "+ frame", "all")):
         page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
         open_template(page, "first-story")
         page.wait_for_selector(".opos-add")
