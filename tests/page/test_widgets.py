@@ -21,6 +21,15 @@ def frames(page) -> list[str]:
     return widget(page, "StoryPrompt", "frames").split("\n")
 
 
+def type_into(page, node_type: str, name: str, text: str) -> None:
+    """Put a text into a node's own widget, as typing there does."""
+    page.evaluate(
+        "([type, name, text]) => { const w = app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name);"
+        " w.value = text; w.callback?.(text); }",
+        [node_type, name, text],
+    )
+
+
 def budget(page) -> str:
     return page.inner_text(".opos-budget")
 
@@ -184,12 +193,8 @@ def test_what_the_page_wrote_runs(editor):
 @pytest.fixture
 def cast(editor):
     """The first story with two characters, typed by hand."""
-    editor.evaluate("""() => {
-        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
-        const type = (name, text) => { const w = story.widgets.find(w => w.name === name); w.value = text; w.callback?.(text); };
-        type('identity', 'A picture of\\n@fox: a red fox with a green coat\\n@Old_Cat: a white cat with a blue coat');
-        type('frames', '@fox in the snow\\n@old_cat and @fox at the beach\\nin the forest\\nthe village @nobody');
-    }""")
+    type_into(editor, "StoryPrompt", "identity", "A picture of\n@fox: a red fox with a green coat\n@Old_Cat: a white cat with a blue coat")
+    type_into(editor, "StoryPrompt", "frames", "@fox in the snow\n@old_cat and @fox at the beach\nin the forest\nthe village @nobody")
     editor.wait_for_selector(".opos-cast")
     return editor
 
@@ -235,7 +240,7 @@ def test_the_budget_counts_the_whole_cast_and_says_what_is_wrong_with_it(cast):
 
 def test_lines_end_where_the_story_ends_them(editor, client):
     """Text from a word processor, with line ends that Python knows and a text box shows as spaces."""
-    type_frames(editor, ["in the snow\u2028at sea", "in bed\x0bat home"])
+    type_into(editor, "StoryPrompt", "frames", "in the snow\u2028at sea\nin bed\x0bat home")
     assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
     asked = {"identity": "a fox", "frames": widget(editor, "StoryPrompt", "frames"), "window_length": 10}
     assert len(client.post("/one-prompt-one-story/tokens", json.dumps(asked).encode())[1]["frames"]) == 4
@@ -243,12 +248,8 @@ def test_lines_end_where_the_story_ends_them(editor, client):
 
 def test_every_chip_of_a_large_cast_can_be_clicked(cast):
     names = [f"a_character_with_a_long_name_{number}" for number in range(5)]
-    cast.evaluate(
-        "text => { const w = app.graph._nodes.find(n => n.type === 'StoryPrompt').widgets.find(w => w.name === 'identity');"
-        " w.value = text; w.callback?.(text); }",
-        "\n".join(f"@{name}: a fox" for name in names),
-    )
-    type_frames(cast, ["in the snow @nobody"])
+    type_into(cast, "StoryPrompt", "identity", "\n".join(f"@{name}: a fox" for name in names))
+    type_into(cast, "StoryPrompt", "frames", "in the snow @nobody")
     assert toggle(cast, 1, names[-1]) == f"@{names[-1]} in the snow"
 
 
@@ -260,15 +261,6 @@ def test_a_story_of_two_characters_runs(cast, client):
 
 
 BATCH_SIZE = "Array.from(app.graph._nodes.find(node => node.type === 'StoryBatch').size)"
-
-
-def type_frames(page, lines: list[str]) -> None:
-    """Put this text into the frames' own widget, as typing there does."""
-    page.evaluate(
-        "text => { const w = app.graph._nodes.find(n => n.type === 'StoryPrompt').widgets.find(w => w.name === 'frames');"
-        " w.value = text; w.callback?.(text); }",
-        "\n".join(lines),
-    )
 
 
 @pytest.fixture
@@ -292,6 +284,9 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     assert widget(strip, "StoryBatch", "select") == "1-3"
     tiles.nth(3).locator(".opos-frame").click()
     assert widget(strip, "StoryBatch", "select") == "" and pressed() == [True] * 4
+    for typed, shown in (("all of them", [False] * 4), ("2, 9-1", [False, True, False, False]), ("", [True] * 4)):
+        type_into(strip, "StoryBatch", "select", typed)
+        assert pressed() == shown, "what cannot be read names no frame"
     for _ in range(2):
         tiles.nth(2).locator(".opos-take").last.click()
     tiles.nth(0).locator(".opos-take").click()
@@ -315,7 +310,7 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.wait_for_function(shown, arg="1,2,3,4")
     one, two, three, four = strip.evaluate("[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)")
     size = strip.evaluate(BATCH_SIZE)
-    type_frames(strip, [frames(strip)[place] for place in (3, 1, 0)] + ["at sea", "in the city"])
+    type_into(strip, "StoryPrompt", "frames", "\n".join([*(frames(strip)[place] for place in (3, 1, 0)), "at sea", "in the city"]))
     now = "[...document.querySelectorAll('.opos-tile')].map(tile => tile.querySelector('img')?.src ?? null)"
     assert strip.evaluate(now) == [four, two, one, None, None], "a picture stays with its frame's text"
     assert strip.evaluate(BATCH_SIZE) == size, "more frames scroll, they do not cover the node below"
