@@ -6,15 +6,16 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
+from ..families import Family
 from ..ipca.blocks import chosen_sites
-from ..ipca.call import Settings
 from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
+from ..ipca.joint import install as joint
 from ..ipca.memory import Memories, Memory, remember
+from ..ipca.settings import LAST_STEP, Settings
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
-MAX_STEP = 10000
 MAX_STRENGTH = 1000.0
 
 
@@ -28,24 +29,28 @@ class IPCAPatch(io.ComfyNode):
             description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
             "before or after it; a second IPCA Patch replaces the first.",
             inputs=[
-                io.Model.Input("model", tooltip="An SDXL, SD1.x or SD2.x model, patched by other nodes or not."),
+                io.Model.Input(
+                    "model",
+                    tooltip="An SDXL, SD1.x or SD2.x model, or Qwen-Image, Z-Image, Lumina 2, Flux, Flux.2, Chroma, SD3; patched by other "
+                    "nodes or not.",
+                ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.String.Input(
                     "blocks",
                     default="all",
                     dynamic_prompts=False,
-                    tooltip="Where in the UNet: all, coarse (mid and the deepest blocks), fine (the others), or names like 'down2, mid, up0'. "
-                    "Deep blocks carry shape, shallow ones detail.",
+                    tooltip="Where in the model: all, coarse (mid and the deepest blocks; a transformer's first half), fine (the others), or names "
+                    "like 'down2, mid, up0', in a transformer 'double0-9' or 'block3'. Deep blocks carry shape, shallow ones detail.",
                 ),
                 io.Int.Input(
                     "start_at_step",
                     default=0,
                     min=0,
-                    max=MAX_STEP,
+                    max=LAST_STEP,
                     tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer.",
                 ),
-                io.Int.Input("end_at_step", default=MAX_STEP, min=0, max=MAX_STEP, tooltip="First step without it again."),
+                io.Int.Input("end_at_step", default=LAST_STEP, min=0, max=LAST_STEP, tooltip="First step without it again."),
                 io.Float.Input(
                     "dropout",
                     default=0.0,
@@ -58,7 +63,7 @@ class IPCAPatch(io.ComfyNode):
                 io.Boolean.Input(
                     "protect_identity",
                     default=True,
-                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too.",
+                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too (UNets alone).",
                 ),
                 io.Float.Input(
                     "strength",
@@ -99,21 +104,36 @@ class IPCAPatch(io.ComfyNode):
             require_clip(clip)
             require_story(story)
             unet = unet_of(model)
-            chosen_sites(unet, blocks)
+            settings = Settings(blocks, start_at_step, end_at_step, dropout, strength, dropout_seed)
+            family = joint.require_family(model, settings) if unet is None else None
+            if unet is not None:
+                chosen_sites(unet, blocks)
             require_number("dropout", dropout, 0, 1, "0 is off; 0.01 to 0.1 is useful")
             require_number("strength", strength, 0, MAX_STRENGTH, "1 is the paper's, 0 is off")
-            require_number("start_at_step", start_at_step, 0, MAX_STEP)
+            require_number("start_at_step", start_at_step, 0, LAST_STEP)
             if start_at_step >= end_at_step:
                 raise InputError(
                     "start_at_step",
                     f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
                     "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
                 )
+            if family is not None:
+                return io.NodeOutput(_on_transformer(model, family, story, settings, protect_identity))
             if strength == 0:
                 return io.NodeOutput(uninstall(model) if is_installed(model) else model)
-            memories = _memories(clip, story, protect_identity, context_width(unet))
-            settings = Settings(blocks, start_at_step, end_at_step, dropout, strength, dropout_seed)
-            return io.NodeOutput(install(model, memories, settings))
+            return io.NodeOutput(install(model, _memories(clip, story, protect_identity, context_width(unet)), settings))
+
+
+def _on_transformer(model: ModelPatcher, family: Family, story: Story, settings: Settings, protect: bool) -> ModelPatcher:
+    if not protect:
+        raise InputError(
+            "protect_identity",
+            f"off has no meaning for {family.name}: no prompt of the identity alone is encoded whose padding could be remembered",
+            "Switch it on",
+        )
+    if settings.strength == 0:
+        return joint.uninstall(model) if joint.is_installed(model) else model
+    return joint.install(model, family, story.identity_phrases, settings)
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:
