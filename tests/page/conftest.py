@@ -3,23 +3,36 @@
 import pytest
 
 from bench.page import wait_for_app
+from bench.server import Client
 
 
-@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
-def page(request, browser):
-    which, nodes = request.param.split(", ")
-    server = request.getfixturevalue("server" if which == "own" else "newest_page_server")
+def load(browser, server):
     page = browser.new_page(viewport={"width": 1640, "height": 1000})
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.said = []
     page.on(
         "console",
         lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None,
     )
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
-    page.goto(server.url, timeout=60_000)
+    page.goto(server.url)
     wait_for_app(page)
+    page.info = Client(server.url).get("/object_info")
+    return page
+
+
+@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
+def page(request, browser):
+    """Loaded anew for every file: in Nodes 2.0, one that has been through `test_page` draws no editor after it was in a subgraph."""
+    which, nodes = request.param.split(", ")
+    page = load(browser, request.getfixturevalue("server" if which == "own" else "newest_page_server"))
     page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes == "nodes 2.0")
     page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=nodes == "nodes 2.0")
     yield page
     page.close()
+
+
+@pytest.fixture
+def info(page):
+    """What the page's server says of its nodes."""
+    return page.info
