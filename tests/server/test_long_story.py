@@ -121,7 +121,7 @@ def saved_parts(server) -> dict[int, list[Path]]:
 
 
 def test_killed_in_the_middle_and_completed(client, fresh_server, tmp_path):
-    whole_prompt = story_of(client, 20, 2)
+    whole_prompt = story_of(client, 40, 2)
     whole = saved_pixels(whole_prompt, client.run(whole_prompt))
     with fresh_server(tmp_path / "first") as server:
         killed = Client(server.url)
@@ -130,18 +130,18 @@ def test_killed_in_the_middle_and_completed(client, fresh_server, tmp_path):
             server.process.kill()
 
         for part in range(3):
-            killed.run(part_of(killed, 20, 5, part))
+            killed.run(part_of(killed, 40, 10, part))
         with pytest.raises(Exception):  # noqa: B017  whatever a connection says that breaks off
-            killed.run(part_of(killed, 20, 5, 3), progress=kill)
+            killed.run(part_of(killed, 40, 10, 3), progress=kill)
         before = saved_parts(server)
         assert sorted(before) == [0, 1, 2] and all(len(files) == 4 for files in before.values())
     with server:  # on the same folder
         again = Client(server.url)
-        for part in sorted(set(range(5)) - set(before)):
-            again.run(part_of(again, 20, 5, part))
+        for part in sorted(set(range(10)) - set(before)):
+            again.run(part_of(again, 40, 10, part))
         found = saved_parts(server)
-    assert sorted(found) == list(range(5)) and all(len(files) == 4 for files in found.values()), "each frame, and none twice"
-    pictures = [np.asarray(Image.open(file).convert("RGB")).astype(int) for part in range(5) for file in found[part]]
+    assert sorted(found) == list(range(10)) and all(len(files) == 4 for files in found.values()), "each frame, and none twice"
+    pictures = [np.asarray(Image.open(file).convert("RGB")).astype(int) for part in range(10) for file in found[part]]
     assert same_pixels(pictures, whole)
 
 
