@@ -1,8 +1,8 @@
 """The models with joint attention that the pack knows: one entry a family here, one test each in tests/comfyui.
 
 A UNet needs no entry: it tells everything itself. A transformer does not: where its text stands among the keys of an
-attention call, which calls are joint, and how its text encoder's rows lie in the CONDITIONING have to be said once.
-Nothing here imports ComfyUI or PyTorch.
+attention call, and how its text encoder's rows lie in the CONDITIONING have to be said once. Nothing here imports
+ComfyUI or PyTorch.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Family:
-    """One family of diffusion transformers.
+    """One family of diffusion transformers, in whose joint attention the text's keys come first, then the image's.
 
-    `models` are class names of `comfy.model_base`. `stages` name its blocks in running order: what an artist writes in
-    *blocks*, and the attribute of the diffusion model that lists them. `text_multiple` and `image_multiple`: both parts
-    of a joint call are padded up to a multiple of that many tokens. `patch`: latent pixels along one side of an image
-    token. `reads_length` is False where each row of the text is normalised before it is read, so that its length is lost.
+    `name` is what artists call it. `models` are class names of `comfy.model_base`. `stages` name its blocks in running
+    order: what an artist writes in *blocks*, and the attribute of the diffusion model that lists them.
+    `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each row of the text is
+    normalised before it is read, so that a row's length is lost and its direction stays.
     """
 
     name: str
     models: tuple[str, ...]
     stages: tuple[tuple[str, str], ...]
-    patch: int = 2
-    text_multiple: int = 1
-    image_multiple: int = 1
+    pads_left: bool = False
     reads_length: bool = True
 
 
@@ -39,5 +37,19 @@ class Encoder:
     weighs: bool
 
 
-FAMILIES: tuple[Family, ...] = ()
+DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
+
+FAMILIES: tuple[Family, ...] = (
+    Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False),
+    Family("Z-Image and Lumina 2", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
+    Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True),
+    Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE),
+    Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
+    Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
+)
 ENCODERS: tuple[Encoder, ...] = ()
+
+
+def family_of(model: str) -> Family | None:
+    """The family of a class of `comfy.model_base`, by its name; None for one that the pack does not know."""
+    return next((family for family in FAMILIES if model in family.models), None)

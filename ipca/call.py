@@ -10,20 +10,9 @@ from torch import nn
 from .attention import dropout_kept, with_memory
 from .blocks import Site
 from .schedule import Run
+from .settings import Settings
 
 Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, Mapping], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The node's choices. Steps are counted in the run's own sigmas; `end_at_step` is the first one that is off."""
-
-    blocks: str = "all"
-    start_at_step: int = 0
-    end_at_step: int = 10000
-    dropout: float = 0.0
-    strength: float = 1.0
-    dropout_seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The image side's one module that knows ComfyUI: puts IPCA on a clone of a MODEL and takes it off again."""
+"""Puts IPCA on a clone of a UNet's MODEL and takes it off again. Knows ComfyUI, as `joint/install.py` does for transformers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,9 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
-from ..errors import InputError
 from .blocks import attention_sites, chosen_sites, has_text_cross_attention
-from .call import Settings
 from .memory import Memories
+from .settings import Settings
 from .site import IPCASite
 from .wrappers import IPCA
 
@@ -68,16 +67,10 @@ def is_installed(model: ModelPatcher) -> bool:
     return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, KEY))
 
 
-def unet_of(model: ModelPatcher) -> UNetModel:
-    """The model's UNet. Raises InputError for a model without text cross-attention, naming its class."""
+def unet_of(model: ModelPatcher) -> UNetModel | None:
+    """The model's UNet, if it is one with text cross-attention."""
     unet = model.get_model_object("diffusion_model")
-    if not has_text_cross_attention(unet):
-        raise InputError(
-            "model",
-            f"{type(model.model).__name__} ({type(unet).__name__}) has no UNet with text cross-attention",
-            "Use an SDXL, SD1.x or SD2.x checkpoint; video UNets and transformers such as Flux, SD3 and Qwen-Image have no attn2 to extend",
-        )
-    return unet
+    return unet if has_text_cross_attention(unet) else None
 
 
 def context_width(unet: UNetModel) -> int:

@@ -1,22 +1,22 @@
-"""IPCA around a sampling run and around each UNet call: whose the rows are, and one decision for all sites at once."""
+"""IPCA around each UNet call: one decision for all sites at once."""
 
 from typing import Any
 
 import torch
 
-from ..errors import InputError, reported_by
+from ..errors import InputError
 from ..log import warn_rarely
 from .blocks import chosen_sites
-from .call import Call, Settings
+from .call import Call
 from .memory import Memories, Memory, repeats
-from .rows import RunRows, rows_of_run, with_own_names
+from .rows import RunRows, memories_of_run
+from .run import ROWS_KEY, KnowsRows
 from .schedule import positive_rows, runs_of, step_of
+from .settings import Settings
 from .site import CALL_KEY
 
-ROWS_KEY = "one_prompt_one_story.ipca_rows"
 
-
-class IPCA:
+class IPCA(KnowsRows):
     """IPCA on one MODEL: what it remembers and when. Called around every UNet call, it decides for all sites at once."""
 
     def __init__(self, memories: Memories, settings: Settings):
@@ -39,24 +39,9 @@ class IPCA:
         call = self._decide(executor.class_obj, context, options)
         return executor(x, timesteps, context, y, control, {**options, CALL_KEY: call}, **kwargs)
 
-    def around_run(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """OUTER_SAMPLE wrapper: note what each row of the run's conditionings remembers."""
-        guider = executor.class_obj
-        with reported_by("IPCA Patch"):
-            self._check_widths(
-                [cond["cross_attn"] for conds in guider.conds.values() for cond in conds or () if cond.get("cross_attn") is not None]
-            )
-        # At this point the guider's options are the run's own copy; the run's end drops it.
-        options = guider.model_options
-        options["transformer_options"] = {**options["transformer_options"], ROWS_KEY: rows_of_run(guider.conds, self.memories)}
-        return executor(*args, **kwargs)
-
-    def around_sampler(self, executor: Any, guider: Any, *args: Any, **kwargs: Any) -> Any:
-        """SAMPLER_SAMPLE wrapper: the guider's conditionings, prepared by now and the run's own, each get a name for itself."""
-        run: RunRows | None = guider.model_options["transformer_options"].get(ROWS_KEY)
-        if run is not None:
-            guider.conds = with_own_names(guider.conds, run.roles)
-        return executor(guider, *args, **kwargs)
+    def rows_of(self, conds: dict[str, list[dict] | None]) -> RunRows[Memory]:
+        self._check_widths([cond["cross_attn"] for found in conds.values() for cond in found or () if cond.get("cross_attn") is not None])
+        return memories_of_run(conds, self.memories)
 
     def _check_widths(self, texts: list[torch.Tensor]) -> None:
         expected = self.memories.whole.rows.shape[1]
@@ -72,7 +57,7 @@ class IPCA:
         settings = self.settings
         rows = 0 if context is None else context.shape[0]
         carried, repeated, step, sigma = self._look_at(context, options)
-        on = settings.start_at_step <= step < settings.end_at_step and any(carried)
+        on = settings.is_on(step) and any(carried)
         used = list(dict.fromkeys(memory for memory in carried if memory)) if on else []
         numbers = [used.index(memory) if memory else None for memory in carried] if on else []
         return Call(

@@ -6,15 +6,16 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
+from ..families import Family
 from ..ipca.blocks import chosen_sites
-from ..ipca.call import Settings
 from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
+from ..ipca.joint import install as joint
 from ..ipca.memory import Memories, Memory, remember
+from ..ipca.settings import LAST_STEP, Settings
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
 
-MAX_STEP = 10000
 MAX_STRENGTH = 1000.0
 
 
@@ -42,10 +43,10 @@ class IPCAPatch(io.ComfyNode):
                     "start_at_step",
                     default=0,
                     min=0,
-                    max=MAX_STEP,
+                    max=LAST_STEP,
                     tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer.",
                 ),
-                io.Int.Input("end_at_step", default=MAX_STEP, min=0, max=MAX_STEP, tooltip="First step without it again."),
+                io.Int.Input("end_at_step", default=LAST_STEP, min=0, max=LAST_STEP, tooltip="First step without it again."),
                 io.Float.Input(
                     "dropout",
                     default=0.0,
@@ -99,21 +100,36 @@ class IPCAPatch(io.ComfyNode):
             require_clip(clip)
             require_story(story)
             unet = unet_of(model)
-            chosen_sites(unet, blocks)
+            settings = Settings(blocks, start_at_step, end_at_step, dropout, strength, dropout_seed)
+            family = joint.require_family(model, settings) if unet is None else None
+            if unet is not None:
+                chosen_sites(unet, blocks)
             require_number("dropout", dropout, 0, 1, "0 is off; 0.01 to 0.1 is useful")
             require_number("strength", strength, 0, MAX_STRENGTH, "1 is the paper's, 0 is off")
-            require_number("start_at_step", start_at_step, 0, MAX_STEP)
+            require_number("start_at_step", start_at_step, 0, LAST_STEP)
             if start_at_step >= end_at_step:
                 raise InputError(
                     "start_at_step",
                     f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
                     "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
                 )
+            if family is not None:
+                return io.NodeOutput(_on_transformer(model, family, story, settings, protect_identity))
             if strength == 0:
                 return io.NodeOutput(uninstall(model) if is_installed(model) else model)
-            memories = _memories(clip, story, protect_identity, context_width(unet))
-            settings = Settings(blocks, start_at_step, end_at_step, dropout, strength, dropout_seed)
-            return io.NodeOutput(install(model, memories, settings))
+            return io.NodeOutput(install(model, _memories(clip, story, protect_identity, context_width(unet)), settings))
+
+
+def _on_transformer(model: ModelPatcher, family: Family, story: Story, settings: Settings, protect: bool) -> ModelPatcher:
+    if not protect:
+        raise InputError(
+            "protect_identity",
+            f"off has no meaning for {family.name}: no prompt of the identity alone is encoded whose padding could be remembered",
+            "Switch it on",
+        )
+    if settings.strength == 0:
+        return joint.uninstall(model) if joint.is_installed(model) else model
+    return joint.install(model, family, story.identity_phrases, settings)
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:

@@ -28,9 +28,14 @@ class Row:
     length: int
 
     @property
+    def identity_columns(self) -> tuple[int, ...]:
+        """Columns of the common text and the frame's cast."""
+        return tuple(sorted({column for phrase in self.present for column in self.phrases[phrase]}))
+
+    @property
     def remembered(self) -> tuple[int, ...]:
-        """Columns of the begin tokens, the common text and the frame's cast: what IPCA strengthens."""
-        return tuple(sorted({*self.begins, *(column for phrase in self.present for column in self.phrases[phrase])}))
+        """Columns of the begin tokens, the common text and the frame's cast: what IPCA strengthens in a UNet."""
+        return tuple(sorted({*self.begins, *self.identity_columns}))
 
 
 def rows_of(extra: dict, count: int) -> tuple[Row, ...] | None:

@@ -128,12 +128,12 @@ def test_a_prompt_of_another_clip_is_told_before_the_first_unet_call(s, studio):
     refused("IPCA Patch", "clip", lambda: s.sample(s.ipca(), positives[0], latents[0]), "32 wide", "96")
 
 
-@pytest.mark.parametrize("family", ["sd3", "svd", "no cross-attention"])
-def test_models_without_text_cross_attention(s, family):
+@pytest.mark.parametrize("family", ["auraflow", "svd", "no cross-attention"])
+def test_models_that_are_not_known(s, family):
     from bench.toy_models import other_model
 
     model = other_model(family)
-    refused("IPCA Patch", "model", lambda: s.ipca(model), type(model.model).__name__, "SDXL, SD1.x or SD2.x")
+    refused("IPCA Patch", "model", lambda: s.ipca(model), type(model.model).__name__, "SDXL, SD1.x or SD2.x", "Qwen-Image")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ ORDER = [
     "errors",
     "log",
     "core",
+    "families",
     "story",
     "svr",
     "ipca",

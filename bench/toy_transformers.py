@@ -1,0 +1,127 @@
+"""Small diffusion transformers with random weights, made of ComfyUI's own classes: real joint attention in milliseconds.
+
+Seeded: the same family gives the same model every time. Latents are 8x8 latent pixels in the tests, texts a dozen rows.
+"""
+
+import comfy.model_management
+import comfy.supported_models as models
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from bench.toy_models import randomize
+
+TEXT_WIDTH = 48  # of every family's text rows
+POOLED_WIDTH = 24
+
+_FLUX = {
+    "in_channels": 16,
+    "out_channels": 16,
+    "vec_in_dim": POOLED_WIDTH,
+    "context_in_dim": TEXT_WIDTH,
+    "hidden_size": 32,
+    "mlp_ratio": 2.0,
+    "num_heads": 2,
+    "depth": 2,
+    "depth_single_blocks": 2,
+    "axes_dim": [4, 6, 6],
+    "theta": 10000,
+    "patch_size": 2,
+    "qkv_bias": True,
+    "guidance_embed": True,
+}
+_FLUX2 = {
+    **_FLUX,
+    "in_channels": 128,
+    "out_channels": 128,
+    "patch_size": 1,
+    "vec_in_dim": None,
+    "axes_dim": [4, 4, 4, 4],
+    "theta": 2000,
+    "qkv_bias": False,
+    "global_modulation": True,
+    "mlp_silu_act": True,
+    "ops_bias": False,
+    "default_ref_method": "index",
+}
+_CHROMA = {name: value for name, value in _FLUX.items() if name not in ("vec_in_dim", "guidance_embed")} | {
+    "in_channels": 64,
+    "out_channels": 64,
+    "in_dim": 64,
+    "out_dim": 32,
+    "hidden_dim": 32,
+    "n_layers": 1,
+}
+_SD3 = {
+    "in_channels": 16,
+    "patch_size": 2,
+    "depth": 1,
+    "num_blocks": 3,
+    "qk_norm": "rms",
+    "pos_embed_max_size": 16,
+    "num_patches": 256,
+    "adm_in_channels": POOLED_WIDTH,
+    "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": TEXT_WIDTH, "out_features": 64}},
+}
+_LUMINA = {
+    "patch_size": 2,
+    "in_channels": 16,
+    "dim": 48,
+    "n_layers": 2,
+    "n_refiner_layers": 1,
+    "n_heads": 3,
+    "n_kv_heads": 1,
+    "multiple_of": 32,
+    "ffn_dim_multiplier": 0.5,
+    "qk_norm": True,
+    "cap_feat_dim": TEXT_WIDTH,
+    "axes_dims": [4, 6, 6],
+    "axes_lens": [300, 512, 512],
+}
+_QWEN = {
+    "in_channels": 64,
+    "out_channels": 16,
+    "num_layers": 3,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": TEXT_WIDTH,
+    "axes_dims_rope": (4, 6, 6),
+}
+
+SHAPES = {
+    "qwen-image": (models.QwenImage, _QWEN),
+    "z-image": (
+        models.ZImage,
+        {
+            **_LUMINA,
+            "dim": 256,
+            "n_heads": 16,
+            "n_kv_heads": 16,
+            "z_image_modulation": True,
+            "pad_tokens_multiple": 32,
+            "time_scale": 1000.0,
+        },
+    ),
+    "lumina2": (models.Lumina2, _LUMINA),
+    "flux2": (models.Flux2, _FLUX2),
+    "flux": (models.Flux, _FLUX),
+    "chroma": (models.Chroma, _CHROMA),
+    "sd3": (models.SD3, _SD3),
+    "sd3.5-medium": (models.SD3, {**_SD3, "x_block_self_attn_layers": [0, 1]}),
+}
+
+
+def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
+    """A MODEL of that family. `changed` replaces numbers of its shape, for a larger one."""
+    supported, shape = SHAPES[family]
+    config = supported({**shape, **changed, "dtype": torch.float32})
+    config.set_inference_dtype(torch.float32, None)
+    model = config.get_model({}, "", device=torch.device("cpu"))
+    randomize(model.diffusion_model, seed)
+    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+
+
+def toy_latent(family: str, side: int = 8, batch: int = 1) -> torch.Tensor:
+    """An empty latent of the family's own shape, from what its latent format says."""
+    latent_format = SHAPES[family][0].latent_format
+    axes = [1] if latent_format.latent_dimensions == 3 else []
+    return torch.zeros(batch, latent_format.latent_channels, *axes, side, side)

@@ -1,0 +1,116 @@
+"""IPCA around each call of a transformer: which columns count again on which rows, decided once for all blocks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ...families import Family
+from ...log import warn_rarely
+from ...story.rows import rows_of
+from ..rows import RunRows, run_rows, speaking
+from ..run import ROWS_KEY, KnowsRows
+from ..schedule import runs_of, step_of
+from ..settings import Settings
+from .call import JointCall, joint_length
+
+OVERRIDE = "optimized_attention_override"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the identity, or the frame's cast, stands in a CONDITIONING of `length` columns."""
+
+    places: tuple[int, ...]
+    length: int
+
+
+class JointIPCA(KnowsRows):
+    """IPCA on one transformer: whose identity, and when. Called around every model call.
+
+    No prompt of its own is encoded: the frame's prompt has the identity's keys already. So a conditioning that has lost
+    whose its rows are cannot be recognised and is left as it is.
+    """
+
+    def __init__(self, family: Family, identity: tuple[str, ...], settings: Settings):
+        self.family, self.identity, self.settings = family, identity, settings
+
+    def rows_of(self, conds: dict[str, list[dict] | None]) -> RunRows[Columns]:
+        run = run_rows(conds, self._columns_of)
+        if run.is_empty:
+            warn_rarely(
+                "IPCA Patch: no prompt of this run says where the story's identity stands in it, so nothing is strengthened. "
+                "Connect the frames of SVR Reweight, of the same Story Prompt, through Story Batch to the sampler."
+            )
+        return run
+
+    def around_model(
+        self,
+        executor: Any,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        c_concat: torch.Tensor | None = None,
+        c_crossattn: torch.Tensor | None = None,
+        control: dict | None = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        """APPLY_MODEL wrapper: an override for this call, round the one that is there. The options are copied, never changed.
+
+        Some transformers run no DIFFUSION_MODEL wrapper, and other packs' nodes replace the override: so it is here, at
+        every call, that ours is put round theirs.
+        """
+        options = transformer_options or {}
+        call = self._decide(executor.class_obj.diffusion_model, x, c_crossattn, options)
+        if call is not None:
+            options = {**options, OVERRIDE: call}
+        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
+    def _columns_of(self, cond: dict) -> tuple[Columns | None, ...]:
+        text: torch.Tensor | None = cond.get("cross_attn")
+        rows = None if text is None else rows_of(cond, len(text))
+        if text is None or rows is None:
+            return (None,)
+        length = text.shape[1]
+
+        def of(row: Any, speaks: bool) -> Columns | None:
+            own = row.identity == self.identity and speaks and row.identity_columns and row.identity_columns[-1] < length
+            return Columns(row.identity_columns, length) if own else None
+
+        return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
+
+    def _decide(self, transformer: Any, x: torch.Tensor, text: torch.Tensor | None, options: dict) -> JointCall | None:
+        run: RunRows[Columns] | None = options.get(ROWS_KEY)
+        if run is None or text is None:
+            return None
+        carried = run.of_call(options.get("uuids") or (), x.shape[0])
+        if carried is None or not any(carried):
+            return None
+        step = self._step(options)
+        if not self.settings.is_on(step):
+            return None
+        used = list(dict.fromkeys(columns for columns in carried if columns))
+        return JointCall(
+            transformer,
+            self.family,
+            self.settings,
+            runs_of([used.index(columns) if columns else None for columns in carried], [1] * len(carried)),
+            [self._on_device(columns, text) for columns in used],
+            joint_length(transformer, x, text.shape[1]),
+            step,
+            options.get(OVERRIDE),
+        )
+
+    def _on_device(self, columns: Columns, text: torch.Tensor) -> torch.Tensor:
+        shift = text.shape[1] - columns.length if self.family.pads_left else 0
+        return torch.tensor(columns.places, device=text.device) + shift
+
+    def _step(self, options: dict) -> int:
+        """The step of this call; 0 where nothing depends on it, so that nothing is fetched from the device."""
+        if not self.settings.asks_for_steps:
+            return 0
+        sigmas, sample_sigmas = options.get("sigmas"), options.get("sample_sigmas")
+        if sigmas is None or sample_sigmas is None:
+            warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
+            return 0
+        return int(step_of(sigmas[0], sample_sigmas.to(sigmas.device)))

@@ -1,0 +1,273 @@
+"""IPCA in ComfyUI's own transformers, against a bias on the identity's keys that shares no code with it."""
+
+import dataclasses
+import importlib
+import math
+
+import comfy.sample
+import pytest
+import torch
+from comfy.ldm.modules.attention import attention_basic, attention_pytorch
+
+from bench.studio import relative
+from bench.toy_transformers import POOLED_WIDTH, SHAPES, TEXT_WIDTH, toy_latent, toy_transformer
+
+ROUNDING = 1e-5  # float32, two steps; seen: 2e-6
+LENGTH = 12
+IDENTITY = (2, 3, 4, 5)  # where the identity stands in the text
+IMAGE = 16  # image tokens of the tests' latent: 8x8 in patches of 2x2, or 4x4 in patches of 1
+FAMILIES = sorted(SHAPES)
+
+
+class Scene:
+    """A family's model, and a story's CONDITIONING made by hand: any text encoder would do."""
+
+    def __init__(self, family, pack, nodes):
+        self.family, self.nodes = family, nodes
+        self.model = toy_transformer(family)
+        self.side = 4 if family == "flux2" else 8
+        self.rows = importlib.import_module(f"{pack.__name__}.story.rows")
+        self.story = nodes["StoryPrompt"].execute("@fox: a fox\n@cat: a cat", "@fox at sea\n@cat in snow", 10).args[0]
+        # In running order of the joint calls' blocks: as the model's own lists have them.
+        transformer = self.model.model.diffusion_model
+        self.blocks = sum(
+            len(getattr(transformer, name, ()))
+            for name in ("double_blocks", "single_blocks", "transformer_blocks", "layers", "joint_blocks")
+        )
+
+    def text(self, seed, frames=1, length=LENGTH):
+        generator = torch.Generator().manual_seed(seed)
+        rows = torch.randn(frames, length, TEXT_WIDTH, generator=generator)
+        return rows, {"pooled_output": torch.randn(frames, POOLED_WIDTH, generator=generator), "guidance": 3.5}
+
+    def frames(self, places, seed=1, **more):
+        """CONDITIONING with a row for each of `places`, the columns of that row's identity."""
+        rows, extra = self.text(seed, len(places), **more)
+        record = self.rows.Row(self.story.identity_phrases, 0, 0, (0,), (), ((),), LENGTH)
+        records = tuple(dataclasses.replace(record, phrases=(columns,)) for columns in places)
+        return [[rows, {**extra, self.rows.ROWS_KEY: records}]]
+
+    def ipca(self, model=None, **inputs):
+        node = self.nodes["IPCAPatch"]
+        defaults = {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
+        clip = type("AnyClip", (), {"tokenize": None, "cond_stage_model": None})()
+        return node.execute(**{**defaults, "model": model or self.model, "clip": clip, "story": self.story, **inputs}).args[0]
+
+    def sample(self, model, positive=None, negative=None, cfg=3.0, steps=2, batch=None, **more):
+        positive = positive or self.frames([IDENTITY])
+        latent = toy_latent(self.family, self.side, batch or len(positive[0][0]))
+        noise = comfy.sample.prepare_noise(latent, 7, [0] * len(latent))
+        negative = negative or [list(self.text(99))]
+        return comfy.sample.sample(
+            model, noise, steps, cfg, "euler", "simple", positive, negative, latent, seed=7, disable_pbar=True, **more
+        )
+
+    def biased(self, strength=1.0, columns=IDENTITY, chosen=None, start=None, active=lambda sigma: True):
+        """The model with log(1 + strength) on the logits of those text columns, in joint calls of positive rows."""
+        start = (512 - LENGTH if self.family == "flux2" else 0) if start is None else start
+        text = {"flux2": 512, "z-image": 32}.get(self.family, LENGTH)
+        image = 32 if self.family == "z-image" else IMAGE
+        calls = {"joint": 0}
+
+        def override(func, q, k, v, heads, mask=None, **kwargs):
+            options = kwargs["transformer_options"]
+            split = kwargs.get("skip_reshape", False)
+            if k.shape[2 if split else 1] != text + image:
+                return func(q, k, v, heads, mask, **kwargs)
+            block = calls["joint"] % self.blocks
+            calls["joint"] += 1
+            bias = torch.zeros(q.shape[0], 1, 1, text + image)
+            chunks = options["cond_or_uncond"]
+            rows = q.shape[0] // len(chunks)
+            for place, chunk in enumerate(chunks):
+                if chunk == 0 and (chosen is None or block in chosen) and active(float(options["sigmas"][0])):
+                    bias[place * rows : (place + 1) * rows, ..., [start + column for column in columns]] = math.log(1 + strength)
+            if v.ndim == 4 and not split:
+                v = v.flatten(2)
+            return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, text + image, -1), skip_reshape=split)
+
+        model = self.model.clone()
+        model.model_options["transformer_options"]["optimized_attention_override"] = override
+        return model
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def scene(request, pack, nodes):
+    return Scene(request.param, pack, nodes)
+
+
+@pytest.fixture(scope="module")
+def flux(pack, nodes):
+    return Scene("flux", pack, nodes)
+
+
+@pytest.mark.parametrize("strength", [1.0, 2.5])
+def test_the_identitys_keys_count_more_often(scene, strength):
+    ours, plain = scene.sample(scene.ipca(strength=strength)), scene.sample(scene.model)
+    assert relative(ours, scene.sample(scene.biased(strength))) < ROUNDING
+    assert relative(ours, plain) > 100 * ROUNDING, "it must make a difference, or the comparison says nothing"
+
+
+def test_cfg_1_and_a_negative_of_another_length(scene):
+    """With a negative of another length ComfyUI calls the model for each apart."""
+    assert relative(scene.sample(scene.ipca(), cfg=1.0), scene.sample(scene.biased(), cfg=1.0)) < ROUNDING
+    longer = [list(scene.text(99, length=20))]
+    assert relative(scene.sample(scene.ipca(), negative=longer), scene.sample(scene.biased(), negative=longer)) < ROUNDING
+
+
+def test_the_negatives_rows_stay_the_same_to_the_last_bit(scene):
+    def outputs(model):
+        """What the first model call gives each chunk, by its number."""
+        seen = {}
+        spied = model.clone()
+
+        def spy(apply, args):
+            out = apply(args["input"], args["timestep"], **args["c"])
+            for chunk, rows in zip(args["cond_or_uncond"], out.chunk(len(args["cond_or_uncond"]))):
+                seen.setdefault(chunk, rows)
+            return out
+
+        spied.set_model_unet_function_wrapper(spy)
+        scene.sample(spied, steps=1)
+        return seen
+
+    ours, plain = outputs(scene.ipca()), outputs(scene.model)
+    assert torch.equal(ours[1], plain[1])
+    assert not torch.equal(ours[0], plain[0])
+
+
+def test_a_frame_without_anybody_and_another_storys_frame_stay_the_same(scene):
+    nobody = scene.frames([()])
+    plain = scene.sample(scene.model)
+    assert torch.equal(scene.sample(scene.ipca(), nobody), plain)
+    other = scene.frames([IDENTITY])
+    record = other[0][1][scene.rows.ROWS_KEY][0]
+    other[0][1][scene.rows.ROWS_KEY] = (dataclasses.replace(record, identity=("a dog",)),)
+    assert torch.equal(scene.sample(scene.ipca(), other), plain)
+    silent = [[torch.zeros_like(other[0][0]), scene.frames([IDENTITY])[0][1]]]  # Conditioning Zero Out
+    assert torch.equal(scene.sample(scene.ipca(), silent), scene.sample(scene.model, silent))
+
+
+def test_frames_of_one_batch_each_have_their_own_cast(scene):
+    places = [(2, 3), (7, 8, 9), ()]
+    together = scene.frames(places)
+    batch = scene.sample(scene.ipca(), together)
+    for row, columns in enumerate(places):
+        alone = [
+            [
+                together[0][0][row : row + 1],
+                {
+                    **together[0][1],
+                    "pooled_output": together[0][1]["pooled_output"][row : row + 1],
+                    scene.rows.ROWS_KEY: together[0][1][scene.rows.ROWS_KEY][row : row + 1],
+                },
+            ]
+        ]
+        assert relative(batch[row : row + 1], scene.sample(scene.ipca(), alone)) < ROUNDING
+        assert relative(batch[row : row + 1], scene.sample(scene.biased(columns=columns), alone)) < ROUNDING
+
+
+def test_any_order_with_another_override(scene):
+    """Sage nodes and others put an override of their own, before or after."""
+    calls = []
+
+    def theirs(func, q, k, v, heads, mask=None, **kwargs):
+        calls.append(k.shape)
+        return func(q, k, v, heads, mask, **kwargs) * 1.25
+
+    def with_theirs(model):
+        model = model.clone()
+        model.model_options["transformer_options"]["optimized_attention_override"] = theirs
+        return model
+
+    before = scene.sample(scene.ipca(with_theirs(scene.model)))
+    lengths = set(calls)
+    calls.clear()
+    assert torch.equal(before, scene.sample(with_theirs(scene.ipca())))
+    assert set(calls) == lengths and any(shape[-2] > IMAGE for shape in lengths), "theirs sees the keys that are laid in"
+    assert relative(before, scene.sample(with_theirs(scene.model))) > 100 * ROUNDING
+
+
+def test_blocks_by_number(scene):
+    stage = {"double_blocks": "double", "transformer_blocks": "block", "layers": "block", "joint_blocks": "block"}
+    name = next(stage[part] for part in stage if hasattr(scene.model.model.diffusion_model, part))
+    second = scene.sample(scene.ipca(blocks=f"{name}1"))
+    assert relative(second, scene.sample(scene.biased(chosen={1}))) < ROUNDING
+    half = scene.blocks // 2
+    assert relative(scene.sample(scene.ipca(blocks="coarse")), scene.sample(scene.biased(chosen=range(half)))) < ROUNDING
+    assert relative(scene.sample(scene.ipca(blocks="fine")), scene.sample(scene.biased(chosen=range(half, scene.blocks)))) < ROUNDING
+    with pytest.raises(ValueError, match=r"^IPCA Patch - blocks: 'down2' .* all, coarse, fine\.$"):
+        scene.ipca(blocks="down2")
+
+
+@pytest.mark.parametrize("family", ["flux", "chroma", "sd3"])
+def test_the_identitys_rows_appended_to_the_text_give_the_same(pack, nodes, family):
+    """No patch at all: where text has no positions, a longer CONDITIONING says the same in all blocks at strength 1."""
+    scene = Scene(family, pack, nodes)
+    rows, extra = scene.frames([IDENTITY])[0]
+    longer = [[torch.cat([rows, rows[:, list(IDENTITY)]], dim=1), extra]]
+    ours = scene.sample(scene.ipca(), cfg=1.0)
+    assert relative(ours, scene.sample(scene.model, longer, cfg=1.0)) < ROUNDING
+
+
+def test_steps_and_dropout(flux):
+    plain = flux.sample(flux.model, steps=4)
+    sigmas = comfy.samplers.calculate_sigmas(flux.model.get_model_object("model_sampling"), "simple", 4).tolist()
+    reference = flux.biased(active=lambda sigma: any(abs(sigma - on) < 1e-4 for on in sigmas[1:3]))
+    assert relative(flux.sample(flux.ipca(start_at_step=1, end_at_step=3), steps=4), flux.sample(reference, steps=4)) < ROUNDING
+    assert relative(flux.sample(flux.ipca(dropout=1.0), steps=4), plain) < ROUNDING, "nothing is kept of what is laid in"
+    some = flux.sample(flux.ipca(dropout=0.5, dropout_seed=1), steps=4)
+    assert torch.equal(some, flux.sample(flux.ipca(dropout=0.5, dropout_seed=1), steps=4))
+    other = flux.sample(flux.ipca(dropout=0.5, dropout_seed=2), steps=4)
+    for different in (plain, other, flux.sample(flux.ipca(), steps=4)):
+        assert relative(some, different) > ROUNDING
+    two = flux.sample(flux.ipca(dropout=0.5, dropout_seed=1), flux.frames([IDENTITY] * 2), steps=4)
+    first = flux.frames([IDENTITY] * 2)[0]
+    one = [
+        [first[0][1:], {**first[1], "pooled_output": first[1]["pooled_output"][1:], flux.rows.ROWS_KEY: first[1][flux.rows.ROWS_KEY][1:]}]
+    ]
+    assert relative(two[1:], flux.sample(flux.ipca(dropout=0.5, dropout_seed=1), one, steps=4)) < ROUNDING
+
+
+def test_a_models_own_mask_is_kept(pack):
+    """Regional prompting and Redux give Flux a mask over all tokens: some keys are seen by no query."""
+    attention = importlib.import_module(f"{pack.__name__}.ipca.joint.attention")
+    generator = torch.Generator().manual_seed(3)
+    q, k, v = (torch.randn(2, 3, 10, 8, generator=generator) for _ in range(3))
+    seen = torch.rand(2, 1, 10, 10, generator=generator) > 0.3
+    seen[..., 0] = True
+    columns = torch.tensor([0, 4])
+
+    def attend(q, k, v, mask):
+        return attention_pytorch(q, k, v, 3, mask=mask, skip_reshape=True)
+
+    logits = q @ k.transpose(-1, -2) / math.sqrt(8)
+    for strength in (1.0, 3.0):
+        bias = torch.zeros(10)
+        bias[columns] = math.log(1 + strength)
+        weights = (logits + bias).masked_fill(~seen, -torch.inf).softmax(-1)
+        expected = (weights @ v).transpose(1, 2).flatten(2)
+        for mask in (seen, torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)):
+            out = attention.counted_again(attend, q, k, v, mask, columns, strength, None, 2)
+            assert relative(out, expected) < ROUNDING
+
+
+def test_a_run_without_the_story_says_so(flux, pack, caplog, monkeypatch):
+    monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
+    stranger = [list(flux.text(1))]
+    with caplog.at_level("WARNING", logger="one-prompt-one-story"):
+        out = flux.sample(flux.ipca(), stranger)
+    assert torch.equal(out, flux.sample(flux.model, stranger))
+    assert any("nothing is strengthened" in record.getMessage() for record in caplog.records)
+
+
+def test_a_second_node_replaces_the_first_and_strength_0_removes_it(flux):
+    twice = flux.ipca(flux.ipca(strength=3.0))
+    assert torch.equal(flux.sample(twice), flux.sample(flux.ipca()))
+    assert torch.equal(flux.sample(flux.ipca(twice, strength=0.0)), flux.sample(flux.model))
+    assert flux.ipca(strength=0.0) is flux.model
+
+
+def test_what_has_no_meaning_is_refused(flux):
+    with pytest.raises(ValueError, match=r"^IPCA Patch - protect_identity: off has no meaning for Flux"):
+        flux.ipca(protect_identity=False)
