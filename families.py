@@ -27,16 +27,31 @@ class Family:
 
 @dataclass(frozen=True)
 class Encoder:
-    """One text encoder, by the name that ComfyUI's tokenizers give its tokens.
+    """The text encoders of one kind of CLIP, by the names that ComfyUI's tokenizers give their tokens.
 
-    `causal`: a phrase's rows do not depend on what comes after it. `weighs`: `(word:1.3)` is a weight, not literal text.
+    `bands` are those whose rows are in the CONDITIONING, from its first row on; the encoders of a band stand side by side,
+    in the order of their columns. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
+    to right: a phrase's rows depend on what comes after it. `free_columns` stay empty where a band's first encoder is missing.
+    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
     """
 
-    key: str
-    causal: bool
-    weighs: bool
+    name: str
+    bands: tuple[tuple[str, ...], ...]
+    pooled: tuple[str, ...] = ()
+    two_way: tuple[str, ...] = ()
+    free_columns: int = 0
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(key for band in (*self.bands, self.pooled) for key in band)
+
+    @property
+    def for_unets(self) -> bool:
+        """CLIP towers alone: read by a UNet's cross-attention, for which a prompt may be repeated but not padded."""
+        return self.keys <= set(TOWERS)
 
 
+TOWERS = ("l", "g", "h")  # CLIP's text towers: chunks of 77 tokens, each from begin to end token
 DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
 
 FAMILIES: tuple[Family, ...] = (
@@ -47,7 +62,20 @@ FAMILIES: tuple[Family, ...] = (
     Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
 )
-ENCODERS: tuple[Encoder, ...] = ()
+ENCODERS = (
+    Encoder("SD1.x", (("l",),)),
+    Encoder("SD2.x", (("h",),)),
+    Encoder("SDXL", (("l", "g"),)),
+    Encoder("Stable Cascade", (("g",),)),
+    Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_columns=768),
+    Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",)),
+    Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
+    Encoder("Qwen-Image", (("qwen25_7b",),)),
+    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),)),
+    Encoder("Flux.2 Klein 9B", (("qwen3_8b",),)),
+    Encoder("Flux.2", (("mistral3_24b",),)),
+    Encoder("Lumina 2", (("gemma2_2b",),)),
+)
 
 
 def family_of(model: str) -> Family | None:

@@ -230,13 +230,13 @@ def main() -> None:
 def svr_row(studio) -> tuple:
     """SVR of a 5-frame SDXL story: the pack's on both towers against the equations with the full-size SVD."""
     pack = inprocess.load_pack().__name__
-    encode, reweight = (importlib.import_module(f"{pack}.svr.{name}") for name in ("encode", "reweight"))
+    clip, encode, reweight = (importlib.import_module(f"{pack}.svr.{name}") for name in ("clip", "encode", "reweight"))
     story = studio.prompt(studio.identity, FRAMES)
     tokens, layouts = encode.prompt_layouts(studio.clip, story.phrases(tuple(range(len(FRAMES)))))
     cond = encode.encode(studio.clip, tokens)[0][0][0]
-    columns = encode.tower_columns(studio.clip, tuple(layouts), cond.shape[-1])
+    parts = clip.Reader(studio.clip).parts(tokens, layouts, cond.shape)
     enhance, weaken = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
-    towers = [(cond[:, columns[tower]], layout) for tower, layout in layouts.items()]
+    towers = [(cond[:, part.columns], part.layout) for part in parts]
 
     def economy():
         return [

@@ -6,6 +6,7 @@ import torch
 
 from ..errors import InputError
 from ..story.rows import ROWS_KEY, rows_of
+from ..svr.stack import padded_lengths, trimmed
 
 
 class Cut:
@@ -20,9 +21,10 @@ class Cut:
     def conditioning(self, conditioning: list) -> list:
         """These frames' rows of every entry, with what else is one a frame: whose they are, pooled vectors, masks, ControlNet hints.
 
-        An entry of one row is for all frames: its row stays, what is one a frame beside it is cut.
+        An entry of one row is for all frames: its row stays, what is one a frame beside it is cut. The padding of prompts
+        that are shorter than others of the story goes.
         """
-        return [[self._rows(cond), self._extra(extra)] for cond, extra in conditioning]
+        return [self._entry(cond, extra) for cond, extra in conditioning]
 
     def latent(self, latent: dict, noise: list[int]) -> dict:
         """Latents of these frames, from one for all or one a frame.
@@ -36,6 +38,11 @@ class Cut:
             out["noise_mask"] = self._rows(mask)
         out["batch_index"] = noise
         return out
+
+    def _entry(self, cond: torch.Tensor, extra: dict) -> list:
+        lengths = padded_lengths("frames", cond, rows_of(extra, self.count))
+        rows, kept = self._rows(cond), self._extra(extra)
+        return trimmed(rows, kept, max(lengths[frame] for frame in self.batch)) if lengths else [rows, kept]
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor[self.batch] if tensor.shape[0] == self.count else tensor
@@ -72,6 +79,12 @@ def require_a_row_a_frame(name: str, conditioning: list, count: int, remedy: str
         rows = cond.shape[0]
         if rows != count and not (one_for_all and rows == 1):
             raise InputError(name, f"the conditioning has {rows} rows but the story has {count} frames", remedy)
+
+
+def alike(conditioning: list, count: int) -> list[tuple]:
+    """For each of a story's `count` frames the lengths of its prompts: only frames equal in them may share a batch."""
+    lengths = [padded_lengths("frames", cond, rows_of(extra, count)) or [0] * count for cond, extra in conditioning]
+    return list(zip(*lengths))
 
 
 def require_latent_of(latent: dict, count: int) -> None:

@@ -12,7 +12,7 @@ from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
 from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_model, require_story
 from .empty_latent import MAX_SIZE, PIXELS, empty_latent, require_channels_of
-from .slicing import Cut, require_a_row_a_frame, require_latent_of
+from .slicing import Cut, alike, require_a_row_a_frame, require_latent_of
 
 NOISE = ["shared", "per frame"]
 MAX_FRAMES = 4096
@@ -145,7 +145,7 @@ class StoryBatch(io.ComfyNode):
             rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
             takes = parse_retake(retake, count)
             source = empty_latent(width, height, model) if latent is None else latent
-            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch)]
+            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
             return io.NodeOutput(
                 [cut.conditioning(frames) for cut in cuts],
                 [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],

@@ -15,8 +15,9 @@ class Row:
 
     `identity` are the identity's phrases, the story's mark; `schedule` counts the ranges of a scheduled CLIP; `frame` is
     counted from 0. `present` says which of the identity's phrases hold for the frame: the common text and its cast.
-    `phrases` are the columns of every phrase of the prompt, the identity's first, in any of the encoder's towers;
-    `begins` those of the begin tokens; `length` is how many columns the prompt has.
+    `phrases` are the columns of every phrase of the prompt, the identity's first, in any of the CLIP's text encoders;
+    `begins` those of the begin tokens; `length` is how many columns the prompt has. Where frames differ in it, the shorter
+    prompts are repeated for a UNet, and `padded` with zeros for a transformer.
     """
 
     identity: tuple[str, ...]
@@ -26,6 +27,7 @@ class Row:
     begins: tuple[int, ...]
     phrases: tuple[tuple[int, ...], ...]
     length: int
+    padded: bool = False
 
     @property
     def identity_columns(self) -> tuple[int, ...]:

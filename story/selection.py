@@ -1,7 +1,8 @@
 """Which frames are rendered, and in which batches: cost, never content."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import groupby
 
 from ..errors import InputError
 
@@ -75,11 +76,15 @@ def share_of(frames: list[int], part_index: int, parts: int, spare_machines: boo
     return frames[part_index * len(frames) // parts : (part_index + 1) * len(frames) // parts]
 
 
-def batches_of(frames: list[int], frames_per_batch: int) -> list[list[int]]:
-    """`frames` in groups of at most `frames_per_batch`; 0 puts all in one."""
+def batches_of(frames: list[int], frames_per_batch: int, kinds: Sequence[Hashable] = ()) -> list[list[int]]:
+    """`frames` in their order, in groups of at most `frames_per_batch`; 0 puts all in one.
+
+    `kinds` says for each frame of the story what it must have in common with those that it shares a batch with.
+    """
     if frames_per_batch < 0:
         raise InputError(
             "frames_per_batch", f"{frames_per_batch} is negative", "Set it to the frames your memory holds, or 0 for all at once"
         )
     size = frames_per_batch or len(frames)
-    return [frames[start : start + size] for start in range(0, len(frames), size)]
+    runs = [list(run) for _, run in groupby(frames, key=lambda frame: kinds[frame] if kinds else None)]
+    return [run[start : start + size] for run in runs for start in range(0, len(run), size)]

@@ -1,8 +1,8 @@
-"""The text side's one module that knows ComfyUI: a CLIP in, CONDITIONING of one row a frame out."""
+"""The text side at work: a CLIP and a story in, CONDITIONING of one row a frame out."""
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import comfy.model_management
 import comfy.utils
@@ -11,40 +11,23 @@ from comfy.sd import CLIP
 
 from ..errors import InputError
 from ..log import logger
-from ..story.rows import ROWS_KEY, Row
+from ..story.rows import Row
 from ..story.story import Story, fitting_length, windows
+from .clip import Reader
 from .layout import Chunks, Layout, PhrasesRunTogether, chunk_budget, content, lay_out
-from .reweight import Weights, express
+from .parts import Part
+from .prefixes import TemplateLost, lay_out_by_prefixes
+from .reweight import Weights, express, scale_of, without_sinks
+from .stack import stack
 
-TOWERS = ("l", "g", "h")  # in the order in which SDXL's conditioning concatenates them; SD2.x has h alone
+WEIGHT = re.compile(r"\([^()]+:\s*[0-9.]+\s*\)")
 
-Reweighting = Callable[[torch.Tensor, Layout, int, tuple[int, ...]], torch.Tensor]
-
-
-def tokenize(clip: CLIP, text: str) -> dict[str, Chunks]:
-    """Every tower's tokens with word ids, in the order of the conditioning's columns.
-
-    SDXL's refiner has SDXL's tokenizer but reads tower g alone: a tower without an encoder is left out.
-    """
-    tokens = clip.tokenize(text, return_word_ids=True)
-    unknown = sorted(set(tokens) - set(TOWERS))
-    if unknown:
-        raise InputError(
-            "clip",
-            f"its text encoder {', '.join(unknown)} is not a CLIP tower",
-            "Use the CLIP of an SDXL, SD1.x or SD2.x checkpoint: the method needs a causal CLIP",
-        )
-    towers = {tower: tokens[tower] for tower in TOWERS if tower in tokens and hasattr(clip.cond_stage_model, f"clip_{tower}")}
-    if not towers:
-        raise InputError(
-            "clip", f"it has tokens for {', '.join(tokens)} but no encoder of that name", "Use a stock SDXL, SD1.x or SD2.x CLIP"
-        )
-    return towers
+Reweighting = Callable[[torch.Tensor, Layout, int, tuple[int, ...], float], torch.Tensor]
 
 
 def encode(clip: CLIP, tokens: dict[str, Chunks]) -> list[list]:
     """ComfyUI's own encoding of the tokens: CLIP skip, LoRAs and scheduled hooks are all in there."""
-    bare = {tower: [[pair[:2] for pair in chunk] for chunk in chunks] for tower, chunks in tokens.items()}
+    bare = {key: [[pair[:2] for pair in chunk] for chunk in chunks] for key, chunks in tokens.items()}
     entries = clip.encode_from_tokens_scheduled(bare, show_pbar=False)
     if not all(torch.isfinite(cond).all() for cond, _ in entries):
         raise InputError(
@@ -55,131 +38,184 @@ def encode(clip: CLIP, tokens: dict[str, Chunks]) -> list[list]:
     return entries
 
 
-def tower_columns(clip: CLIP, towers: tuple[str, ...], width: int) -> dict[str, slice]:
-    """Which columns of the conditioning belong to which tower."""
-    columns, start = {}, 0
-    for tower in towers:
-        encoder = getattr(clip.cond_stage_model, f"clip_{tower}")
-        stop = start + encoder.transformer.get_input_embeddings().weight.shape[1]
-        columns[tower] = slice(start, stop)
-        start = stop
-    if start != width:
-        raise InputError(
-            "clip", f"its towers are {start} wide together but its conditioning is {width} wide", "Use a stock SDXL, SD1.x or SD2.x CLIP"
-        )
-    return columns
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt, encoded: an entry for every range of a scheduled CLIP, and whose its rows and columns are."""
+
+    entries: list[list]
+    parts: tuple[Part, ...]
 
 
 def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[list]:
     """CONDITIONING whose tensors have one row a frame.
 
-    `reweighting(embeds [T, d], layout, expressed phrase, kept phrases)` is applied to each tower of each frame; None
-    keeps the encoding as it is. Frames that share a prompt share its encoding. Chunked prompts of different lengths are
-    repeated whole to a common length, as ComfyUI itself pads, which leaves attention unchanged. The dict says whose each
-    row is (`story/rows.py`).
+    `reweighting(embeds [T, d], layout, expressed phrase, kept phrases, scale)` is applied to each encoder's part of each
+    frame; None keeps the encoding as it is. Frames that share a prompt share its encoding. Prompts of different lengths
+    are brought to one as `stack.py` says. The dict says whose each row is (`story/rows.py`).
     """
-    frame_windows = choose_windows(clip, story)
+    reader = Reader(clip)
+    _say_what_is_literal(reader, story)
+    frame_windows = choose_windows(reader, story)
     distinct = list(dict.fromkeys(frame_windows))
     prompts = {}
     progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
     for window in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        prompts[window] = _encode_prompt(clip, story, window)
+        prompts[window] = _encode_prompt(reader, story.phrases(window))
         if progress is not None:
             progress.update(1)
 
     frames = []
     for frame, window in enumerate(frame_windows):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        layouts, entries = prompts[window]
+        prompt = prompts[window]
         expressed = len(story.identity_phrases) + window.index(frame)
         kept = story.present[frame]
-        frames.append([_reweight_entry(clip, entry, layouts, expressed, kept, reweighting) for entry in entries])
-    records = [_record(story, frame, *prompts[window]) for frame, window in enumerate(frame_windows)]
+        frames.append([_reweight_entry(entry, prompt.parts, expressed, kept, reweighting) for entry in prompt.entries])
+    records = [_record(reader, story, frame, prompts[window]) for frame, window in enumerate(frame_windows)]
     return [
-        _stack(list(entries), zero_pooled, tuple(replace(record, schedule=schedule) for record in records))
+        stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
         for schedule, entries in enumerate(zip(*frames))
     ]
 
 
-def choose_windows(clip: CLIP, story: Story) -> tuple[tuple[int, ...], ...]:
-    """Windows by real token counts of the longest tower; says once which frames are over budget even alone."""
-    alone = [tokenize(clip, text).values() for text in (story.identity, *story.frames)]
+def choose_windows(reader: Reader, story: Story) -> tuple[tuple[int, ...], ...]:
+    """Windows by real token counts of the longest CLIP tower; says once which frames are over budget even alone.
+
+    Where no tower has rows in the conditioning (Flux, Qwen-Image, ..) there is no budget: the window is window_length.
+    """
+    if not reader.towers:
+        length = min(story.window_length, len(story.frames))
+    else:
+        length = _fitting_length(reader, story)
+    two_way = [key for key in reader.others if key in reader.kind.two_way]
+    if two_way and length < len(story.frames):
+        logger.warning(
+            "SVR Reweight: %s reads a prompt as a whole, so the identity is the same only in frames that share one prompt, and here "
+            "%d of %d do: raise window_length, or shorten the texts where CLIP's tokens hold it down",
+            ", ".join(two_way),
+            length,
+            len(story.frames),
+        )
+    return windows(len(story.frames), length)
+
+
+def _fitting_length(reader: Reader, story: Story) -> int:
+    alone = [[tokens[tower] for tower in reader.towers] for tokens in map(reader.tokenize, (story.identity, *story.frames))]
     identity, *frames = (max(len(content(chunks)) for chunks in towers) for towers in alone)
     budget = min(chunk_budget(chunks) for towers in alone for chunks in towers)
-    length = fitting_length(identity, frames, story.window_length, budget)
     over = [str(frame + 1) for frame, size in enumerate(frames) if identity + size > budget]
     if over:
         logger.warning(
             "SVR Reweight: identity and frame are over %d tokens and are encoded in several chunks: frame %s", budget, ", ".join(over)
         )
-    return windows(len(frames), length)
+    return fitting_length(identity, frames, story.window_length, budget)
 
 
 def prompt_layouts(clip: CLIP, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
-    """Tokens of the joined phrases, and every tower's layout. Raises InputError where parentheses run together."""
-    tokens = tokenize(clip, " ".join(phrases))
-    alone = [tokenize(clip, phrase) for phrase in phrases]
-    for phrase, towers in zip(phrases, alone):
-        if not any(content(chunks) for chunks in towers.values()):
+    """Tokens of the joined phrases, and the layout of every encoder that fills rows, counted in its own tokens."""
+    return _lay_out(Reader(clip), phrases)
+
+
+def _lay_out(reader: Reader, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
+    tokens = reader.tokenize(" ".join(phrases))
+    layouts = {**_tower_layouts(reader, tokens, phrases), **_other_layouts(reader, tokens, phrases)}
+    for place, phrase in enumerate(phrases):
+        if not any(layout.phrases[place] for layout in layouts.values()):
             raise InputError("story", f"'{phrase}' has no token that this CLIP can read", "Write words, or check the embedding's name")
+    return tokens, {key: layouts[key] for key in reader.encoders}
+
+
+def _tower_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str, ...]) -> dict[str, Layout]:
+    """By counting: a CLIP tower reads each phrase alone as in the prompt. Raises InputError where parentheses run together."""
+    if not reader.towers:
+        return {}
+    alone = [reader.tokenize(phrase) for phrase in phrases]
     try:
-        return tokens, {tower: lay_out(chunks, [phrase[tower] for phrase in alone]) for tower, chunks in tokens.items()}
+        return {tower: lay_out(tokens[tower], [phrase[tower] for phrase in alone]) for tower in reader.towers}
     except PhrasesRunTogether as error:
-        raise InputError(
-            "story",
-            f"the parentheses in '{phrases[error.phrase]}' are not balanced and swallow the next phrase",
-            "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
-        ) from None
+        raise _unbalanced(phrases[error.phrase]) from None
 
 
-def _encode_prompt(clip: CLIP, story: Story, window: tuple[int, ...]) -> tuple[dict[str, Layout], list[list]]:
-    tokens, layouts = prompt_layouts(clip, story.phrases(window))
-    return layouts, encode(clip, tokens)
+def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str, ...]) -> dict[str, Layout]:
+    """By the prompt's own beginnings. What two phrases share goes to the later one, and is said."""
+    if not reader.others:
+        return {}
+    prefixes = [reader.tokenize(" ".join(phrases[:count])) for count in range(1, len(phrases))]
+    layouts = {}
+    for key in reader.others:
+        own = [prefix[key] for prefix in prefixes]
+        try:
+            layouts[key], run_together = lay_out_by_prefixes(tokens[key], own, reader.empty[key], reader.padding(key))
+        except TemplateLost:
+            raise InputError(
+                "story",
+                f"a text takes the place of what {key} expects around a prompt",
+                "Leave out template words like <|im_start|>, and embeddings that do not exist",
+            ) from None
+        for phrase in (phrases[place] for place in run_together):
+            if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
+                raise _unbalanced(phrase)
+            logger.warning(
+                "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it counts as the next one's", key, phrase
+            )
+    return layouts
 
 
-def _record(story: Story, frame: int, layouts: dict[str, Layout], entries: list[list]) -> Row:
-    """Whose the row of `frame` is, with columns in any of the towers."""
-    phrases = tuple(tuple(sorted({*columns})) for columns in map(_joined, zip(*(layout.phrases for layout in layouts.values()))))
-    begins = tuple(sorted({*_joined(layout.begins for layout in layouts.values())}))
-    return Row(story.identity_phrases, 0, frame, story.present[frame], begins, phrases, entries[0][0].shape[1])
+def _unbalanced(phrase: str) -> InputError:
+    return InputError(
+        "story",
+        f"the parentheses in '{phrase}' are not balanced and swallow the next phrase",
+        "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
+    )
 
 
-def _joined(towers: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(column for columns in towers for column in columns)
+def _say_what_is_literal(reader: Reader, story: Story) -> None:
+    weighted = next(filter(None, map(WEIGHT.search, (story.identity, *story.frames))), None)
+    literal = [key for key in reader.others if not reader.reads_weights(key)] if weighted else []
+    if weighted and literal:
+        logger.warning("SVR Reweight: %s knows no weights: '%s' is read as it is written", ", ".join(literal), weighted[0])
 
 
-def _reweight_entry(
-    clip: CLIP, entry: list, layouts: dict[str, Layout], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None
-) -> list:
+def _encode_prompt(reader: Reader, phrases: tuple[str, ...]) -> Prompt:
+    tokens, layouts = _lay_out(reader, phrases)
+    entries = encode(reader.clip, tokens)
+    return Prompt(entries, reader.parts(tokens, layouts, entries[0][0].shape[1:]))
+
+
+def _record(reader: Reader, story: Story, frame: int, prompt: Prompt) -> Row:
+    """Whose the row of `frame` is, with columns in any of the encoders."""
+    layouts = [part.layout for part in prompt.parts]
+    phrases = tuple(tuple(sorted({row for rows in alike for row in rows})) for alike in zip(*(layout.phrases for layout in layouts)))
+    begins = tuple(sorted({row for layout in layouts for row in layout.begins}))
+    length = prompt.entries[0][0].shape[1]
+    return Row(story.identity_phrases, 0, frame, story.present[frame], begins, phrases, length, padded=not reader.kind.for_unets)
+
+
+def _reweight_entry(entry: list, parts: tuple[Part, ...], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None) -> list:
     cond, extra = entry
     if reweighting is None:
         return [cond, extra]
-    columns = tower_columns(clip, tuple(layouts), cond.shape[-1])
-    towers = [reweighting(cond[0, :, columns[tower]], layout, expressed, kept) for tower, layout in layouts.items()]
-    cond = torch.cat(towers, dim=-1).unsqueeze(0)
-    if not torch.isfinite(cond).all():
+    out = cond.clone()
+    for part in parts:
+        embeds, layout, scale = cond[0, :, part.columns], part.layout, 1.0
+        if not part.is_tower:
+            scale = scale_of(embeds, layout)
+            layout = without_sinks(embeds, layout, scale)
+        out[0, :, part.columns] = reweighting(embeds, layout, expressed, kept, scale)
+    if not torch.isfinite(out).all():
         raise InputError(
             "enhance_alpha",
             "the reweighted embedding is not finite",
             "Use smaller alphas and betas; 0.001 to 0.02 is useful for enhance_alpha",
         )
-    return [cond, extra]
-
-
-def _stack(entries: list[list], zero_pooled: bool, records: tuple[Row, ...]) -> list:
-    """One conditioning entry of N rows from N entries of one row, which says whose they are."""
-    length = math.lcm(*(cond.shape[1] for cond, _ in entries))
-    cond = torch.cat([cond.repeat(1, length // cond.shape[1], 1) for cond, _ in entries])
-    extra = {**entries[0][1], ROWS_KEY: records}
-    if extra.get("pooled_output") is not None:
-        pooled = torch.cat([entry_extra["pooled_output"] for _, entry_extra in entries])
-        extra["pooled_output"] = torch.zeros_like(pooled) if zero_pooled else pooled
-    return [cond, extra]
+    return [out, extra]
 
 
 def reweighting_for(mode: str, enhance: Weights, weaken: Weights) -> Reweighting | None:
     """The reweighting that a mode of the node names: svr, svr-eot, or None for original."""
     if mode == "original":
         return None
-    return lambda embeds, layout, expressed, kept: express(embeds, layout, expressed, enhance, weaken, mode == "svr-eot", kept)
+    return lambda embeds, layout, expressed, kept, scale: express(
+        embeds, layout, expressed, enhance, weaken, mode == "svr-eot", kept, scale
+    )

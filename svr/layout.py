@@ -1,6 +1,6 @@
-"""Where each phrase of a prompt lies among the rows of its encoding, exact by construction.
+"""Where each phrase of a prompt lies among the rows of a CLIP tower's encoding, exact by construction.
 
-A tower's tokens are what ComfyUI's `clip.tokenize(text, return_word_ids=True)` gives for it: a list of chunks, each a
+Other text encoders are in `prefixes.py`. A tower's tokens are what ComfyUI's `clip.tokenize(text, return_word_ids=True)` gives for it: a list of chunks, each a
 list of (token, weight, word id). The token is an int, or a tensor where the text said `embedding:name`. The word id is
 0 for begin, end and padding tokens. Row r of the encoding belongs to token r of the chunks laid end to end.
 """
@@ -22,14 +22,23 @@ class PhrasesRunTogether(ValueError):
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of one tower's encoding: of every phrase in order, of the begin tokens, and of all end-of-text tokens.
+    """Rows of one encoder's encoding: of every phrase in order, of the begin tokens, and of all end-of-text tokens.
 
-    End-of-text means the end token and everything after it up to the end of its chunk (also CLIP-G's padding with 0).
+    End-of-text means in a CLIP tower the end token and everything after it up to the end of its chunk (also CLIP-G's
+    padding with 0); in another encoder what its template puts behind the text, without padding.
     """
 
     phrases: tuple[tuple[int, ...], ...]
     begins: tuple[int, ...]
     ends: tuple[int, ...]
+
+    def moved(self, by: int) -> "Layout":
+        """The same layout where row 0 stands at `by`. Rows that come to stand before row 0 are no rows of the encoding."""
+
+        def move(rows: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(row + by for row in rows if row + by >= 0)
+
+        return Layout(tuple(map(move, self.phrases)), move(self.begins), move(self.ends))
 
 
 def content(chunks: Chunks) -> list[tuple]:
@@ -78,11 +87,12 @@ def _rows_by_kind(chunks: Chunks) -> tuple[list[int], tuple[int, ...], tuple[int
 
 
 def _same_tokens(left: list[tuple], right: list[tuple]) -> bool:
-    if len(left) != len(right):
+    return len(left) == len(right) and all(map(same_token, left, right))
+
+
+def same_token(left: tuple, right: tuple) -> bool:
+    """Whether two tokens (token, weight, ..) are the same; embeddings are compared by value."""
+    (token_a, weight_a), (token_b, weight_b) = left[:2], right[:2]
+    if weight_a != weight_b or torch.is_tensor(token_a) != torch.is_tensor(token_b):
         return False
-    for (token_a, weight_a), (token_b, weight_b) in zip(left, right):
-        if weight_a != weight_b or torch.is_tensor(token_a) != torch.is_tensor(token_b):
-            return False
-        if not (torch.equal(token_a, token_b) if torch.is_tensor(token_a) else token_a == token_b):
-            return False
-    return True
+    return torch.equal(token_a, token_b) if torch.is_tensor(token_a) else token_a == token_b

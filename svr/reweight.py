@@ -1,7 +1,10 @@
 """Singular-value reweighting (SVR) of token embeddings, One-Prompt-One-Story (arXiv 2501.13554), section 3.2.
 
-All functions take and give one tower's rows, [T, d], and never change their input. The singular values are taken in
+All functions take and give one encoder's rows, [T, d], and never change their input. The singular values are taken in
 float64 from the economy-size SVD, which the published code's full SVD equals at ten to a hundred times the cost.
+
+The published alphas are for CLIP, whose rows are about CLIP_ROW long. Another encoder's are anything from 1 to 1000, so
+that exp would do nothing or overflow: there S is taken relative to `scale`, how many times as long its own rows are.
 """
 
 from dataclasses import dataclass
@@ -11,26 +14,28 @@ import torch
 from .layout import Layout
 
 EOT_FACTOR = 0.9
+CLIP_ROW = 27.7  # CLIP-L's last layer norm gives each of its 768 numbers a mean square near 1: a row is sqrt(768) long
+SINK = 10.0  # a row so many times as long as the middle one holds no word: language models park attention in such rows
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Strength of one direction: S' = beta * exp(alpha * S) * S. Enhancing has alpha > 0, weakening alpha < 0."""
+    """Strength of one direction: S' = beta * exp(alpha * S / scale) * S. Enhancing has alpha > 0, weakening alpha < 0."""
 
     alpha: float
     beta: float
 
 
-def reweight(rows: torch.Tensor, weights: Weights) -> torch.Tensor:
-    """X = U S V^T with S replaced by beta * exp(alpha * S) * S. `rows` [n, d] -> [n, d] in the same dtype."""
+def reweight(rows: torch.Tensor, weights: Weights, scale: float = 1.0) -> torch.Tensor:
+    """X = U S V^T with S replaced by beta * exp(alpha * S / scale) * S. `rows` [n, d] -> [n, d] in the same dtype."""
     # Of X^T, because LAPACK is twice as fast on tall matrices: X^T = V S U^T.
     v, s, ut = torch.linalg.svd(rows.double().T, full_matrices=False)
-    s = weights.beta * torch.exp(weights.alpha * s) * s
+    s = weights.beta * torch.exp(weights.alpha * s / scale) * s
     return ((v * s) @ ut).T.to(rows.dtype)
 
 
 def reweight_phrase(
-    embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights, eot_apart: bool
+    embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights, eot_apart: bool, scale: float = 1.0
 ) -> torch.Tensor:
     """One pass over `embeds` [T, d]: reweight the phrase's rows together with all end-of-text rows.
 
@@ -38,27 +43,56 @@ def reweight_phrase(
     """
     out = embeds.clone()
     if eot_apart:
-        out[list(phrase)] = reweight(embeds[list(phrase)], weights)
+        out[list(phrase)] = reweight(embeds[list(phrase)], weights, scale)
         out[list(ends)] *= EOT_FACTOR
     else:
         rows = [*phrase, *ends]
-        out[rows] = reweight(embeds[rows], weights)
+        out[rows] = reweight(embeds[rows], weights, scale)
     return out
 
 
 def express(
-    embeds: torch.Tensor, layout: Layout, expressed: int, enhance: Weights, weaken: Weights, eot_apart: bool, kept: tuple[int, ...] = (0,)
+    embeds: torch.Tensor,
+    layout: Layout,
+    expressed: int,
+    enhance: Weights,
+    weaken: Weights,
+    eot_apart: bool,
+    kept: tuple[int, ...] = (0,),
+    scale: float = 1.0,
 ) -> torch.Tensor:
     """Turn phrase `expressed` up and every other phrase down but those `kept`, in the published order.
 
-    `embeds` [T, d] of one tower. Kept as they are: phrase 0, the identity; with a cast, which is ours and not the
+    `embeds` [T, d] of one encoder. Kept as they are: phrase 0, the identity; with a cast, which is ours and not the
     paper's, the common text and the frame's own characters, so that an absent character is turned down like another
     frame's words. Weaken the others one after the other in the prompt's order (each pass takes the end-of-text rows along
-    again), then enhance the expressed one. A phrase without rows in this tower (an embedding made for the other one) is
+    again), then enhance the expressed one. A phrase without rows in this encoder (an embedding made for another one) is
     passed over.
     """
     others = [phrase for index, phrase in enumerate(layout.phrases) if index != expressed and index not in kept]
     for phrase, weights in [*((other, weaken) for other in others), (layout.phrases[expressed], enhance)]:
         if phrase:
-            embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart)
+            embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart, scale)
     return embeds
+
+
+def scale_of(embeds: torch.Tensor, layout: Layout) -> float:
+    """How many times as long as CLIP's the middle one of all phrases' rows is; 1 where they are all zero.
+
+    `embeds` [T, d]. The median, so that a few rows of enormous length change nothing.
+    """
+    rows = [row for phrase in layout.phrases for row in phrase]
+    return embeds[rows].double().norm(dim=-1).median().item() / CLIP_ROW or 1.0
+
+
+def without_sinks(embeds: torch.Tensor, layout: Layout, scale: float) -> Layout:
+    """`layout` less the rows longer than SINK times the middle one, which stay as they are: their S would rule every other.
+
+    `embeds` [T, d] of the encoder with that `scale`.
+    """
+    sink = embeds.double().norm(dim=-1) > SINK * CLIP_ROW * scale
+
+    def kept(rows: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(row for row in rows if not sink[row])
+
+    return Layout(tuple(map(kept, layout.phrases)), layout.begins, kept(layout.ends))

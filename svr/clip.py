@@ -1,0 +1,83 @@
+"""What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these end up in the CONDITIONING."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfy.sd import CLIP
+
+from ..errors import InputError
+from ..families import ENCODERS, TOWERS, Encoder
+from .layout import Chunks, Layout
+from .parts import DoesNotFit, Part, place
+
+SUPPORTED = ", ".join(encoder.name for encoder in ENCODERS)
+WEIGHTED = "(weight:1.5)"
+
+
+class Reader:
+    """A CLIP of a kind that the pack knows. Raises InputError for another.
+
+    `encoders` are those that fill rows, in the CONDITIONING's order, as far as this CLIP has them: SDXL's refiner has
+    SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without a tower.
+    """
+
+    def __init__(self, clip: CLIP):
+        self.clip = clip
+        self.empty: dict[str, Chunks] = clip.tokenize("", return_word_ids=True)
+        self.kind = _kind_of(self.empty)
+        found = {key: _module(clip, key) for band in self.kind.bands for key in band}
+        self.encoders = {key: module for key, module in found.items() if module is not None}
+        if not self.encoders:
+            raise InputError(
+                "clip", f"it has tokens for {', '.join(self.empty)} but no encoder of that name", f"Use a stock CLIP of one of: {SUPPORTED}"
+            )
+
+    @property
+    def towers(self) -> tuple[str, ...]:
+        return tuple(key for key in self.encoders if key in TOWERS)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(key for key in self.encoders if key not in TOWERS)
+
+    def tokenize(self, text: str) -> dict[str, Chunks]:
+        """Every encoder's tokens with word ids."""
+        tokens: dict[str, Chunks] = self.clip.tokenize(text, return_word_ids=True)
+        _kind_of(tokens)  # some encoders only join for some texts
+        return tokens
+
+    def padding(self, key: str) -> int | None:
+        """The id of the tokens that an encoder's tokenizer fills up with."""
+        tokenizer = getattr(self.clip.tokenizer, key, None) or getattr(self.clip.tokenizer, f"clip_{key}", None)
+        return getattr(tokenizer, "pad_token", None)
+
+    def reads_weights(self, key: str) -> bool:
+        """Whether (word:1.5) is a weight to an encoder and not literal text."""
+        return any(weight != 1.0 for chunk in self.tokenize(WEIGHTED)[key] for _, weight, _ in chunk)
+
+    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], shape: tuple[int, int]) -> tuple[Part, ...]:
+        """The parts of a CONDITIONING of `shape` (rows, columns), which the encoders made of `tokens`."""
+        counts = {key: sum(map(len, tokens[key])) for key in layouts}
+        widths = {key: self._width(key, shape[1]) for key in layouts}
+        try:
+            return place(self.kind, layouts, counts, widths, shape)
+        except DoesNotFit as error:
+            raise InputError("clip", str(error), f"Use a stock CLIP of one of: {SUPPORTED}") from None
+
+    def _width(self, key: str, columns: int) -> int:
+        """A tower fills the columns that its embedding has, another encoder all of them: it may give several layers."""
+        return self.encoders[key].transformer.get_input_embeddings().weight.shape[1] if key in TOWERS else columns
+
+
+def _kind_of(tokens: Mapping[str, Chunks]) -> Encoder:
+    for kind in ENCODERS:
+        if kind.keys == set(tokens):
+            return kind
+    known = {key for kind in ENCODERS for key in kind.keys}
+    unknown = sorted(set(tokens) - known) or sorted(tokens)
+    raise InputError("clip", f"its text encoder {', '.join(unknown)} is not supported", f"Use the CLIP of one of: {SUPPORTED}")
+
+
+def _module(clip: CLIP, key: str) -> Any:
+    model = clip.cond_stage_model
+    return getattr(model, f"clip_{key}", None) or getattr(model, key, None)

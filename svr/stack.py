@@ -1,0 +1,70 @@
+"""Encoded prompts of several frames as one CONDITIONING, and a batch of them out of it again.
+
+Prompts of different lengths need one length to lie in one tensor. For a UNet they are repeated whole, as ComfyUI itself
+pads, which leaves cross-attention unchanged. In joint attention a repeated token would count twice: there they are padded
+with zeros behind, and Story Batch cuts the padding off again before anything is sampled.
+"""
+
+import math
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..story.rows import ROWS_KEY, Row
+
+MASK_KEY = "attention_mask"  # of tokens: which of them are words, [rows, tokens]
+
+
+def stack(entries: list[list], records: tuple[Row, ...], zero_pooled: bool, repeat: bool) -> list:
+    """One conditioning entry of N rows from N entries of one row, which says by `records` whose they are."""
+    lengths = [cond.shape[1] for cond, _ in entries]
+    extra: dict[str, Any] = {**entries[0][1], ROWS_KEY: records}
+    if repeat:
+        length = math.lcm(*lengths)
+        cond = torch.cat([cond.repeat(1, length // cond.shape[1], 1) for cond, _ in entries])
+    else:
+        cond = torch.cat([_padded(cond, max(lengths)) for cond, _ in entries])
+        if extra.get(MASK_KEY) is not None:
+            extra[MASK_KEY] = _one_for_all(torch.cat([_padded(entry_extra[MASK_KEY], max(lengths)) for _, entry_extra in entries]))
+    if extra.get("pooled_output") is not None:
+        pooled = torch.cat([entry_extra["pooled_output"] for _, entry_extra in entries])
+        extra["pooled_output"] = torch.zeros_like(pooled) if zero_pooled else pooled
+    return [cond, extra]
+
+
+def trimmed(cond: torch.Tensor, extra: dict, length: int) -> list:
+    """Rows of one entry whose prompts are all `length` tokens long, without the padding behind."""
+    if cond.shape[1] == length:
+        return [cond, extra]
+    mask = extra.get(MASK_KEY)
+    return [cond[:, :length], extra if mask is None else {**extra, MASK_KEY: _one_for_all(mask[:, :length])}]
+
+
+def padded_lengths(name: str, cond: torch.Tensor, records: tuple[Row, ...] | None) -> list[int] | None:
+    """The length of every row's prompt in a conditioning that `stack` padded; None where nothing was.
+
+    `name` is the input that the InputError speaks of, where another node changed how many tokens there are.
+    """
+    lengths = [row.length for row in records or ()]
+    if len(set(lengths)) < 2 or not all(row.padded for row in records or ()):
+        return None
+    if cond.shape[1] != max(lengths):
+        raise InputError(
+            name,
+            f"it has {cond.shape[1]} tokens a frame, but the story's prompts have {min(lengths)} to {max(lengths)}",
+            "Join no other text to it after SVR Reweight, or set window_length so that all frames share one prompt",
+        )
+    return lengths
+
+
+def _padded(tensor: torch.Tensor, length: int) -> torch.Tensor:
+    """`tensor` [1, T, ..] with zeros behind its tokens up to `length` of them."""
+    out = tensor.new_zeros(tensor.shape[0], length, *tensor.shape[2:])
+    out[:, : tensor.shape[1]] = tensor
+    return out
+
+
+def _one_for_all(mask: torch.Tensor) -> torch.Tensor:
+    """One row where all are equal: older cores take the sum of Lumina's whole mask for the length of one prompt."""
+    return mask[:1] if bool((mask == mask[:1]).all()) else mask
