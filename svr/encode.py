@@ -198,7 +198,7 @@ def _reweight_entry(entry: list, parts: tuple[Part, ...], expressed: int, kept: 
         return [cond, extra]
     out = cond.clone()
     for part in parts:
-        embeds, layout, scale = cond[0, :, part.columns], part.layout, 1.0
+        embeds, layout, scale = out[0, :, part.columns], part.layout, 1.0
         if not part.is_tower:
             scale = scale_of(embeds, layout)
             layout = without_sinks(embeds, layout, scale)

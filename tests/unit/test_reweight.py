@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from story_pack.svr.layout import Layout
-from story_pack.svr.reweight import Weights, express, reweight
+from story_pack.svr.reweight import CLIP_ROW, SINK, Weights, express, reweight, scale_of, without_sinks
 
 ENHANCE, WEAKEN = Weights(0.01, 1.0), Weights(-0.01, 0.05)
 
@@ -72,3 +72,23 @@ def test_a_phrase_without_rows_in_this_tower_is_passed_over():
     assert torch.equal(express(embeds, layout, 1, ENHANCE, Weights(0.0, 1.0), eot_apart=True)[:3], embeds[:3])
     out = express(embeds, layout, 2, ENHANCE, WEAKEN, eot_apart=False)
     torch.testing.assert_close(out[3:], published(embeds[3:], 0.01, 1.0))
+
+
+@pytest.mark.parametrize("scale", [0.01, 1e3])
+def test_another_encoders_rows_are_reweighted_as_clips_of_the_same_shape(scale):
+    """beta exp(alpha S / scale) S of rows `scale` times as long is `scale` times what CLIP's rows become, so nothing overflows."""
+    rows = 20 * random_rows(5, 9)
+    for weights in (ENHANCE, WEAKEN):
+        torch.testing.assert_close(reweight(rows.double() * scale, weights, scale), scale * reweight(rows.double(), weights))
+    assert not torch.isfinite(reweight(rows.double() * 1e3, ENHANCE)).all(), "without a scale it does"
+
+
+def test_the_scale_is_the_middle_row_and_sinks_neither_rule_it_nor_are_touched():
+    embeds = 2 * torch.nn.functional.normalize(random_rows(12, 20), dim=-1)
+    embeds[[3, 9]] *= 100  # a word's and an end-of-text row of a language model's attention sink
+    scale = scale_of(embeds, LAYOUT)
+    assert scale == pytest.approx(2 / CLIP_ROW, rel=1e-6)
+    kept = without_sinks(embeds, LAYOUT, scale)
+    assert kept == Layout(phrases=((1, 2), (4, 5), (6,), (7, 8)), begins=(0,), ends=(10, 11))
+    assert without_sinks(embeds.clamp(-SINK / 20, SINK / 20), LAYOUT, scale) == LAYOUT
+    assert scale_of(torch.zeros(12, 20), LAYOUT) == 1.0

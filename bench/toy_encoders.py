@@ -1,0 +1,125 @@
+"""Small text encoders with random weights in the kinds that transformers read, made of ComfyUI's own classes.
+
+Real templates, real encoder classes, and the real tokenizers of Qwen, T5 and CLIP, which ComfyUI ships. Mistral's and
+Gemma's come with the weights: a tiny file of the real format is made here instead. Everything is seeded.
+"""
+
+import base64
+import io
+import json
+
+import comfy.sd
+import comfy.supported_models_base
+import torch
+from comfy.text_encoders import flux, lumina2, pixart_t5, qwen_image, sd3_clip, z_image
+
+from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
+
+WIDTH = 32
+SD3_WIDTH = 4096  # SD3 pads CLIP's columns to T5's width, whatever T5 has
+_LLM = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+_T5 = {"d_model": WIDTH, "num_layers": 2, "d_ff": 32, "num_heads": 2, "d_kv": 16}
+_CLIPS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
+# Words that Mistral's and Gemma's tiny tokenizers know whole; all else they read by pieces and bytes.
+_CORPUS = (
+    "a photo of a red fox with a green coat wearing a scarf in a meadow playing in the snow foraging berries in the forest "
+    "fox, red! what? it's 3:30 go no une fée à l'épée with hat (big) girl boy feeding ducks at the pond"
+).split()
+
+
+def _klein_te(**options):
+    class ThreeLayers(z_image.Qwen3_4BModel):
+        def __init__(self, layer=None, layer_idx=None, **more):
+            super().__init__(layer=[0, 1, 2], layer_idx=None, **more)
+
+    return lambda **more: flux.Flux2TEModel(name="qwen3_4b", clip_model=ThreeLayers, **more)
+
+
+class KleinTokenizer(z_image.ZImageTokenizer):
+    """Klein's, which ComfyUI has from later on: Z-Image's with another template, padded to 512."""
+
+    def __init__(self, embedding_directory=None, tokenizer_data=None):
+        super().__init__(embedding_directory, {"qwen3_4b_min_length": 512})
+        self.llama_template = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+
+
+def tekken() -> bytes:
+    """A tiny tokenizer file of Mistral's format: bytes, and the corpus's words with a space and each of their beginnings."""
+    special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", *(f"<s{n}>" for n in range(4)), "<pad>"]
+    pieces = [bytes([value]) for value in range(256)]
+    for word in dict.fromkeys(_CORPUS):
+        text = f" {word}".encode()
+        pieces += [text[:size] for size in range(2, len(text) + 1)]
+    pieces = list(dict.fromkeys(pieces))
+    return json.dumps(
+        {
+            "config": {"default_vocab_size": len(special) + len(pieces)},
+            "vocab": [{"rank": rank, "token_bytes": base64.b64encode(piece).decode()} for rank, piece in enumerate(pieces)],
+            "special_tokens": [{"rank": rank, "token_str": name} for rank, name in enumerate(special)],
+        }
+    ).encode()
+
+
+def spiece() -> bytes:
+    """A tiny SentencePiece model with Gemma's special tokens, trained on the corpus."""
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(_CORPUS[start:]) for start in range(len(_CORPUS))]),
+        model_writer=model,
+        vocab_size=400,
+        hard_vocab_limit=False,
+        model_type="bpe",
+        byte_fallback=True,
+        add_dummy_prefix=False,
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+# Tokenizer, encoder, model options, tokenizer data.
+KINDS = {
+    "qwen-image": lambda: (qwen_image.QwenImageTokenizer, qwen_image.te(), {"qwen25_7b_model_config": _LLM}, {}),
+    "z-image": lambda: (z_image.ZImageTokenizer, z_image.te(), {"qwen3_4b_model_config": _LLM}, {}),
+    "klein": lambda: (KleinTokenizer, _klein_te(), {"qwen3_4b_model_config": _LLM}, {}),
+    "flux2": lambda: (
+        flux.Flux2Tokenizer,
+        flux.flux2_te(pruned=True),
+        {"mistral3_24b_model_config": {**_LLM, "num_hidden_layers": 30}},
+        {"tekken_model": tekken()},
+    ),
+    "lumina2": lambda: (lumina2.LuminaTokenizer, lumina2.te(), {"gemma2_2b_model_config": _LLM}, {"spiece_model": spiece()}),
+    "flux": lambda: (flux.FluxTokenizer, flux.flux_clip(), {**_CLIPS, "t5xxl_model_config": _T5}, {}),
+    "chroma": lambda: (pixart_t5.PixArtTokenizer, pixart_t5.pixart_te(), {"t5xxl_model_config": _T5}, {}),
+    "sd3": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(), _sd3_options(), {}),
+    "sd3 without t5": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(t5=False), _sd3_options(), {}),
+    "sd3 without l": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(clip_l=False), _sd3_options(), {}),
+}
+
+
+def _sd3_options() -> dict:
+    return {**_CLIPS, "t5xxl_model_config": {**_T5, "d_model": SD3_WIDTH, "num_layers": 1, "vocab_size": 64}}
+
+
+def toy_encoder(kind: str, seed: int = 2) -> comfy.sd.CLIP:
+    """A CLIP of that kind, as Load CLIP would make it of a file. Language models need few layers: they stay causal."""
+    tokenizer, encoder, options, data = KINDS[kind]()
+    target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
+    clip = comfy.sd.CLIP(target, tokenizer_data=data, model_options=options)
+    for part in clip.cond_stage_model.children():
+        if hasattr(part.transformer, "visual"):
+            del part.transformer.visual  # reads pictures, and is as large as ever
+        _fold(part.transformer.get_input_embeddings())
+    randomize(clip.cond_stage_model, seed)
+    return clip
+
+
+def _fold(embedding: torch.nn.Module) -> None:
+    """Tokens beyond a small table share its rows: the vocabulary stays the tokenizer's own."""
+    plain, size = embedding.forward, embedding.weight.shape[0]
+    embedding.forward = lambda ids, **more: plain(ids % size, **more)
