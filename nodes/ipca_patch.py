@@ -29,15 +29,18 @@ class IPCAPatch(io.ComfyNode):
             description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
             "before or after it; a second IPCA Patch replaces the first.",
             inputs=[
-                io.Model.Input("model", tooltip="An SDXL, SD1.x or SD2.x model, patched by other nodes or not."),
+                io.Model.Input(
+                    "model",
+                    tooltip="An SDXL, SD1.x or SD2.x model, or Qwen-Image, Z-Image, Lumina 2, Flux, Flux.2, Chroma, SD3; patched by other nodes or not.",
+                ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.String.Input(
                     "blocks",
                     default="all",
                     dynamic_prompts=False,
-                    tooltip="Where in the UNet: all, coarse (mid and the deepest blocks), fine (the others), or names like 'down2, mid, up0'. "
-                    "Deep blocks carry shape, shallow ones detail.",
+                    tooltip="Where in the model: all, coarse (mid and the deepest blocks; a transformer's first half), fine (the others), or names "
+                    "like 'down2, mid, up0', in a transformer 'double0-9' or 'block3'. Deep blocks carry shape, shallow ones detail.",
                 ),
                 io.Int.Input(
                     "start_at_step",
@@ -59,7 +62,7 @@ class IPCAPatch(io.ComfyNode):
                 io.Boolean.Input(
                     "protect_identity",
                     default=True,
-                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too.",
+                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too (UNets alone).",
                 ),
                 io.Float.Input(
                     "strength",

@@ -172,6 +172,23 @@ def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, f
     assert page.locator(".opos-presets button").all_inner_texts() == (["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"])
 
 
+def test_a_transformers_blocks_are_switched_by_number(page):
+    open_template(page, "sdxl-story")
+    look_at(page, "IPCAPatch")
+    page.locator(".opos-blocks select").select_option("Flux.2 Klein 4B")
+    cell = page.locator(".opos-stages button")
+    assert page.locator(".opos-stages small").all_inner_texts() == ["double", "single"]
+    assert cell.count() == 25
+    cell.nth(5).click()
+    cell.nth(24).click(modifiers=["Shift"])
+    assert widget(page, "IPCAPatch", "blocks") == "double0-4"
+    cell.nth(0).click()
+    cell.nth(10).click()
+    assert widget(page, "IPCAPatch", "blocks") == "double1-4, single5"
+    page.locator(".opos-presets button", has_text="fine").click()
+    assert page.locator(".opos-stages button[aria-pressed=true]").count() == 13
+
+
 def test_what_the_page_wrote_runs(editor):
     row(editor, 3).locator("input[type=checkbox]").click()
     look_at(editor, "IPCAPatch")
