@@ -1,4 +1,4 @@
-"""The pack's one server route: how many tokens a story's texts take, counted while the artist types.
+"""The pack's one server route: how many of CLIP's tokens a story's texts take, counted while the artist types.
 
 It reads a small JSON body and answers with numbers: it opens no file, keeps nothing, and can do nothing else.
 """

@@ -11,7 +11,12 @@ import json
 import comfy.sd
 import comfy.supported_models_base
 import torch
-from comfy.text_encoders import flux, lumina2, pixart_t5, qwen_image, sd3_clip, z_image
+from comfy.text_encoders import flux, lumina2, pixart_t5, qwen_image, sd3_clip
+
+try:
+    from comfy.text_encoders import z_image  # with Flux.2, from 0.3.75 on
+except ImportError:
+    z_image = None
 
 from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 
@@ -27,20 +32,22 @@ _CORPUS = (
 ).split()
 
 
-def _klein_te(**options):
+def _klein() -> tuple:
+    """Klein's, which ComfyUI has from later on: Z-Image's encoder in three layers, another template, padded to 512."""
+
+    class KleinTokenizer(z_image.ZImageTokenizer):
+        def __init__(self, embedding_directory=None, tokenizer_data=None):
+            super().__init__(embedding_directory, {"qwen3_4b_min_length": 512})
+            self.llama_template = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+
     class ThreeLayers(z_image.Qwen3_4BModel):
         def __init__(self, layer=None, layer_idx=None, **more):
             super().__init__(layer=[0, 1, 2], layer_idx=None, **more)
 
-    return lambda **more: flux.Flux2TEModel(name="qwen3_4b", clip_model=ThreeLayers, **more)
+    def encoder(**more):
+        return flux.Flux2TEModel(name="qwen3_4b", clip_model=ThreeLayers, **more)
 
-
-class KleinTokenizer(z_image.ZImageTokenizer):
-    """Klein's, which ComfyUI has from later on: Z-Image's with another template, padded to 512."""
-
-    def __init__(self, embedding_directory=None, tokenizer_data=None):
-        super().__init__(embedding_directory, {"qwen3_4b_min_length": 512})
-        self.llama_template = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    return KleinTokenizer, encoder, {"qwen3_4b_model_config": _LLM}, {}
 
 
 def tekken() -> bytes:
@@ -86,7 +93,7 @@ def spiece() -> bytes:
 KINDS = {
     "qwen-image": lambda: (qwen_image.QwenImageTokenizer, qwen_image.te(), {"qwen25_7b_model_config": _LLM}, {}),
     "z-image": lambda: (z_image.ZImageTokenizer, z_image.te(), {"qwen3_4b_model_config": _LLM}, {}),
-    "klein": lambda: (KleinTokenizer, _klein_te(), {"qwen3_4b_model_config": _LLM}, {}),
+    "klein": _klein,
     "flux2": lambda: (
         flux.Flux2Tokenizer,
         flux.flux2_te(pruned=True),
@@ -100,6 +107,10 @@ KINDS = {
     "sd3 without t5": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(t5=False), _sd3_options(), {}),
     "sd3 without l": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(clip_l=False), _sd3_options(), {}),
 }
+
+if z_image is None:
+    for newer in ("z-image", "klein", "flux2"):
+        del KINDS[newer]
 
 
 def _sd3_options() -> dict:

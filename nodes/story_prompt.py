@@ -37,8 +37,8 @@ class StoryPrompt(io.ComfyNode):
                     default=10,
                     min=1,
                     max=MAX_WINDOW,
-                    tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits the "
-                    "text encoder's 75 tokens. More frames in a prompt hold the identity better.",
+                    tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits CLIP's 75 tokens; "
+                    "T5 and language models have no limit. More frames in a prompt hold the identity better.",
                 ),
             ],
             outputs=[

@@ -24,7 +24,11 @@ class SVRReweight(io.ComfyNode):
             category=CATEGORY,
             description="Encodes the whole story in one prompt, then for each frame turns its own words up and the other frames' words down.",
             inputs=[
-                io.Clip.Input("clip", tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint. LoRAs and CLIP Set Last Layer work."),
+                io.Clip.Input(
+                    "clip",
+                    tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Z-Image, Flux, Flux.2, Klein, Chroma, SD3 or Lumina 2. "
+                    "LoRAs and CLIP Set Last Layer work.",
+                ),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.Combo.Input(
                     "mode",
@@ -72,7 +76,7 @@ class SVRReweight(io.ComfyNode):
                     "pooled",
                     options=POOLED,
                     default="keep",
-                    tooltip="The prompt's pooled vector (SDXL reads it): keep, or zero to take every frame's words out of it.",
+                    tooltip="The prompt's pooled vector (SDXL, SD3 and Flux read it): keep, or zero to take every frame's words out of it.",
                 ),
             ],
             outputs=[

@@ -7,6 +7,7 @@ from comfy.sd import CLIP
 
 from ..errors import InputError
 from ..families import ENCODERS, TOWERS, Encoder
+from ..log import logger
 from .layout import Chunks, Layout
 from .parts import DoesNotFit, Part, place
 
@@ -23,6 +24,7 @@ class Reader:
 
     def __init__(self, clip: CLIP):
         self.clip = clip
+        self._said: set[tuple[str, ...]] = set()
         self.empty: dict[str, Chunks] = clip.tokenize("", return_word_ids=True)
         self.kind = _kind_of(self.empty)
         found = {key: _module(clip, key) for band in self.kind.bands for key in band}
@@ -45,6 +47,12 @@ class Reader:
         tokens: dict[str, Chunks] = self.clip.tokenize(text, return_word_ids=True)
         _kind_of(tokens)  # some encoders only join for some texts
         return tokens
+
+    def say_once(self, message: str, *words: str) -> None:
+        """Log a warning, but not again for this story."""
+        if (message, *words) not in self._said:
+            self._said.add((message, *words))
+            logger.warning(message, *words)
 
     def padding(self, key: str) -> int | None:
         """The id of the tokens that an encoder's tokenizer fills up with."""

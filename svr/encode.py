@@ -156,7 +156,7 @@ def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
         for phrase in (phrases[place] for place in run_together):
             if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
                 raise _unbalanced(phrase)
-            logger.warning(
+            reader.say_once(
                 "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it counts as the next one's", key, phrase
             )
     return layouts

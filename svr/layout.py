@@ -1,8 +1,9 @@
 """Where each phrase of a prompt lies among the rows of a CLIP tower's encoding, exact by construction.
 
-Other text encoders are in `prefixes.py`. A tower's tokens are what ComfyUI's `clip.tokenize(text, return_word_ids=True)` gives for it: a list of chunks, each a
-list of (token, weight, word id). The token is an int, or a tensor where the text said `embedding:name`. The word id is
-0 for begin, end and padding tokens. Row r of the encoding belongs to token r of the chunks laid end to end.
+Other text encoders are in `prefixes.py`. A tower's tokens are what ComfyUI's `clip.tokenize(text, return_word_ids=True)`
+gives for it: a list of chunks, each a list of (token, weight, word id). The token is an int, or a tensor where the text
+said `embedding:name`. The word id is 0 for begin, end and padding tokens. Row r of the encoding belongs to token r of
+the chunks laid end to end.
 """
 
 from dataclasses import dataclass

@@ -141,6 +141,7 @@ class FrameEditor {
             item.classList.toggle("opos-over", counted?.over.includes(frame) ?? false);
             item.title = item.classList.contains("opos-over") ? say("overRow", { sum: counted.identity + tokens, limit: counted.limit }) : "";
         });
+        this.budget.title = counted?.window ? say("limitOf") : "";
         this.budget.replaceChildren(...(counted?.window ? [meter(counted), element("span", {}, sentence(counted))] : [element("span", {}, note)]));
     }
 }

@@ -1,10 +1,8 @@
-"""The UNets that the pack is for, and the models that it refuses, each in ComfyUI's own class."""
+"""The UNets that the pack is for, each in ComfyUI's own class."""
 
 import importlib
 
-import comfy.sd
 import pytest
-import torch
 
 from bench.references import bias_form
 from bench.studio import relative
@@ -33,23 +31,3 @@ def test_block_names_and_ipca(pack, studio, shape, expected):
     assert relative(ours, plain) > 100 * ROUNDING
     deepest = s.sample(s.ipca(blocks="coarse"))
     assert relative(deepest, plain) > ROUNDING and relative(deepest, ours) > ROUNDING
-
-
-def clip_with(name):
-    """A CLIP of ComfyUI's with that tokenizer and no encoder."""
-    module, _, tokenizer = name.rpartition(".")
-    clip = comfy.sd.CLIP(no_init=True)
-    clip.tokenizer = getattr(importlib.import_module(f"comfy.text_encoders.{module}"), tokenizer)()
-    clip.cond_stage_model = torch.nn.Module()
-    clip.tokenizer_options, clip.use_clip_schedule, clip.apply_hooks_to_conds = {}, False, None
-    return clip
-
-
-@pytest.mark.parametrize(
-    "tokenizer, tower",
-    [("sd3_clip.SD3Tokenizer", "t5xxl"), ("flux.FluxTokenizer", "t5xxl"), ("qwen_image.QwenImageTokenizer", "qwen25_7b")],
-)
-def test_other_text_encoders_are_refused_by_name(studio, tokenizer, tower):
-    """SVR counts spans in CLIP's chunks of 77; a T5 or a language model has none. Nothing is encoded before that is said."""
-    with pytest.raises(ValueError, match=rf"^SVR Reweight - clip: .*{tower}"):
-        studio("sdxl").svr(clip=clip_with(tokenizer))

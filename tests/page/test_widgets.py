@@ -31,7 +31,7 @@ def test_the_editor_shows_the_frames_numbered_with_their_tokens(editor):
     assert [editor.locator(f"{ROWS} input[type=text]").nth(index).input_value() for index in range(4)] == frames(editor)
     assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
     assert editor.locator(".opos-tokens").nth(1).inner_text() == "4", "playing in the snow is four tokens"
-    assert "4 frames share a prompt" in budget(editor) and "of 75 tokens" in budget(editor)
+    assert "4 frames share a prompt" in budget(editor) and "of 75 CLIP tokens" in budget(editor)
 
 
 def test_typing_changes_text_and_budget(editor):
