@@ -3,9 +3,13 @@
 Seeded: the same family gives the same model every time. Latents are 8x8 latent pixels in the tests, texts a dozen rows.
 """
 
+import dataclasses
+
 import comfy.model_management
 import comfy.supported_models as models
 import torch
+from comfy.ldm.chroma.model import ChromaParams
+from comfy.ldm.flux.model import FluxParams
 from comfy.model_patcher import ModelPatcher
 
 from bench.toy_models import randomize
@@ -87,10 +91,18 @@ _QWEN = {
     "axes_dims_rope": (4, 6, 6),
 }
 
-SHAPES = {
-    "qwen-image": (models.QwenImage, _QWEN),
+
+def _as_this_core_asks(parameters: type, shape: dict) -> dict:
+    """`shape` with what newer cores want told besides."""
+    newer = {"txt_ids_dims": [], "vec_in_dim": None}
+    asked = {field.name for field in dataclasses.fields(parameters)}
+    return {**{name: value for name, value in newer.items() if name in asked}, **shape}
+
+
+_ALL = {
+    "qwen-image": ("QwenImage", _QWEN),
     "z-image": (
-        models.ZImage,
+        "ZImage",
         {
             **_LUMINA,
             "dim": 256,
@@ -101,13 +113,15 @@ SHAPES = {
             "time_scale": 1000.0,
         },
     ),
-    "lumina2": (models.Lumina2, _LUMINA),
-    "flux2": (models.Flux2, _FLUX2),
-    "flux": (models.Flux, _FLUX),
-    "chroma": (models.Chroma, _CHROMA),
-    "sd3": (models.SD3, _SD3),
-    "sd3.5-medium": (models.SD3, {**_SD3, "x_block_self_attn_layers": [0, 1]}),
+    "lumina2": ("Lumina2", _LUMINA),
+    "flux2": ("Flux2", _as_this_core_asks(FluxParams, _FLUX2)),
+    "flux": ("Flux", _as_this_core_asks(FluxParams, _FLUX)),
+    "chroma": ("Chroma", _as_this_core_asks(ChromaParams, _CHROMA)),
+    "sd3": ("SD3", _SD3),
+    "sd3.5-medium": ("SD3", {**_SD3, "x_block_self_attn_layers": [0, 1]}),
 }
+# Those that this core has: Z-Image and Flux.2 came with 0.3.75.
+SHAPES = {family: (getattr(models, name), shape) for family, (name, shape) in _ALL.items() if hasattr(models, name)}
 
 
 def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
