@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 
 from bench import inprocess
-
 from lab.timing import CUDA, DEVICE, DTYPE, PAIRS, paired
 
 inprocess.start(cpu=not CUDA)
