@@ -19,11 +19,13 @@ from bench.toy_encoders import WIDTH
 from bench.toy_transformers import toy_transformer
 
 READS = {"qwen-image": {"joint_attention_dim": WIDTH}, "z-image": {"cap_feat_dim": WIDTH}, "flux2": {"context_in_dim": 3 * WIDTH}}
+LOUD, LOUDER = "txt_attn.qkv.weight", 64.0  # Flux.2's words among 512 places: else they move no byte of a picture
 RANDOM_WEIGHTS = "random_weights"  # header entry: the family whose shape a file made here has
 
 
 def write_toy_transformer(path: Path, family: str, seed: int = 1) -> None:
     weights = toy_transformer(family, seed, **READS[family]).model.diffusion_model.state_dict()
+    weights = {name: value * LOUDER if name.endswith(LOUD) else value for name, value in weights.items()}
     save_file({name: value.contiguous() for name, value in weights.items()}, path, metadata={RANDOM_WEIGHTS: family})
 
 
