@@ -30,6 +30,7 @@ serve: setup
 
 bench: setup
 	$(run) -m lab benchmark
+	$(run) -m lab distributed
 
 # The pictures in the README, the help pages and the template browser, made again in the real page.
 pictures:

@@ -19,7 +19,8 @@ FRAMES, STEPS, RUNS = 40, 8, 3
 
 def main() -> None:
     if engine_path() is None:
-        raise SystemExit("ComfyUI-Distributed is not there: DISTRIBUTED_PATH names it")
+        print("distributed: left out, ComfyUI-Distributed is not there; DISTRIBUTED_PATH names it")
+        return
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), workers=2) as cluster:
         prompt = story(to_api(load("distributed-story"), cluster.client.get("/object_info")))
         ways = {"one process": (prompt, cluster.client.run), "three processes": (with_collector(prompt), cluster.run)}

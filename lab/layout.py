@@ -14,7 +14,7 @@ from bench.page import open_template
 from bench.workflow import load, names
 from lab.pictures import browser_page, comfyui
 
-MIN_SCALE, MAX_SCALE = 0.6, 0.75
+MIN_SCALE, MAX_SCALE = 0.7, 0.75  # a note's letters are 10 pixels high at 1
 WINDOW = (1500, 900)
 BEGIN = (40, 60)  # where the first node stands, in the graph and, below the page's menus, on the screen
 ON_SCREEN = (90, 172)

@@ -19,9 +19,11 @@ def paired(values: Column, others: Column) -> list[float | None]:
 
 
 def cell(values: Column, sign: str = "", digits: int = 3) -> str:
-    """`mean ± standard error`; a dash where there is none."""
+    """`mean ± standard error`; one value alone without an error, and a dash where there is none."""
     found = mean_and_error(values)
-    return "-" if found is None else f"{found[0]:{sign}.{digits}f} ± {found[1]:.{digits}f}"
+    if found is not None:
+        return f"{found[0]:{sign}.{digits}f} ± {found[1]:.{digits}f}"
+    return next((f"{value:{sign}.{digits}f}" for value in values if value is not None and not np.isnan(value)), "-")
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -38,10 +38,10 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     left, top = MARGIN + cell, MARGIN + head + cell
     _thumbnails(chart, draw, thumbnails, (left, top), cell, size)
     low, high = _range(score.likeness)
-    for row in range(count):
-        for column in range(count):
+    for row, values in enumerate(score.likeness.tolist()):
+        for column, value in enumerate(values):
             box = (left + column * cell, top + row * cell)
-            _cell(draw, float(score.likeness[row, column]), box, cell, size, (low, high), own=row == column)
+            _cell(draw, value, box, cell, size, (low, high), own=row == column)
     _aside(draw, score, columns, (left + count * cell, top), cell, size)
     _mark_odd(draw, score.odd, (left, top), cell, count)
     if count > 1:

@@ -1,6 +1,8 @@
 // The cast in the texts: who the identity names, whom a frame mentions, and a frame's text with one more or one less.
 // It reads as the story does when it runs (story/cast.py): a mention counts at a word's beginning only, \@ is a plain @.
 
+import { linesOf } from "./frames_text.js";
+
 const NAME = "[\\p{L}\\p{M}\\p{N}_]+";
 const CHARACTER = new RegExp(`^\\s*@(${NAME})\\s*[:：]`, "u");
 const MENTION = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_\\\\])@(${NAME})`, "gu");
@@ -8,7 +10,7 @@ const NOBODY = "nobody";
 
 const keyOf = (name) => name.normalize("NFC").toLowerCase();
 
-export const castOf = (identity) => identity.split(/\r\n|\r|\n/).map((line) => CHARACTER.exec(line)?.[1]).filter(Boolean);
+export const castOf = (identity) => linesOf(identity).map((line) => CHARACTER.exec(line)?.[1]).filter(Boolean);
 
 // The names that are in a frame. Without a mention that is everyone.
 export function presentIn(text, cast) {

@@ -2,6 +2,9 @@
 
 import { app } from "../../scripts/app.js";
 
+// Story Prompt tells it to the window whenever its texts may have changed: the strips of frames follow.
+export const STORY_CHANGED = "one-prompt-one-story-changed";
+
 // A DOM element in one call: element("button", {class: "x", onclick: f}, "text", child).
 
 export function element(tag, attributes = {}, ...children) {

@@ -1,7 +1,12 @@
 // The frames' text and the rows of the editor: one frame a line, `#` before a frame that is switched off.
 
+// Where a line ends, as the story reads it (Python's splitlines): a text from a word processor has some of the rarer ones.
+const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+
+export const linesOf = (text) => text.split(LINE_END);
+
 export function rowsOf(text) {
-    return text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean).map((line) => {
+    return linesOf(text).map((line) => line.trim()).filter(Boolean).map((line) => {
         const on = !line.startsWith("#");
         return { on, text: on ? line : line.replace(/^#\s*/, "") };
     });
@@ -25,7 +30,7 @@ export const commands = {
     },
     // A text of several lines written or pasted into one row becomes as many rows.
     write: (rows, place, text) => {
-        const lines = text.split(/\r\n|\r|\n/);
+        const lines = linesOf(text);
         if (lines.length === 1) return rows.map((row, index) => (index === place ? { ...row, text } : row));
         return [...rows.slice(0, place), ...rowsOf(text), ...rows.slice(place + 1)];
     },

@@ -1,9 +1,9 @@
 // Story Batch's texts `select` and `retake`, read and written: frames from 1, as the node reads them.
 
-// The frames that a text like `1-3,5` names, or all where it is empty.
+// The frames that a text like `1-3,5` names, or all where it is empty. What cannot be read names none.
 export function framesIn(text, count) {
+    if (!text.trim()) return range(1, count);
     const named = text.split(",").map((part) => /^\s*(\d+)(?:\s*-\s*(\d+))?\s*$/.exec(part)).filter(Boolean);
-    if (!named.length) return range(1, count);
     return range(1, count).filter((frame) => named.some(([, first, last]) => frame >= Number(first) && frame <= Number(last ?? first)));
 }
 

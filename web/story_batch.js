@@ -2,13 +2,12 @@
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
+import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn, watchWidgets, write } from "./element.js";
 import { rowsOf } from "./frames_text.js";
 import { framesIn, takesIn, textOfFrames, textOfTakes } from "./selection_text.js";
 import { say } from "./words.js";
 
-const TILE_HEIGHT = 78;
-const STRIP_HEIGHT = 190;
+const STRIP_HEIGHT = 214; // two rows of tiles, however many frames there are: a node that grew would cover the one below it
 const PER_ROW = 4;
 const COLLECTORS = ["StorySheet", "StoryScore"]; // what comes out of them is no frame's picture
 const MAX_STEPS = 100;
@@ -18,14 +17,15 @@ const strips = new Set();
 class Strip {
     constructor(node) {
         this.node = node;
-        this.pictures = new Map();
+        this.pictures = new Map(); // by what a frame says: a picture moves and goes with its frame's text
         this.texts = [];
+        this.keys = [];
         this.all = element("button", { type: "button", onclick: () => write(node, "select", "") });
         this.tiles = element("div", { class: "opos-tiles", role: "group" });
         this.element = element("div", { class: "opos-strip" }, element("div", { class: "opos-bar" }, this.all), this.tiles);
-        addPart(node, "frames_strip", this.element, () => 54 + Math.min(STRIP_HEIGHT, TILE_HEIGHT * Math.max(1, Math.ceil(this.texts.length / PER_ROW))));
+        addPart(node, "frames_strip", this.element, () => STRIP_HEIGHT);
         watchWidgets(node, ["select", "retake"], () => this.draw());
-        this.element.addEventListener("pointerenter", () => this.draw()); // the story may have changed meanwhile
+        this.element.addEventListener("pointerenter", () => this.draw()); // the graph may have changed meanwhile
         const removed = node.onRemoved;
         node.onRemoved = (...given) => {
             strips.delete(this);
@@ -44,14 +44,15 @@ class Strip {
         this.all.textContent = say("allFrames");
         this.all.disabled = isLinked(this.node, "select");
         this.all.setAttribute("aria-pressed", String(chosen.length === count));
-        this.tiles.replaceChildren(...(count ? this.texts.map((text, index) => this.tile(index + 1, text, chosen, takes)) : [element("span", {}, say("framesUnknown"))]));
+        this.tiles.classList.toggle("opos-one-row", count <= PER_ROW);
+        const keys = keysOf(this.texts);
+        this.tiles.replaceChildren(...(count ? this.texts.map((text, index) => this.tile(index + 1, text, this.pictures.get(keys[index]), chosen, takes)) : [element("span", {}, say("framesUnknown"))]));
         growToFit(this.node);
     }
 
-    tile(n, text, chosen, takes) {
+    tile(n, text, picture, chosen, takes) {
         const take = takes.get(n) ?? 1;
         const count = this.texts.length;
-        const picture = this.pictures.get(n);
         const whole = chosen.length === count;
         const flipped = whole ? [n] : chosen.includes(n) ? chosen.filter((other) => other !== n) : [...chosen, n].sort((a, b) => a - b);
         const retaken = (to) => write(this.node, "retake", textOfTakes(new Map([...takes, [n, to]])));
@@ -62,9 +63,14 @@ class Strip {
                 type: "button", class: "opos-frame", "aria-pressed": String(chosen.includes(n)), disabled: isLinked(this.node, "select"),
                 title: `${say(whole && count > 1 ? "renderOne" : "switchFrame", { n })}\n${text}`,
                 onclick: () => write(this.node, "select", textOfFrames(flipped, count)),
-            }, picture ? element("img", { src: picture, alt: "", draggable: "false" }) : "", element("b", {}, String(n))),
-            element("div", { class: "opos-takes" }, ...(take > 1 ? [button("−", say("takeBefore", { n }), take - 1), element("small", {}, say("take", { n: take }))] : []),
-                button("⟳", say("anotherTake", { n }), take + 1)));
+            }, picture ? element("img", { src: picture, alt: "", draggable: "false" }) : "", element("b", {}, String(n)), take > 1 ? element("small", {}, say("take", { n: take })) : ""),
+            element("div", { class: "opos-takes" }, take > 1 ? button("−", say("takeBefore", { n }), take - 1) : "", button("⟳", say("anotherTake", { n }), take + 1)));
+    }
+
+    // A run begins: which frames it renders is not known yet, what they say may change before it is over.
+    began() {
+        this.rendered = undefined;
+        this.keys = keysOf(framesOf(storyOf(this.node)));
     }
 
     // What a run made: the node says which frames it rendered, or is not asked because nothing has changed; an output node
@@ -72,11 +78,20 @@ class Strip {
     ran(id, output) {
         if (id === String(this.node.id) && output.story_frames) this.rendered = output.story_frames.map((frame) => frame + 1);
         const pictures = output.images;
-        const rendered = this.rendered ?? framesIn(textIn(this.node, "select"), this.texts.length);
+        const rendered = this.rendered ?? framesIn(textIn(this.node, "select"), this.keys.length);
         if (!pictures || pictures.length !== rendered.length || !comesFrom(app.graph.getNodeById(Number(id)), this.node)) return;
-        rendered.forEach((frame, index) => this.pictures.set(frame, api.apiURL(`/view?${new URLSearchParams(pictures[index])}`)));
+        rendered.forEach((frame, index) => this.pictures.set(this.keys[frame - 1], api.apiURL(`/view?${new URLSearchParams(pictures[index])}`)));
         this.draw();
     }
+}
+
+// A frame's text, and which of those with the same text it is.
+function keysOf(texts) {
+    const seen = new Map();
+    return texts.map((text) => {
+        seen.set(text, (seen.get(text) ?? 0) + 1);
+        return `${seen.get(text)} ${text}`;
+    });
 }
 
 const told = (text) => rowsOf(text).filter((row) => row.on).map((row) => row.text);
@@ -114,7 +129,8 @@ app.registerExtension({
     name: "OnePromptOneStory.StoryBatch",
     setup() {
         loadStyle("story.css");
-        api.addEventListener("execution_start", () => strips.forEach((strip) => (strip.rendered = undefined)));
+        window.addEventListener(STORY_CHANGED, () => strips.forEach((strip) => strip.draw()));
+        api.addEventListener("execution_start", () => strips.forEach((strip) => strip.began()));
         api.addEventListener("executed", ({ detail }) => detail.output && strips.forEach((strip) => strip.ran(String(detail.display_node ?? detail.node), detail.output)));
     },
     nodeCreated(node) {

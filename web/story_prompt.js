@@ -2,9 +2,9 @@
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { addPart, element, growToFit, isLinked, loadStyle, textIn, watchWidgets, write } from "./element.js";
+import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn, watchWidgets, write } from "./element.js";
 import { castOf, presentIn, toggled } from "./cast_text.js";
-import { commands, rowsOf, textOf } from "./frames_text.js";
+import { commands, linesOf, rowsOf, textOf } from "./frames_text.js";
 import { say } from "./words.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
@@ -46,6 +46,7 @@ class FrameEditor {
             this.cast = cast;
             this.draw();
         }
+        window.dispatchEvent(new Event(STORY_CHANGED));
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.count(), DEBOUNCE_MS);
     }
@@ -78,7 +79,7 @@ class FrameEditor {
         });
         text.addEventListener("paste", (event) => {
             const pasted = event.clipboardData?.getData("text") ?? "";
-            if (!/[\r\n]/.test(pasted.trim())) return;
+            if (linesOf(pasted.trim()).length === 1) return;
             event.preventDefault();
             const whole = text.value.slice(0, text.selectionStart) + pasted + text.value.slice(text.selectionEnd);
             this.change("write", place, whole);
@@ -126,14 +127,15 @@ class FrameEditor {
             const answer = await api.fetchApi(ROUTE, { method: "POST", body: asked, headers: { "Content-Type": "application/json" } });
             if (this.asked !== asked) return;
             const counted = answer.ok ? await answer.json() : null;
-            this.show(counted?.problem ? null : counted, counted?.problem ?? "");
+            this.show(counted?.problem ? null : counted, counted?.problem ?? "", Boolean(counted?.problem));
         } catch {
             this.show(null);
         }
     }
 
-    show(counted, note = "") {
+    show(counted, note = "", isProblem = false) {
         this.counted = counted;
+        this.budget.classList.toggle("opos-problem", isProblem);
         const told = [...this.list.children].filter((item) => !item.classList.contains("opos-off"));
         told.forEach((item, frame) => {
             const tokens = counted?.frames[frame];

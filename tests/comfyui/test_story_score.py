@@ -5,6 +5,8 @@ import math
 import comfy.clip_vision
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 from bench.toy_models import toy_clip, toy_vision
 
@@ -70,6 +72,35 @@ def test_the_vision_model_never_sees_many_pictures_at_once(nodes, vision, pictur
     monkeypatch.setattr(vision("clip"), "encode_image", lambda image, **more: seen.append(len(image)) or encode(image, **more))
     score(nodes, pictures.repeat(20, 1, 1, 1), vision("clip"))
     assert sum(seen) == 100 and max(seen) <= 8
+
+
+class Held(TorchDispatchMode):
+    """The most bytes that tensors made inside it held at one time, those that share memory counted once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.peak = WeakIdKeyDictionary(), 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for made in out if isinstance(out, (tuple, list)) else [out]:
+            if torch.is_tensor(made) and func.name() != "aten::detach":
+                self.alive[made] = None
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in list(self.alive)}
+        self.peak = max(self.peak, sum(storages.values()))
+        return out
+
+
+def test_memory_does_not_grow_with_the_story(nodes, vision, pictures):
+    """The pictures are one picture, lent again and again: all copied, 100 more would hold 100 more; the chart alone differs in size."""
+    picture = pictures[:1].repeat(1, 8, 8, 1)
+    peaks = []
+    for count in (20, 120):
+        with Held() as held:
+            score(nodes, picture.expand(count, -1, -1, -1), vision("clip"))
+        peaks.append(held.peak)
+    assert peaks[0] > 8 * picture.nbytes, "eight at once are held"
+    assert peaks[1] - peaks[0] < 30 * picture.nbytes
 
 
 def test_cancel_stops_it(nodes, vision, pictures):

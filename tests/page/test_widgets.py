@@ -1,5 +1,7 @@
 """The frame editor with its token budget, and IPCA's blocks as a U: typed and clicked as a person does."""
 
+import json
+
 import pytest
 
 from bench.page import look_at, open_template, queue, widget
@@ -17,6 +19,15 @@ def editor(page):
 
 def frames(page) -> list[str]:
     return widget(page, "StoryPrompt", "frames").split("\n")
+
+
+def type_into(page, node_type: str, name: str, text: str) -> None:
+    """Put a text into a node's own widget, as typing there does."""
+    page.evaluate(
+        "([type, name, text]) => { const w = app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name);"
+        " w.value = text; w.callback?.(text); }",
+        [node_type, name, text],
+    )
 
 
 def budget(page) -> str:
@@ -199,12 +210,8 @@ def test_what_the_page_wrote_runs(editor):
 @pytest.fixture
 def cast(editor):
     """The first story with two characters, typed by hand."""
-    editor.evaluate("""() => {
-        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
-        const type = (name, text) => { const w = story.widgets.find(w => w.name === name); w.value = text; w.callback?.(text); };
-        type('identity', 'A picture of\\n@fox: a red fox with a green coat\\n@Old_Cat: a white cat with a blue coat');
-        type('frames', '@fox in the snow\\n@old_cat and @fox at the beach\\nin the forest\\nthe village @nobody');
-    }""")
+    type_into(editor, "StoryPrompt", "identity", "A picture of\n@fox: a red fox with a green coat\n@Old_Cat: a white cat with a blue coat")
+    type_into(editor, "StoryPrompt", "frames", "@fox in the snow\n@old_cat and @fox at the beach\nin the forest\nthe village @nobody")
     editor.wait_for_selector(".opos-cast")
     return editor
 
@@ -243,7 +250,24 @@ def test_the_budget_counts_the_whole_cast_and_says_what_is_wrong_with_it(cast):
     cast.wait_for_function("/identity 17/.test(document.querySelector('.opos-budget').innerText)")
     assert cast.locator(".opos-tokens").nth(3).inner_text() == "2", "the village: the mention of nobody is no word"
     row(cast, 1).locator("input[type=text]").fill("@dog in the snow")
-    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget').innerText)")
+    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget.opos-problem')?.innerText)")
+    row(cast, 1).locator("input[type=text]").fill("@fox in the snow")
+    cast.wait_for_function("!document.querySelector('.opos-problem')")
+
+
+def test_lines_end_where_the_story_ends_them(editor, client):
+    """Text from a word processor, with line ends that Python knows and a text box shows as spaces."""
+    type_into(editor, "StoryPrompt", "frames", "in the snow\u2028at sea\nin bed\x0bat home")
+    assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
+    asked = {"identity": "a fox", "frames": widget(editor, "StoryPrompt", "frames"), "window_length": 10}
+    assert len(client.post("/one-prompt-one-story/tokens", json.dumps(asked).encode())[1]["frames"]) == 4
+
+
+def test_every_chip_of_a_large_cast_can_be_clicked(cast):
+    names = [f"a_character_with_a_long_name_{number}" for number in range(5)]
+    type_into(cast, "StoryPrompt", "identity", "\n".join(f"@{name}: a fox" for name in names))
+    type_into(cast, "StoryPrompt", "frames", "in the snow @nobody")
+    assert toggle(cast, 1, names[-1]) == f"@{names[-1]} in the snow"
 
 
 def test_a_story_of_two_characters_runs(cast, client):
@@ -251,6 +275,9 @@ def test_a_story_of_two_characters_runs(cast, client):
     prompt = cast.evaluate("app.graphToPrompt().then(result => result.output)")
     (story,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "StoryPrompt")
     assert story["frames"].split("\n")[1] == "@old_cat and @fox at the beach"
+
+
+BATCH_SIZE = "Array.from(app.graph._nodes.find(node => node.type === 'StoryBatch').size)"
 
 
 @pytest.fixture
@@ -274,12 +301,15 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     assert widget(strip, "StoryBatch", "select") == "1-3"
     tiles.nth(3).locator(".opos-frame").click()
     assert widget(strip, "StoryBatch", "select") == "" and pressed() == [True] * 4
+    for typed, shown in (("all of them", [False] * 4), ("2, 9-1", [False, True, False, False]), ("", [True] * 4)):
+        type_into(strip, "StoryBatch", "select", typed)
+        assert pressed() == shown, "what cannot be read names no frame"
     for _ in range(2):
         tiles.nth(2).locator(".opos-take").last.click()
     tiles.nth(0).locator(".opos-take").click()
     assert widget(strip, "StoryBatch", "retake") == "1:2, 3:3"
     tiles.nth(0).locator(".opos-take").first.click()
-    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "−", "take", "3", "⟳"]
+    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "take", "3", "−", "⟳"]
     values = strip.evaluate("app.graph.serialize().nodes.find(node => node.type === 'StoryBatch').widgets_values")
     assert values[-1] == "3:3", "nothing of the strip is saved"
 
@@ -295,11 +325,17 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.locator(".opos-strip .opos-bar button").click()
     queue(strip)
     strip.wait_for_function(shown, arg="1,2,3,4")
+    one, two, three, four = strip.evaluate("[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)")
+    size = strip.evaluate(BATCH_SIZE)
+    type_into(strip, "StoryPrompt", "frames", "\n".join([*(frames(strip)[place] for place in (3, 1, 0)), "at sea", "in the city"]))
+    now = "[...document.querySelectorAll('.opos-tile')].map(tile => tile.querySelector('img')?.src ?? null)"
+    assert strip.evaluate(now) == [four, two, one, None, None], "a picture stays with its frame's text"
+    assert strip.evaluate(BATCH_SIZE) == size, "more frames scroll, they do not cover the node below"
 
 
 def test_our_words_follow_the_pages_language(page):
     """The page's own setting, as it stands when a workflow opens."""
-    for language, add, everything in (("fr", "+ scène", "toutes"), ("ja", "+ フレーム", "すべて"), ("en", "+ frame", "all")):
+    for language, add, everything in (("ja", "+ フレーム", "すべて"), ("fr", "+ scène", "toutes"), ("en", "+ frame", "all")):
         page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
         open_template(page, "first-story")
         page.wait_for_selector(".opos-add")

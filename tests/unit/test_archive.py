@@ -113,6 +113,7 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
     assert set(re.findall(r'from "([^"]+)"', text)) <= {
         "../../scripts/app.js",
         "../../scripts/api.js",
+        "./block_families.js",
         "./cast_text.js",
         "./element.js",
         "./frames_text.js",
