@@ -23,13 +23,20 @@ def load(browser, server):
 
 @pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
 def page(request, browser):
-    """Loaded anew for every file: in Nodes 2.0, one that has been through `test_page` draws no editor after it was in a subgraph."""
+    """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0 draws no node at all, ComfyUI's own
+    either, of a workflow that is opened after a visit to a subgraph (frontend 1.32.9)."""
     which, nodes = request.param.split(", ")
     page = load(browser, request.getfixturevalue("server" if which == "own" else "newest_page_server"))
-    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes == "nodes 2.0")
-    page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=nodes == "nodes 2.0")
+    draw_nodes(page, anew=nodes == "nodes 2.0")
     yield page
+    draw_nodes(page, anew=False)
     page.close()
+
+
+def draw_nodes(page, anew: bool) -> None:
+    """With Nodes 2.0, or with classic nodes."""
+    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", anew)
+    page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=anew)
 
 
 @pytest.fixture
