@@ -19,10 +19,11 @@ OVERRIDE = "optimized_attention_override"
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the identity, or the frame's cast, stands in a CONDITIONING of `length` columns."""
+    """Where the identity, or the frame's cast, stands in a CONDITIONING of `length` columns, whose prompt has so many `frames`."""
 
     places: tuple[int, ...]
     length: int
+    frames: int
 
 
 class JointIPCA(KnowsRows):
@@ -37,6 +38,11 @@ class JointIPCA(KnowsRows):
 
     def rows_of(self, conds: dict[str, list[dict] | None]) -> RunRows[Columns]:
         run = run_rows(conds, self._columns_of)
+        if not self.family.reads_length and any(columns and columns.frames > 1 for rows in run.carried.values() for columns in rows):
+            warn_rarely(
+                f"IPCA Patch: {self.family.name} brings all words to one length before it reads them, so SVR Reweight can hardly turn the "
+                "other frames' words down in a prompt that several frames share. If frames show each other's scenes, set window_length to 1."
+            )
         if run.is_empty:
             warn_rarely(
                 "IPCA Patch: no prompt of this run says where the story's identity stands in it, so nothing is strengthened. "
@@ -75,7 +81,7 @@ class JointIPCA(KnowsRows):
 
         def of(row: Any, speaks: bool) -> Columns | None:
             own = row.identity == self.identity and speaks and row.identity_columns and row.identity_columns[-1] < length
-            return Columns(row.identity_columns, length) if own else None
+            return Columns(row.identity_columns, length, len(row.phrases) - len(row.identity)) if own else None
 
         return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
 
