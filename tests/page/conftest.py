@@ -15,13 +15,13 @@ def load(browser, server):
         lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None,
     )
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
-    page.goto(server.url)
+    page.goto(server.url, timeout=180_000)  # everything else may be busy
     wait_for_app(page)
     page.info = Client(server.url).get("/object_info")
     return page
 
 
-@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
+@pytest.fixture(scope="session", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
 def page(request, browser):
     """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0 draws no node at all, ComfyUI's own
     either, of a workflow that is opened after a visit to a subgraph (frontend 1.32.9)."""

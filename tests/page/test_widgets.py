@@ -1,4 +1,4 @@
-"""The frame editor with its token budget, and IPCA's blocks as a U: typed and clicked as a person does."""
+"""The frame editor with its token budget and cast, and the strip of frames: typed and clicked as a person does."""
 
 import json
 
@@ -144,60 +144,6 @@ def test_without_the_route_the_budget_is_silent(editor):
     editor.wait_for_function("document.querySelector('.opos-budget').innerText.trim() === ''")
     assert frames(editor)[0] == "in the sun"
     editor.unroute("**/one-prompt-one-story/tokens")
-
-
-def test_blocks_are_switched_in_the_picture(page):
-    open_template(page, "sdxl-story")
-    look_at(page, "IPCAPatch")
-    block = page.locator(".opos-u button")
-    assert [text.split()[0] for text in block.all_inner_texts()] == ["down1", "down2", "mid", "up0", "up1"]
-    block.nth(0).click()
-    assert widget(page, "IPCAPatch", "blocks") == "down2, mid, up0, up1"
-    block.nth(0).click()
-    assert widget(page, "IPCAPatch", "blocks") == "all"
-    page.locator(".opos-presets button", has_text="coarse").click()
-    assert widget(page, "IPCAPatch", "blocks") == "coarse"
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up0"]
-    page.locator(".opos-blocks select").select_option("SD1.x, SD2.x")
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up1"]
-    assert widget(page, "IPCAPatch", "blocks") == "coarse", "looking at another family changes nothing"
-
-
-@pytest.mark.parametrize(
-    "family, blocks, coarse",
-    [
-        ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
-        ("SD1.x, SD2.x", ["down0", "down1", "down2", "mid", "up1", "up2", "up3"], ["down2", "mid", "up1"]),
-        ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
-    ],
-)
-def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, family, blocks, coarse):
-    """The same lists stand in the tests of the block names, against real UNets."""
-    open_template(page, "sdxl-story")
-    look_at(page, "IPCAPatch")
-    page.locator(".opos-blocks select").select_option(family)
-    page.locator(".opos-presets button", has_text="all").click()
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == blocks
-    page.locator(".opos-presets button", has_text="coarse").click()
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == coarse
-    assert page.locator(".opos-presets button").all_inner_texts() == (["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"])
-
-
-def test_a_transformers_blocks_are_switched_by_number(page):
-    open_template(page, "sdxl-story")
-    look_at(page, "IPCAPatch")
-    page.locator(".opos-blocks select").select_option("Flux.2 Klein 4B")
-    cell = page.locator(".opos-stages button")
-    assert page.locator(".opos-stages small").all_inner_texts() == ["double", "single"]
-    assert cell.count() == 25
-    cell.nth(5).click()
-    cell.nth(24).click(modifiers=["Shift"])
-    assert widget(page, "IPCAPatch", "blocks") == "double0-4"
-    cell.nth(0).click()
-    cell.nth(10).click()
-    assert widget(page, "IPCAPatch", "blocks") == "double1-4, single5"
-    page.locator(".opos-presets button", has_text="fine").click()
-    assert page.locator(".opos-stages button[aria-pressed=true]").count() == 13
 
 
 def test_what_the_page_wrote_runs(editor):
