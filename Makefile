@@ -38,7 +38,8 @@ pictures:
 	$(run) -m lab.pictures
 	$(run) -m lab gallery
 
-# The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it.
+# The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it. Of your own model:
+# make evidence CHECKPOINT=.., or UNET=.. CLIP=.. [CLIP_TYPE=..] VAE=.. (lab/README.md).
 train: setup
 	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m lab train $(ARGS)
 

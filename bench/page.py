@@ -35,8 +35,8 @@ def browse_templates(page):
 
 
 def click_template(page, name: str) -> None:
-    """Open a workflow by hand."""
-    browse_templates(page).get_by_text(name, exact=True).first.click()
+    """Open a workflow by hand; the template browser is open."""
+    page.get_by_role("dialog").last.get_by_text(name, exact=True).first.click()
     page.wait_for_function(
         "name => app.extensionManager.workflow.activeWorkflow?.filename?.startsWith(name)"
         " && app.graph._nodes.some(node => node.type === 'StoryPrompt')",
@@ -77,8 +77,12 @@ def widget(page, node_type: str, name: str):
     )
 
 
-def queue(page) -> None:
-    """The page's own Run command; waits for the end and raises what the page was told went wrong."""
+def queue(page, steps: int | None = None) -> None:
+    """The page's own Run command; waits for the end and raises what the page was told went wrong. `steps` of KSampler, else as it stands."""
+    if steps is not None:
+        page.evaluate(
+            "steps => { app.graph._nodes.find(n => n.type === 'KSampler').widgets.find(w => w.name === 'steps').value = steps; }", steps
+        )
     page.evaluate("""() => {
         window.storyDone = false;
         app.api.addEventListener('execution_success', () => { window.storyDone = true; }, {once: true});

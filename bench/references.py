@@ -26,17 +26,18 @@ class LogBias:
 
     def __init__(self, model, positive, keys, strength=1.0, chosen=lambda site: True, active=lambda sigma: True):
         self.model = model.clone()
-        self.positive, self.keys, self.strength = positive[0][0], keys, strength
-        self.active = active
+        self.keys, self.strength, self.active = keys, strength, active
+        self.length, self.known = positive[0][0].shape[1], {row.numpy().tobytes() for row in positive[0][0]}
+        self.seen, self.rows = None, []
         self.model.set_model_attn2_patch(self.find_rows)
         for place, number, index, _ in sites(self.model):
             if chosen((place, number, index)):
                 self.model.set_model_attn2_replace(self.attend, place, number, index)
 
     def find_rows(self, n, context, value, extra_options):
-        length = self.positive.shape[1]
-        known = {row.numpy().tobytes() for row in self.positive}
-        extra_options["reference_rows"] = [row[:length].contiguous().numpy().tobytes() in known for row in context]
+        if context is not self.seen:  # every attn2 of a UNet call has the same
+            self.seen, self.rows = context, [row[: self.length].contiguous().numpy().tobytes() in self.known for row in context]
+        extra_options["reference_rows"] = self.rows
         return n, context, value
 
     def attend(self, q, k, v, extra_options):
@@ -44,7 +45,7 @@ class LogBias:
         if self.active(float(extra_options["sigmas"][0])):
             for row, carries in enumerate(extra_options["reference_rows"]):
                 if carries:
-                    for start in range(0, k.shape[1], self.positive.shape[1]):
+                    for start in range(0, k.shape[1], self.length):
                         bias[row, ..., start : start + self.keys] = math.log(1 + self.strength)
         return attention_basic(q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1))
 

@@ -61,7 +61,7 @@ class Studio:
         return len(tower.tokenizer(self.identity)["input_ids"]) - 1
 
     def sample(
-        self, model, positive=None, latent=None, negative=None, steps=3, cfg=4.0, sampler="euler", scheduler="normal", seed=7, **more
+        self, model, positive=None, latent=None, negative=None, steps=2, cfg=4.0, sampler="euler", scheduler="normal", seed=7, **more
     ):
         """ComfyUI's own sampling of one batch: what KSampler calls."""
         if positive is None:
@@ -73,7 +73,7 @@ class Studio:
             model, noise, steps, cfg, sampler, scheduler, positive, negative or self.negative, samples, seed=seed, disable_pbar=True, **more
         )
 
-    def sample_with(self, guider, latent, steps=3, sampler="euler", seed=7):
+    def sample_with(self, guider, latent, steps=2, sampler="euler", seed=7):
         """SamplerCustomAdvanced's sampling with a guider."""
         sigmas = comfy.samplers.calculate_sigmas(guider.model_patcher.get_model_object("model_sampling"), "normal", steps)
         noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))

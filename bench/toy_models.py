@@ -56,7 +56,7 @@ def _xl_like(depth: list, depth_out: list, depth_middle: int, context: int = L_W
 
 
 def sdxl_unet_config(context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) -> dict:
-    return _xl_like([0, 0, 2, 2, 3, 3], [0, 0, 0, 2, 2, 2, 3, 3, 3], 3, context, pooled)
+    return _xl_like([0, 0, 2, 2, 2, 2], [0, 0, 0, 2, 2, 2, 2, 2, 2], 2, context, pooled)
 
 
 def sd1_unet_config(context: int = L_WIDTH, **more) -> dict:
@@ -71,7 +71,13 @@ def _koala_unet_config() -> dict:
     return {**_xl_like([0, 2, 5], [0, 0, 2, 2, 5, 5], -2), "num_res_blocks": [1, 1, 1]}
 
 
+def _small_unet_config() -> dict:
+    """Two levels of SD1.5's layers, for what costs time by the layer and does not ask which model it is."""
+    return {**_unet(L_WIDTH, [1, 2], [1, 1], [1, 1, 1, 1], 1), "num_res_blocks": [1, 1]}
+
+
 _XL_CLIP = (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel)
+_SD1_TEXT = ((sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel), {"clip_l_model_config": _encoder(L_WIDTH)})
 _XL_ENCODERS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
 
 SHAPES = {
@@ -81,7 +87,8 @@ SHAPES = {
     "ssd1b": (models.SSD1B, lambda: _xl_like([0, 0, 2, 2, 4, 4], [0, 0, 0, 1, 1, 2, 5, 4, 4], -1), _XL_CLIP, _XL_ENCODERS),
     "vega": (models.Segmind_Vega, lambda: _xl_like([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], -1), _XL_CLIP, _XL_ENCODERS),
     "koala": (models.KOALA_700M, _koala_unet_config, _XL_CLIP, _XL_ENCODERS),
-    "sd15": (models.SD15, sd1_unet_config, (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel), {"clip_l_model_config": _encoder(L_WIDTH)}),
+    "sd15": (models.SD15, sd1_unet_config, *_SD1_TEXT),
+    "small": (models.SD15, _small_unet_config, *_SD1_TEXT),
     "sd2": (
         models.SD20,
         lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True, model_channels=64),

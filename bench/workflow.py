@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 OLD = ROOT / "tests" / "data"
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
 # Loaders and the folder of the file that their first widget names: what a validating server must find there.
-FILES = {"CheckpointLoaderSimple": "checkpoints", "LoraLoader": "loras", "ControlNetLoader": "controlnet", "LoadImage": "input"}
+FILES = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UNETLoader": "diffusion_models",
+    "CLIPLoader": "text_encoders",
+    "VAELoader": "vae",
+    "LoraLoader": "loras",
+    "ControlNetLoader": "controlnet",
+    "LoadImage": "input",
+}
 CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these, and where the server says so
 OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
 OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget

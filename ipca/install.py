@@ -36,10 +36,10 @@ def install(model: ModelPatcher, memories: Memories, settings: Settings) -> Mode
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, ipca.around_run)
     patched.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, ipca.around_sampler)
     patched.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _give_clone_its_own_sites)
-    transformers = _transformers_per_block(unet)
+    one_each = _has_one_transformer_per_block(unet)
     for place, number, index in sites:
         patches = _attn2_patches(patched)
-        whole_block = transformers[place, number] == 1 and (place, number, index) not in patches
+        whole_block = one_each and (place, number, index) not in patches
         key = (place, number) if whole_block else (place, number, index)
         if not isinstance(patches.get(key), IPCASite):
             site = IPCASite(attention, whole_block, previous=patches.get(key))
@@ -79,12 +79,10 @@ def context_width(unet: UNetModel) -> int:
     return attn2.to_k.in_features
 
 
-def _transformers_per_block(unet: UNetModel) -> dict[tuple[str, int], int]:
-    counts: dict[tuple[str, int], int] = {}
-    for sites in attention_sites(unet).values():
-        for place, number, _ in sites:
-            counts[place, number] = counts.get((place, number), 0) + 1
-    return counts
+def _has_one_transformer_per_block(unet: UNetModel) -> bool:
+    """As SD1.x and SD2.x have: there IPAdapter and its kin key a site by its block. In the SDXL family they key every site by its
+    transformer, also where a block has but one (Vega, SSD-1B), and ComfyUI would take such a key before ours."""
+    return all(index == 0 for sites in attention_sites(unet).values() for _, _, index in sites)
 
 
 def _attn2_patches(patcher: ModelPatcher) -> dict:

@@ -1,15 +1,13 @@
 """`make bench`: what the pack costs, measured side by side in one run. Runs on a CPU or on CUDA.
 
-Every ratio is the median over repeated pairs, with and without in turn, so that whatever else the machine does meets
-both. The UNet has SDXL's blocks, transformer depths and token counts; its widths are halved on a CPU to fit the time.
+Every ratio is the median over repeated pairs, with and without in turn (`timing.py`). The UNet has SDXL's blocks, transformer
+depths and token counts; its widths are halved on a CPU to fit the time. Joint attention is in `benchmark_joint.py`.
 """
 
 import gc
 import importlib
 import os
 import platform
-import statistics
-import time
 import types
 import warnings
 from pathlib import Path
@@ -17,8 +15,8 @@ from pathlib import Path
 import torch
 
 from bench import inprocess
+from lab.timing import CUDA, DEVICE, DTYPE, PAIRS, paired
 
-CUDA = torch.cuda.is_available()
 inprocess.start(cpu=not CUDA)
 
 import comfy.model_management  # noqa: E402
@@ -34,33 +32,11 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from bench.references import published_svr  # noqa: E402
 from bench.studio import Studio  # noqa: E402
 from bench.toy_models import randomize  # noqa: E402
+from lab.benchmark_joint import joint_rows  # noqa: E402
 
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 # On a CPU the UNet is narrower and half the size in memory, so that a run takes minutes; token counts stay SDXL's.
-DTYPE = torch.float16 if CUDA else torch.bfloat16
 SCALE = 1 if CUDA else 2
-PAIRS = 12 if CUDA else 5
 SIZE, STEPS = (1024, 20) if CUDA else (512, 3)
-
-
-def clock() -> float:
-    if CUDA:
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def paired(with_it, without) -> tuple[float, float, float]:
-    """Median of the pairwise ratios, and both medians in seconds. The order within a pair alternates."""
-    with_it(), without()
-    pairs = []
-    for index in range(PAIRS):
-        took = {}
-        for call in (with_it, without) if index % 2 else (without, with_it):
-            start = clock()
-            call()
-            took[call] = clock() - start
-        pairs.append((took[with_it], took[without]))
-    return statistics.median(a / b for a, b in pairs), statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
 def sdxl_model():
@@ -224,6 +200,7 @@ def main() -> None:
     )
     waits, without = waits_of(on), waits_of(off)
     rows.append(("e", "device synchronisations per UNet call", str(waits - without), f"{waits} with, {without} without", "<= 1"))
+    rows += joint_rows(nodes.NODE_CLASS_MAPPINGS)
     print_table(rows)
 
 

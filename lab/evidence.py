@@ -4,7 +4,7 @@ Every row goes through the pack's nodes and ComfyUI's own sampling on the demo m
 so that there is something to keep; in a second measure they say everything, and few steps without CFG make that hard to draw.
 Writes evidence.md, evidence.json and pictures: a full run, of at least 200 stories, into docs/, a quick one into
 output/evidence/. What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was.
-With CHECKPOINT set, `own_checkpoint.py` does the same on that checkpoint.
+With CHECKPOINT or UNET set, `own_checkpoint.py` does the same on that model.
 """
 
 import json
@@ -200,7 +200,7 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
 
 
 def main() -> None:
-    if os.environ.get("CHECKPOINT"):
+    if os.environ.get("CHECKPOINT") or os.environ.get("UNET"):
         own_checkpoint.main()
         return
     count = int(os.environ.get("STORIES", str(FULL_RUN)))

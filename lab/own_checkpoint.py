@@ -1,9 +1,10 @@
-"""The evidence on anyone's checkpoint: `make evidence CHECKPOINT=model.safetensors [CLIP_VISION=..] [PROMPTS=..] [STORIES=..]
-[SIZE=..] [STEPS=..] [CFG=..] [BATCH=..]`, or CHECKPOINT=demo for the model that comes with the pack.
+"""The evidence on anyone's model: `make evidence CHECKPOINT=model.safetensors [CLIP_VISION=..] [PROMPTS=..] [STORIES=..]
+[SIZE=..] [STEPS=..] [CFG=..] [BATCH=..] [WINDOW=..]`, `make evidence UNET=.. CLIP=.. [CLIP_TYPE=..] VAE=..` for a model that
+comes in parts (two text encoders: CLIP=a,b), or CHECKPOINT=demo for the model that comes with the pack.
 
 Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the checkpoint's text encoder belongs to
 the vision model, fit (CLIP-T). Writes a page with tables and strips of pictures into output/evidence, and goes on where it
-was stopped. Names of files are looked for as they are, then in ComfyUI's folders for checkpoints and clip_vision.
+was stopped.
 """
 
 import json
@@ -12,31 +13,26 @@ import os
 import resource
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import comfy.clip_vision
-import comfy.sd
-import folder_paths
 import torch
 from PIL import Image
-from safetensors import safe_open
 
 from bench import inprocess
 from bench.inprocess import ROOT
 from bench.studio import Studio
-from demo.vision import WEIGHTS as VISION_WEIGHTS
 
 from .measure import as_bytes
+from .own_models import DEMO, Habits, load_models, load_vision
 from .own_report import below_each_other, page, ratio, table
 from .progress import Progress, spoken
 from .prompts import OWN, read_stories
 from .rows import ROWS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
 
-DEMO = "demo"
 STRIP_STORIES, STRIP_PANEL = 4, 192
-CODE = ("story", "svr", "ipca", "score", "bench/studio.py", "lab/rows.py", "demo/model.py")
-RANDOM_WEIGHTS = "random_weights"  # header entry of a checkpoint that was made for testing: the shape of the small model in it
+CODE = ("story", "svr", "ipca", "score", "families.py", "bench/studio.py", "lab/rows.py", "lab/own_models.py", "demo/model.py")
 
 
 @dataclass
@@ -51,16 +47,16 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The command's choices, from the environment. `files` are what results depend on."""
+    """The command's choices, from the environment."""
 
-    checkpoint: str
     vision: str
     prompts: Path | None
     stories: int
+    window: int
     setting: Setting
 
     @classmethod
-    def of(cls, environment: dict[str, str], size: int, steps: int, cfg: float) -> "Wanted":
+    def of(cls, environment: dict[str, str], habits: Habits) -> "Wanted":
         def number(name: str, default: float) -> float:
             text = environment.get(name) or str(default)
             try:
@@ -72,73 +68,20 @@ class Wanted:
             return value
 
         prompts = environment.get("PROMPTS")
+        size, steps, cfg, _ = habits
         setting = Setting(int(number("STEPS", steps)), number("CFG", cfg), 0.0, int(number("SIZE", size)), int(number("BATCH", 4)))
         if setting.size % 8:
             raise SystemExit(f"evidence: SIZE={setting.size} is not a multiple of 8")
         return cls(
-            environment["CHECKPOINT"],
             environment.get("CLIP_VISION") or DEMO,
             Path(prompts) if prompts else None,
             int(number("STORIES", 20)),
+            int(number("WINDOW", 10)),
             setting,
         )
 
-
-def find(name: str, folder: str, variable: str) -> Path:
-    """The file as it is named, or in ComfyUI's folder of that kind."""
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    known = folder_paths.get_full_path(folder, name)
-    if known is None:
-        raise SystemExit(f"evidence: there is no {variable} {name}, neither as it is nor in ComfyUI's models/{folder}")
-    return Path(known)
-
-
-def shape_of_random_weights(path: Path) -> str | None:
-    """The shape that a test's checkpoint names in its header; None for a real one."""
-    if path.suffix != ".safetensors":
-        return None
-    with safe_open(path, "pt") as weights:
-        return (weights.metadata() or {}).get(RANDOM_WEIGHTS)
-
-
-def load_models(checkpoint: str) -> tuple[tuple, list[str]]:
-    """(MODEL, CLIP, VAE) and notes."""
-    import nodes
-
-    if checkpoint == DEMO:
-        note = (
-            "The demo model is ours, small, and its data was made to contain what the method works on: this does not show how SDXL scores."
-        )
-        return nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args[:3], [note]
-    path = find(checkpoint, "checkpoints", "CHECKPOINT")
-    shape = shape_of_random_weights(path)
-    if shape:
-        from bench.toy_models import load_toy_checkpoint
-
-        return load_toy_checkpoint(path, shape), [
-            "**This checkpoint has random weights: its pictures are noise and the numbers mean nothing.**"
-        ]
-    try:
-        return comfy.sd.load_checkpoint_guess_config(str(path), embedding_directory=folder_paths.get_folder_paths("embeddings"))[:3], []
-    except RuntimeError as error:
-        raise SystemExit(f"evidence: ComfyUI cannot load CHECKPOINT {path.name}: {' '.join(str(error).split())[:200]}") from None
-
-
-def load_vision(name: str, checkpoint: str) -> tuple[object, list[str]]:
-    import nodes
-
-    if name == DEMO:
-        note = (
-            "Judged by the demo model's own vision, which has seen its drawn world alone: set CLIP_VISION for numbers that mean something."
-        )
-        return nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args[3], [] if checkpoint == DEMO else [note]
-    path = find(name, "clip_vision", "CLIP_VISION")
-    vision = comfy.clip_vision.load(str(path))
-    if vision is None:
-        raise SystemExit(f"evidence: ComfyUI knows no vision model like CLIP_VISION {path.name}")
-    return vision, []
+    def rows(self) -> dict[str, Row]:
+        return {label: replace(row, window_length=self.window) for label, row in ROWS.items()}
 
 
 def score(equipment: Equipment, images: list[torch.Tensor], captions: list[str]) -> dict[str, float]:
@@ -164,7 +107,8 @@ def tell(equipment: Equipment, story: dict, row: Row, seed: int, setting: Settin
         torch.cuda.reset_peak_memory_stats()
     with torch.inference_mode():
         latents, seconds = render(equipment.studio, story, row, seed, setting)
-        images = [equipment.vae.decode(latent) for latent in latents.split(setting.batch)]
+        decode = partial(equipment.studio.core, "VAEDecode", vae=equipment.vae)
+        images = [decode(samples={"samples": latent}) for latent in latents.split(setting.batch)]
         columns = score(equipment, images, story["frames"])
     peak = torch.cuda.max_memory_allocated() if cuda else peak_of_process()
     return {**columns, "seconds a picture": seconds / len(story["frames"]), "peak GiB": peak / 2**30}, strip(torch.cat(images))
@@ -191,9 +135,9 @@ def key_of(seed: int, story: dict, setting: Setting) -> str:
     return fingerprint(seed, story, setting.key())
 
 
-def run(equipment: Equipment, stories: list[dict], setting: Setting, shelf: Shelf) -> None:
+def run(equipment: Equipment, stories: list[dict], rows: dict[str, Row], setting: Setting, shelf: Shelf) -> None:
     """Tell what the shelf lacks, story by story; the first one tells how long it will take."""
-    todo = [(seed, story, row) for seed, story in enumerate(stories) for row in ROWS.values()]
+    todo = [(seed, story, row) for seed, story in enumerate(stories) for row in rows.values()]
     missing = [job for job in todo if shelf.get(key_of(job[0], job[1], setting), fingerprint(job[2].key())) is None]
     pictures = sum(len(story["frames"]) for _, story, _ in missing)
     print(f"evidence: {len(todo) - len(missing)} of {len(todo)} stories are there already, {pictures} pictures to render", flush=True)
@@ -213,33 +157,28 @@ def main() -> None:
     inprocess.load_pack()
     import nodes
 
-    checkpoint = os.environ["CHECKPOINT"]
-    (model, clip, vae), notes = load_models(checkpoint)
-    for socket, value in (("UNet", model), ("CLIP", clip), ("VAE", vae)):
-        if value is None:
-            raise SystemExit(f"evidence: CHECKPOINT {checkpoint} has no {socket}: use a whole checkpoint, as for Load Checkpoint")
-    small = checkpoint == DEMO
-    width = model.model.model_config.unet_config.get("context_dim", 0)
-    wanted = Wanted.of(dict(os.environ), 256 if small else 1024 if width >= 2048 else 512, 20 if small else 30, 4.0 if small else 5.0)
-    vision, about_vision = load_vision(wanted.vision, checkpoint)
-    studio = Studio(nodes.NODE_CLASS_MAPPINGS, model, clip, identity="A photo of a fox")
+    inprocess.load_core_extras("model_advanced")
+    models = load_models(dict(os.environ))
+    wanted = Wanted.of(dict(os.environ), models.habits)
+    vision, vision_file, about_vision = load_vision(wanted.vision, models.name)
+    studio = Studio(nodes.NODE_CLASS_MAPPINGS, models.model, models.clip, identity="A photo of a fox")
     studio.negative = studio.encode("")
-    stories = stories_for(wanted)
+    if models.habits.shift is not None:
+        studio.model = studio.core("ModelSamplingAuraFlow", model=models.model, shift=models.habits.shift)
+    stories = stories_for(wanted, models.name)
     wanted = replace(wanted, stories=len(stories))
-    files = [ROOT / "demo/story-demo.safetensors" if small else find(checkpoint, "checkpoints", "CHECKPOINT")]
-    files.append(VISION_WEIGHTS if wanted.vision == DEMO else find(wanted.vision, "clip_vision", "CLIP_VISION"))
-    shelf = Shelf(ROOT / "output/evidence/kept", *files, code(*CODE))
-    equipment = Equipment(studio, vae, vision, notes + about_vision)
+    shelf = Shelf(ROOT / "output/evidence/kept", *models.files, vision_file, code(*CODE))
+    equipment = Equipment(studio, models.vae, vision, models.notes + about_vision)
     try:
-        run(equipment, stories, wanted.setting, shelf)
+        run(equipment, stories, wanted.rows(), wanted.setting, shelf)
     except KeyboardInterrupt:
         print("evidence: stopped. The page has what is there; the same command goes on.")
-    write(Path(checkpoint).stem, wanted, stories, equipment.notes, shelf)
+    write(models.name, wanted, stories, equipment.notes, shelf)
 
 
-def stories_for(wanted: Wanted) -> list[dict]:
+def stories_for(wanted: Wanted, name: str) -> list[dict]:
     """The prompts file's, our own 20, or for the demo model stories of the words that it knows."""
-    if wanted.prompts is None and wanted.checkpoint == DEMO:
+    if wanted.prompts is None and name == DEMO:
         from .evidence import draw_stories
 
         return draw_stories(wanted.stories)
@@ -251,8 +190,9 @@ def about(wanted: Wanted) -> str:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     judge = "the demo model" if wanted.vision == DEMO else Path(wanted.vision).name
     setting = wanted.setting
+    window = "" if wanted.window == Row("").window_length else f" window_length {wanted.window},"
     return (
-        f"{wanted.stories} stories, {setting.size}x{setting.size}, {setting.steps} Euler steps, CFG {setting.cfg:g}, {device}; judged by "
+        f"{wanted.stories} stories, {setting.size}x{setting.size},{window} {setting.steps} Euler steps, CFG {setting.cfg:g}, {device}; judged by "
         f"Story Score with {judge}'s vision. Means with standard errors over stories."
     )
 
@@ -261,8 +201,8 @@ def write(name: str, wanted: Wanted, stories: list[dict], notes: list[str], shel
     folder = ROOT / "output/evidence" / name
     folder.mkdir(parents=True, exist_ok=True)
     keys = [key_of(seed, story, wanted.setting) for seed, story in enumerate(stories)]
-    results = {label: [shelf.get(key, fingerprint(row.key())) for key in keys] for label, row in ROWS.items()}
-    for label, row in ROWS.items():
+    results = {label: [shelf.get(key, fingerprint(row.key())) for key in keys] for label, row in wanted.rows().items()}
+    for label, row in wanted.rows().items():
         strips = [path for key in keys[:STRIP_STORIES] if (path := shelf.picture(key, fingerprint(row.key()))).exists()]
         if strips:
             below_each_other([Image.open(path) for path in strips]).save(folder / f"row-{label}.png", optimize=True)

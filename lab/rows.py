@@ -81,11 +81,11 @@ def render(studio: Studio, story: dict, row: Row, seed: int, setting: Setting = 
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
     if row.one_prompt:
         frames = studio.svr(told, **row.svr)
-    else:
-        frames = studio.encode_each(f"{story['identity']} {frame}" for frame in story["frames"])
+    else:  # as CLIP Text Encode of each, but of one size where an encoder gives short prompts fewer rows
+        frames = studio.svr(studio.prompt(story["identity"], story["frames"], window_length=1), mode="original")
     model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
-    size = {"width": setting.size, "height": setting.size}
-    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=setting.batch, noise=row.noise, **size)
+    latent = {"width": setting.size, "height": setting.size, "model": studio.model}
+    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=setting.batch, noise=row.noise, **latent)
     parts = [
         studio.sample(model, positive, latent, steps=setting.steps, cfg=setting.cfg, seed=seed)
         for positive, latent in zip(positives, latents)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
@@ -11,12 +10,11 @@ from ..story.selection import batches_of, parse_selection, share_of
 from ..story.share import DEALT, Share
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
-from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_story
+from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_model, require_story
+from .empty_latent import MAX_SIZE, PIXELS, empty_latent, require_channels_of
 from .slicing import Cut, alike, require_a_row_a_frame, require_latent_of
 
 NOISE = ["shared", "per frame"]
-MAX_SIZE = 16384
-LATENT_PIXELS = 8
 MAX_FRAMES = 4096
 # What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
 NO_NEGATIVE = ExecutionBlocker(
@@ -40,17 +38,17 @@ class StoryBatch(io.ComfyNode):
                 io.Int.Input(
                     "width",
                     default=1024,
-                    min=LATENT_PIXELS,
+                    min=PIXELS,
                     max=MAX_SIZE,
-                    step=LATENT_PIXELS,
+                    step=PIXELS,
                     tooltip="Picture width in pixels. A connected latent brings its own.",
                 ),
                 io.Int.Input(
                     "height",
                     default=1024,
-                    min=LATENT_PIXELS,
+                    min=PIXELS,
                     max=MAX_SIZE,
-                    step=LATENT_PIXELS,
+                    step=PIXELS,
                     tooltip="Picture height in pixels. A connected latent brings its own.",
                 ),
                 io.Combo.Input(
@@ -100,6 +98,12 @@ class StoryBatch(io.ComfyNode):
                     dynamic_prompts=False,
                     tooltip="Frames from another noise of the same seed, like 3 (take 2 of frame 3) or 3:4, 5. The others stay as they are.",
                 ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="Makes the latents in this model's own shape. Flux.2 needs it, whose latent pixels are 16 image pixels wide; "
+                    "others may have it.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", is_output_list=True, tooltip="For KSampler's positive: one entry a batch."),
@@ -129,17 +133,18 @@ class StoryBatch(io.ComfyNode):
         latent: dict | None = None,
         negative: list | None = None,
         retake: str = "",
+        model: Any = None,
     ) -> io.NodeOutput:
         with reported_by("Story Batch"):
             require_story(story)
             count = len(story.frames)
-            _check_sockets(frames, latent, negative, count)
+            _check_sockets(frames, latent, negative, model, count)
             if noise not in NOISE:
                 raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
             asked = parse_selection(select, count)
             rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
             takes = parse_retake(retake, count)
-            source = _empty_latent(width, height) if latent is None else latent
+            source = empty_latent(width, height, model) if latent is None else latent
             cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
             return io.NodeOutput(
                 [cut.conditioning(frames) for cut in cuts],
@@ -157,7 +162,7 @@ def _dealt(hidden: Any) -> bool:
     return DEALT in node.get("inputs", {})
 
 
-def _check_sockets(frames: list, latent: dict | None, negative: list | None, count: int) -> None:
+def _check_sockets(frames: list, latent: dict | None, negative: list | None, model: Any, count: int) -> None:
     require_conditioning("frames", frames)
     require_a_row_a_frame(
         "frames", frames, count, "Connect the same Story Prompt to SVR Reweight and Story Batch, and SVR Reweight's output here"
@@ -165,17 +170,10 @@ def _check_sockets(frames: list, latent: dict | None, negative: list | None, cou
     if latent is not None:
         require_latent("latent", latent)
         require_latent_of(latent, count)
+    if model is not None:
+        require_model(model)
+        if latent is not None:
+            require_channels_of(latent, model)
     if negative is not None:
         require_conditioning("negative", negative)
         require_a_row_a_frame("negative", negative, count, "Connect a negative of one row, which is for all frames", one_for_all=True)
-
-
-def _empty_latent(width: int, height: int) -> dict:
-    for name, value in (("width", width), ("height", height)):
-        if not LATENT_PIXELS <= value <= MAX_SIZE or value % LATENT_PIXELS:
-            raise InputError(
-                name,
-                f"{value} is not a multiple of {LATENT_PIXELS} from {LATENT_PIXELS} to {MAX_SIZE}",
-                f"Use {max(LATENT_PIXELS, min(MAX_SIZE, round(value / LATENT_PIXELS) * LATENT_PIXELS))}",
-            )
-    return {"samples": torch.zeros(1, 4, height // LATENT_PIXELS, width // LATENT_PIXELS)}

@@ -14,12 +14,19 @@ package.__path__ = [str(Path(__file__).resolve().parents[1])]
 sys.modules["story_pack"] = package
 
 
+ROOMS = ["page", "distributed", "server", "comfyui", "fuzz", "unit"]  # the slowest first
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Deal the tests out to the workers file by file, and the page's by page, so that no worker makes again what a neighbour has."""
+    """Deal the tests out to the workers so that none makes again what a neighbour has: file by file, the page's by the page's server.
+
+    What takes long comes first, or one worker would be left with it at the end.
+    """
+    items.sort(key=lambda item: ROOMS.index(item.path.parent.name))
     for item in items:
         page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-        item.add_marker(pytest.mark.xdist_group(f"page {page}" if page else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group(f"page {page.split(',')[0]}" if page else item.path.stem))
 
 
 @pytest.fixture(scope="session")

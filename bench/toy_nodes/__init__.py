@@ -1,6 +1,12 @@
-"""A node that stands in for Load Checkpoint where there is no checkpoint: the test bench's small random-weight models."""
+"""Nodes that stand in for ComfyUI's loaders where there is no such file: the test bench's small random-weight models."""
 
+from pathlib import Path
+
+import folder_paths
+
+from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_models import SHAPES, ToyVAE, toy_clip, toy_model
+from bench.toy_parts import load_toy_transformer
 
 
 class ToyCheckpoint:
@@ -19,5 +25,41 @@ class ToyCheckpoint:
         return toy_model(shape), toy_clip(shape), ToyVAE()
 
 
-NODE_CLASS_MAPPINGS = {"ToyCheckpoint": ToyCheckpoint}
-NODE_DISPLAY_NAME_MAPPINGS = {"ToyCheckpoint": "Toy Checkpoint"}
+class ToyDiffusionModel:
+    """Outputs the MODEL of a small file, as Load Diffusion Model does of a large one."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "load"
+    CATEGORY = "story/test bench"
+    DESCRIPTION = "A tiny diffusion model from a file with random weights: its pictures are noise. For testing only."
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"unet_name": ("STRING", {"tooltip": "A file by bench/toy_parts.py in models/diffusion_models."})}}
+
+    def load(self, unet_name: str):
+        return (load_toy_transformer(Path(folder_paths.get_full_path_or_raise("diffusion_models", unet_name))),)
+
+
+class ToyTextEncoder:
+    """Outputs a CLIP, as Load CLIP does."""
+
+    RETURN_TYPES = ("CLIP",)
+    FUNCTION = "load"
+    CATEGORY = "story/test bench"
+    DESCRIPTION = "A tiny text encoder with random weights and the real tokenizer. For testing only."
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"kind": (list(KINDS), {"tooltip": "Whose tokenizer and template it has."})}}
+
+    def load(self, kind: str):
+        return (toy_encoder(kind),)
+
+
+NODE_CLASS_MAPPINGS = {"ToyCheckpoint": ToyCheckpoint, "ToyDiffusionModel": ToyDiffusionModel, "ToyTextEncoder": ToyTextEncoder}
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "ToyCheckpoint": "Toy Checkpoint",
+    "ToyDiffusionModel": "Toy Diffusion Model",
+    "ToyTextEncoder": "Toy Text Encoder",
+}

@@ -7,11 +7,15 @@ from ...story.rows import Row
 
 @dataclass(frozen=True)
 class Columns:
-    """`places` among the text's keys: `length` of them from the CONDITIONING's columns, then `behind` from its second tensor."""
+    """`places` among the text's keys: `length` of them from the CONDITIONING's columns, then `behind` from its second tensor.
+
+    The prompt has so many `frames`.
+    """
 
     places: tuple[int, ...]
     length: int
-    behind: int = 0
+    behind: int
+    frames: int
 
     def keys_of(self, length: int) -> int:
         """How many keys the text gives where the model has padded its columns to `length`."""
@@ -27,4 +31,5 @@ def columns_of(row: Row, length: int, second: int, times: int) -> Columns | None
     if max(own, default=-1) >= length or max(own_second, default=-1) >= second:
         return None
     places = own + tuple(length + time * second + column for time in range(times) for column in own_second)
-    return Columns(places, length, times * second) if places else None
+    frames = len(row.phrases or row.second) - len(row.identity)
+    return Columns(places, length, times * second, frames) if places else None

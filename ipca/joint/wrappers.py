@@ -29,6 +29,11 @@ class JointIPCA(KnowsRows):
 
     def rows_of(self, conds: dict[str, list[dict] | None]) -> RunRows[Columns]:
         run = run_rows(conds, self._columns_of)
+        if not self.family.reads_length and any(columns and columns.frames > 1 for rows in run.carried.values() for columns in rows):
+            warn_rarely(
+                f"IPCA Patch: {self.family.name} brings all words to one length before it reads them, so SVR Reweight can hardly turn the "
+                "other frames' words down in a prompt that several frames share. If frames show each other's scenes, set window_length to 1."
+            )
         if run.is_empty:
             warn_rarely(
                 "IPCA Patch: no prompt of this run says where the story's identity stands in it, so nothing is strengthened. "

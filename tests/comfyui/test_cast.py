@@ -60,13 +60,15 @@ class CastBias:
     def __init__(self, s, positive, casts, strength=1.0):
         self.model, self.strength = s.model.clone(), strength
         self.keys = {row.numpy().tobytes(): keys_of(s, cast) for row, cast in zip(positive[0][0], casts)}
-        self.length = positive[0][0].shape[1]
+        self.length, self.seen, self.rows = positive[0][0].shape[1], None, []
         self.model.set_model_attn2_patch(self.find_rows)
         for place, number, index, _ in sites(self.model):
             self.model.set_model_attn2_replace(self.attend, place, number, index)
 
     def find_rows(self, n, context, value, extra_options):
-        extra_options["cast_keys"] = [self.keys.get(row[: self.length].contiguous().numpy().tobytes(), []) for row in context]
+        if context is not self.seen:  # every attn2 of a UNet call has the same
+            self.seen, self.rows = context, [self.keys.get(row[: self.length].contiguous().numpy().tobytes(), []) for row in context]
+        extra_options["cast_keys"] = self.rows
         return n, context, value
 
     def attend(self, q, k, v, extra_options):

@@ -53,11 +53,12 @@ def test_model_patches_in_either_order(s, node):
         return s.core(node, model=model, **PATCHES[node])
 
     size = 128 if node == "FreeU_V2" else 64  # FreeU V2 divides by the spread over the deepest level, which must not be one pixel
+    steps = 3 if node == "ModelSamplingDiscrete" else 2  # zero terminal SNR in two steps magnifies rounding
     positive, latent = s.story_batch(width=size, height=size)
 
     def sampled(model):
         torch.manual_seed(0)  # HyperTile and ToMe draw from PyTorch's own generator
-        return s.sample(model, positive, latent)
+        return s.sample(model, positive, latent, steps=steps)
 
     expected = sampled(patched(bias_form(s)))
     assert relative(sampled(patched(s.ipca())), expected) < ROUNDING
@@ -246,9 +247,9 @@ def test_an_inpainting_model(studio):
 def test_torch_compile(studio, backend):
     from comfy_api.torch_helpers import set_torch_compile_wrapper
 
-    s = studio("sd15")
+    s = studio("small")  # each layer is traced and compiled
     compiled = s.ipca(start_at_step=1)
     set_torch_compile_wrapper(compiled, backend=backend)
-    sigmas = comfy.samplers.calculate_sigmas(s.model.get_model_object("model_sampling"), "normal", 3).tolist()
+    sigmas = comfy.samplers.calculate_sigmas(s.model.get_model_object("model_sampling"), "normal", 2).tolist()
     expected = s.sample(bias_form(s, active=lambda sigma: sigma < (sigmas[0] + sigmas[1]) / 2))
     assert relative(s.sample(compiled), expected) < ROUNDING

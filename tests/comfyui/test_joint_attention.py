@@ -15,6 +15,7 @@ from bench.toy_transformers import POOLED_WIDTH, SHAPES, TEXT_WIDTH, toy_latent,
 ROUNDING = 1e-5  # float32, two steps; seen: 2e-6
 LENGTH = 12
 IDENTITY = (2, 3, 4, 5)  # where the identity stands in the text
+SCENES = ((7, 8), (9, 10))  # of the two frames that share the prompt, behind the fox and the cat
 IMAGE = 16  # image tokens of the tests' latent: 8x8 in patches of 2x2, or 4x4 in patches of 1
 FAMILIES = sorted(SHAPES)
 STAGES = {
@@ -59,12 +60,11 @@ class Scene:
     def frames(self, places, seed=1, **more):
         """CONDITIONING with a row for each of `places`, the columns of that row's identity."""
         rows, extra = self.text(seed, len(places), **more)
-        record = self.rows.Row(self.story.identity_phrases, 0, 0, (0,), (), ((),), LENGTH)
-        records = tuple(dataclasses.replace(record, phrases=(columns,)) for columns in places)
+        record = self.rows.Row(self.story.identity_phrases, 0, 0, (0,), (), (), LENGTH)
+        records = tuple(dataclasses.replace(record, phrases=(columns, (), *SCENES)) for columns in places)
         if self.family == "hidream":
             records = tuple(
-                dataclasses.replace(record, second=(in_llama(columns),), second_length=LLAMA_LENGTH)
-                for record, columns in zip(records, places, strict=True)
+                dataclasses.replace(record, second=tuple(map(in_llama, record.phrases)), second_length=LLAMA_LENGTH) for record in records
             )
         return [[rows, {**extra, self.rows.ROWS_KEY: records}]]
 
@@ -312,6 +312,16 @@ def test_a_run_without_the_story_says_so(flux, pack, caplog, monkeypatch):
         out = flux.sample(flux.ipca(), stranger)
     assert torch.equal(out, flux.sample(flux.model, stranger))
     assert any("nothing is strengthened" in record.getMessage() for record in caplog.records)
+
+
+def test_a_prompt_of_several_frames_is_told_where_words_have_no_length(scene, pack, caplog, monkeypatch):
+    """That they have none is seen on the model itself: rows a twentieth as long give it the same picture."""
+    monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
+    with caplog.at_level("WARNING", logger="one-prompt-one-story"):
+        scene.sample(scene.ipca(), steps=1)
+    rows, extra = scene.frames([IDENTITY])[0]
+    same = relative(scene.sample(scene.model, [[0.05 * rows, extra]], steps=1), scene.sample(scene.model, [[rows, extra]], steps=1)) < 1e-3
+    assert any("window_length" in record.getMessage() for record in caplog.records) == same
 
 
 def test_a_second_node_replaces_the_first_and_strength_0_removes_it(flux):

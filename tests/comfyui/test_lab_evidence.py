@@ -37,7 +37,7 @@ def rendered(evidence, monkeypatch):
 
 
 def small_jobs(evidence, labels="de", stories=2):
-    setting = replace(evidence.UNSAID, steps=2)
+    setting = replace(evidence.UNSAID, steps=1)
     drawn = evidence.draw_stories(stories)
     return [(setting, seed, drawn[seed], evidence.ROWS[name]) for seed in range(stories) for name in labels]
 

@@ -1,8 +1,11 @@
 """`make evidence CHECKPOINT=..`: the whole command on a file of random weights and on the demo model, a few steps each."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+import safetensors.torch
+import torch
 
 from bench.toy_models import write_toy_checkpoint
 
@@ -12,7 +15,21 @@ def evidence(pack, monkeypatch, tmp_path):
     """evidence(**environment) runs the command in an empty folder and gives its page and its numbers."""
     from lab import own_checkpoint
 
-    for name in ("CLIP_VISION", "PROMPTS", "STORIES", "SIZE", "STEPS", "CFG", "BATCH"):
+    for name in (
+        "CHECKPOINT",
+        "UNET",
+        "CLIP",
+        "CLIP_TYPE",
+        "VAE",
+        "CLIP_VISION",
+        "PROMPTS",
+        "STORIES",
+        "SIZE",
+        "STEPS",
+        "CFG",
+        "BATCH",
+        "WINDOW",
+    ):
         monkeypatch.delenv(name, raising=False)
     root = own_checkpoint.ROOT
 
@@ -28,7 +45,8 @@ def evidence(pack, monkeypatch, tmp_path):
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
         own_checkpoint.main()
-        (page,) = (path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in str(environment["CHECKPOINT"]))
+        model = str(environment.get("CHECKPOINT") or environment["UNET"])
+        (page,) = (path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in model)
         return page.read_text(encoding="utf-8"), json.loads(page.with_name("evidence.json").read_text(encoding="utf-8")), page.parent
 
     run.module = own_checkpoint
@@ -53,7 +71,7 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     checkpoint, prompts = tmp_path / "toy.safetensors", tmp_path / "prompts.yaml"
     write_toy_checkpoint(checkpoint, "sdxl")
     prompts.write_text(PROMPTS, encoding="utf-8")
-    page, numbers, folder = evidence(CHECKPOINT=checkpoint, PROMPTS=prompts, SIZE=64, STEPS=2, BATCH=2)
+    page, numbers, folder = evidence(CHECKPOINT=checkpoint, PROMPTS=prompts, SIZE=64, STEPS=1, BATCH=2)
     assert "random weights" in page and "numbers mean nothing" in page and "No fit: " in page
     assert list(numbers) == list("abcdefg") and all(len(stories) == 2 for stories in numbers.values())
     likeness = [story["likeness"] for story in numbers["e"]]
@@ -62,6 +80,58 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     assert f"{mean:.3f} ± {error:.3f}" in line
     assert "| *the paper: One-Prompt-One-Story* |" in page
     assert (folder / "row-a.png").exists() and (folder / "row-g.png").exists()
+
+
+def test_a_model_in_parts(evidence, tmp_path):
+    """A diffusion model and a VAE of the real format, as small as Qwen-Image's can be; its text encoder has no file and is made."""
+    from bench.toy_parts import write_toy_transformer, write_toy_vae
+
+    unet, vae, prompts = tmp_path / "qwen.safetensors", tmp_path / "vae.safetensors", tmp_path / "prompts.yaml"
+    write_toy_transformer(unet, "qwen-image")
+    write_toy_vae(vae, "qwen-image")
+    prompts.write_text(PROMPTS, encoding="utf-8")
+    page, numbers, folder = evidence(UNET=unet, CLIP=vae, VAE=vae, PROMPTS=prompts, STORIES=1, SIZE=64, STEPS=2, WINDOW=2)
+    assert "numbers mean nothing" in page and "window_length 2" in page and "No fit: " in page
+    assert list(numbers) == list("abcdefg") and all(len(stories) == 1 and stories[0]["likeness"] for stories in numbers.values())
+    strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
+    assert len(set(strips.values())) == len(strips), "every row is another way of telling"
+
+
+def test_what_parts_lack_is_said_in_one_line(evidence, tmp_path):
+    (tmp_path / "no-model.safetensors").write_bytes(safetensors.torch.save({"a": torch.zeros(1)}))
+    nothing = tmp_path / "no-model.safetensors"
+    for environment, words in (
+        ({"UNET": nothing}, "UNET needs CLIP and VAE beside it"),
+        ({"UNET": nothing, "CLIP": nothing, "VAE": "absent.safetensors"}, "there is no VAE absent.safetensors"),
+        ({"UNET": nothing, "CLIP": "absent.safetensors", "VAE": nothing}, "there is no CLIP absent.safetensors"),
+        ({"UNET": nothing, "CLIP": nothing, "VAE": nothing}, "ComfyUI cannot load UNET no-model.safetensors"),
+        ({"UNET": nothing, "CHECKPOINT": "demo"}, "set one of them"),
+    ):
+        with pytest.raises(SystemExit, match=words):
+            evidence.module.load_models({name: str(value) for name, value in environment.items()})
+
+
+def test_clip_type_follows_the_diffusion_model(pack):
+    """Load CLIP's own choices; a name that it does not have is refused with those that it has."""
+    import comfy.supported_models as models
+    from comfy.sd import CLIPType
+
+    from lab.own_models import clip_type
+
+    def model_of(family):
+        return SimpleNamespace(model=SimpleNamespace(model_config=getattr(models, family)({})))
+
+    assert [clip_type(None, model_of(family)) for family in ("QwenImage", "Flux", "Chroma", "SD3", "ZImage")] == [
+        CLIPType.QWEN_IMAGE,
+        CLIPType.FLUX,
+        CLIPType.CHROMA,
+        CLIPType.SD3,
+        CLIPType.STABLE_DIFFUSION,
+    ]
+    assert clip_type("hidream", model_of("Flux")) is CLIPType.HIDREAM
+    assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), "a type of Load CLIP, on older cores without a name"
+    with pytest.raises(SystemExit, match="CLIP_TYPE qwen is none of stable_diffusion, .*qwen_image"):
+        clip_type("qwen", model_of("QwenImage"))
 
 
 def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):

@@ -84,6 +84,16 @@ def test_a_hosted_callback_runs_where_we_are_off(s, whole_block):
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
+def test_additive_host_where_some_blocks_have_one_transformer(studio, ours_first):
+    """Of the SDXL family, so IPAdapter keys these by transformer too."""
+    s = studio("vega")
+    expected = s.sample(Sum(s, (delta, *ALWAYS)).model)
+    model = install_additive(s.ipca(), delta, False) if ours_first else s.ipca(install_additive(s.model, delta, False))
+    assert relative(s.sample(model), expected) < ROUNDING
+    assert relative(s.sample(s.ipca()), expected) > 100 * ROUNDING
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
 def test_a_whole_block_neighbour_on_sdxl(studio, ours_first):
     """A 2-tuple patch under our 3-tuple key: ComfyUI alone would pass it over."""
     s = studio("sdxl")

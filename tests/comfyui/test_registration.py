@@ -30,6 +30,7 @@ CONTRACT = {
             "latent",
             "negative",
             "retake",
+            "model",
         ],
         ["positive", "latent", "captions", "negative", "share"],
     ),

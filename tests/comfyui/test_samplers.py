@@ -23,17 +23,18 @@ SAMPLERS, SCHEDULERS = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_step_range(studio, sampler):
     """On in the first step alone. What a sampler evaluates between two steps belongs to the earlier one."""
-    s = studio("sd15")
+    s = studio("small")
     positive, latent = s.story_batch(select="1")
     first = SAMPLERS.index(sampler) % len(SCHEDULERS)
-    moved = []
-    for scheduler in SCHEDULERS if "FUZZ" in os.environ else (SCHEDULERS[first], SCHEDULERS[first - 1]):
+    schedulers = SCHEDULERS if "FUZZ" in os.environ else (SCHEDULERS[first], SCHEDULERS[first - 1])
+    makes_a_difference = False
+    for scheduler in schedulers:
+
+        def sampled(model, scheduler=scheduler):
+            return s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
+
         sigmas = comfy.samplers.KSampler(s.model, STEPS, "cpu", sampler, scheduler).sigmas.tolist()
-        reference = bias_form(s, strength=STRENGTH, active=lambda sigma, last=sigmas[1]: sigma > last * 1.0001)
-        ours, expected, plain = (
-            s.sample(model, positive, latent, steps=STEPS, sampler=sampler, scheduler=scheduler)
-            for model in (s.ipca(strength=STRENGTH, end_at_step=1), reference, s.model)
-        )
-        assert relative(ours, expected) < ROUNDING, scheduler
-        moved.append(relative(plain, expected))
-    assert max(moved) > 10 * ROUNDING, "it must make a difference, or the comparison says nothing"
+        expected = sampled(bias_form(s, strength=STRENGTH, active=lambda sigma, last=sigmas[1]: sigma > last * 1.0001))
+        assert relative(sampled(s.ipca(strength=STRENGTH, end_at_step=1)), expected) < ROUNDING, scheduler
+        makes_a_difference = makes_a_difference or relative(sampled(s.model), expected) > 10 * ROUNDING
+    assert makes_a_difference, "or the comparison says nothing"

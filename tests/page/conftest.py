@@ -3,23 +3,43 @@
 import pytest
 
 from bench.page import wait_for_app
+from bench.server import Client
 
 
-@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
-def page(request, browser):
-    which, nodes = request.param.split(", ")
-    server = request.getfixturevalue("server" if which == "own" else "newest_page_server")
+def load(browser, server):
     page = browser.new_page(viewport={"width": 1640, "height": 1000})
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.said = []
     page.on(
         "console",
         lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None,
     )
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
-    page.goto(server.url, timeout=60_000)
+    page.goto(server.url)
     wait_for_app(page)
-    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes == "nodes 2.0")
-    page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=nodes == "nodes 2.0")
+    page.info = Client(server.url).get("/object_info")
+    return page
+
+
+@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
+def page(request, browser):
+    """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0 draws no node at all, ComfyUI's own
+    either, of a workflow that is opened after a visit to a subgraph (frontend 1.32.9)."""
+    which, nodes = request.param.split(", ")
+    page = load(browser, request.getfixturevalue("server" if which == "own" else "newest_page_server"))
+    draw_nodes(page, anew=nodes == "nodes 2.0")
     yield page
+    draw_nodes(page, anew=False)
     page.close()
+
+
+def draw_nodes(page, anew: bool) -> None:
+    """With Nodes 2.0, or with classic nodes."""
+    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", anew)
+    page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=anew)
+
+
+@pytest.fixture
+def info(page):
+    """What the page's server says of its nodes."""
+    return page.info

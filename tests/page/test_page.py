@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from bench.page import FOLDER, click_template, open_template, queue, wait_for_app, widget
+from bench.page import FOLDER, browse_templates, click_template, open_template, queue, wait_for_app, widget
 from bench.workflow import load, names, old_workflows, to_api
 
 
 def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
+    browser = browse_templates(page)
+    for name in names():
+        browser.get_by_text(name, exact=True).first.wait_for()
     click_template(page, "first-story")
     assert sorted(page.evaluate("app.graph._nodes.map(node => node.type)")) == sorted(node["type"] for node in load("first-story")["nodes"])
     page.wait_for_selector(".opos-frames li")
@@ -24,8 +27,8 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, client, name):
-    click_template(page, name)
+def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, info, name):
+    open_template(page, name)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
     page.wait_for_timeout(500)  # Nodes 2.0 measures the nodes when they are drawn
     assert not page.locator(".p-toast-message-error").count(), page.locator(".p-toast-message-error").all_inner_texts()
@@ -39,7 +42,6 @@ def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page
         for other in nodes[:index]:
             assert not overlap(node["box"], other["box"]), f"{node['type']} lies on {other['type']}"
     assert not [text for text in page.said if f"extensions/{FOLDER}" in text]
-    info = client.get("/object_info")
     assert prompt_of(page, info) == class_and_inputs(to_api(load(name), info))
 
 
@@ -61,8 +63,8 @@ def class_and_inputs(prompt: dict) -> dict:
 
 
 @pytest.mark.parametrize("name", old_workflows())
-def test_the_page_reads_an_old_workflow_as_it_was_meant(page, client, name):
-    workflow, info = old_workflows()[name], client.get("/object_info")
+def test_the_page_reads_an_old_workflow_as_it_was_meant(page, info, name):
+    workflow = old_workflows()[name]
     page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
     assert prompt_of(page, info) == class_and_inputs(to_api(workflow, info))
 
@@ -70,7 +72,7 @@ def test_the_page_reads_an_old_workflow_as_it_was_meant(page, client, name):
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
     open_template(page, "first-story")
     page.evaluate("() => { app.canvas.ds.scale = 0.55; app.canvas.setDirty(true, true); }")  # pictures outside the window are not loaded
-    queue(page)
+    queue(page, steps=4)
     shown = "prefix => (app.graph._nodes.find(n => n.type === 'SaveImage' && n.widgets[0].value === prefix).imgs ?? []).length"
     for prefix, count in (("story/frame", 4), ("story/storyboard", 1)):
         if page.evaluate("Boolean(LiteGraph.vueNodesMode)"):

@@ -204,7 +204,7 @@ def test_what_the_page_wrote_runs(editor):
     row(editor, 3).locator("input[type=checkbox]").click()
     look_at(editor, "IPCAPatch")
     editor.locator(".opos-u button").nth(0).click()
-    queue(editor)
+    queue(editor, steps=2)
 
 
 @pytest.fixture
@@ -270,8 +270,8 @@ def test_every_chip_of_a_large_cast_can_be_clicked(cast):
     assert toggle(cast, 1, names[-1]) == f"@{names[-1]} in the snow"
 
 
-def test_a_story_of_two_characters_runs(cast, client):
-    queue(cast)
+def test_a_story_of_two_characters_runs(cast):
+    queue(cast, steps=2)
     prompt = cast.evaluate("app.graphToPrompt().then(result => result.output)")
     (story,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "StoryPrompt")
     assert story["frames"].split("\n")[1] == "@old_cat and @fox at the beach"
@@ -316,14 +316,14 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
 
 def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.locator(".opos-frame").nth(1).click()
-    queue(strip)
+    queue(strip, steps=2)
     shown = (
         "numbers => [...document.querySelectorAll('.opos-frame')]"
         ".map((tile, index) => tile.querySelector('img')?.naturalWidth ? index + 1 : 0).join() === numbers"
     )
     strip.wait_for_function(shown, arg="0,2,0,0")
     strip.locator(".opos-strip .opos-bar button").click()
-    queue(strip)
+    queue(strip, steps=2)
     strip.wait_for_function(shown, arg="1,2,3,4")
     one, two, three, four = strip.evaluate("[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)")
     size = strip.evaluate(BATCH_SIZE)
