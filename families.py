@@ -15,7 +15,9 @@ class Family:
     `name` is what artists call it. `models` are class names of `comfy.model_base`. `stages` name its blocks in running
     order: what an artist writes in *blocks*, and the attribute of the diffusion model that lists them.
     `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each row of the text is
-    normalised before it is read, so that a row's length is lost and its direction stays.
+    normalised before it is read, so that a row's length is lost and its direction stays. `text_last`: the other way
+    round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
+    behind the first's, once through and then again.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Family:
     stages: tuple[tuple[str, str], ...]
     pads_left: bool = False
     reads_length: bool = True
+    text_last: bool = False
+    second_times: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Encoder:
     `bands` are those whose rows are in the CONDITIONING, from its first row on; the encoders of a band stand side by side,
     in the order of their columns. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
     to right: a phrase's rows depend on what comes after it. `free_columns` stay empty where a band's first encoder is missing.
+    `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's beginning alone by ComfyUI.
     Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
     """
 
@@ -40,10 +45,12 @@ class Encoder:
     pooled: tuple[str, ...] = ()
     two_way: tuple[str, ...] = ()
     free_columns: int = 0
+    second: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset(key for band in (*self.bands, self.pooled) for key in band)
+        return frozenset(key for band in (*self.bands, self.pooled, self.second) for key in band)
 
     @property
     def for_unets(self) -> bool:
@@ -51,8 +58,10 @@ class Encoder:
         return self.keys <= set(TOWERS)
 
 
+SECOND_TEXT = "conditioning_llama3"  # in a CONDITIONING's dict, beside its rows: [rows, layers, tokens, width]
 TOWERS = ("l", "g", "h")  # CLIP's text towers: chunks of 77 tokens, each from begin to end token
 DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
+DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "single_stream_blocks"))
 
 FAMILIES: tuple[Family, ...] = (
     Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False),
@@ -61,6 +70,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE),
     Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
+    # Llama's last layer, then its layer of the block at work.
+    Family("HiDream-I1", ("HiDream",), DOUBLE_THEN_SINGLE_STREAM, text_last=True, second_times=2),
 )
 ENCODERS = (
     Encoder("SD1.x", (("l",),)),
@@ -75,6 +86,7 @@ ENCODERS = (
     Encoder("Flux.2 Klein 9B", (("qwen3_8b",),)),
     Encoder("Flux.2", (("mistral3_24b",),)),
     Encoder("Lumina 2", (("gemma2_2b",),)),
+    Encoder("HiDream-I1", (("t5xxl",),), pooled=("l", "g"), two_way=("t5xxl",), second=("llama",), cut=("t5xxl",)),
 )
 
 

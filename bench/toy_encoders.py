@@ -11,7 +11,7 @@ import json
 import comfy.sd
 import comfy.supported_models_base
 import torch
-from comfy.text_encoders import flux, lumina2, pixart_t5, qwen_image, sd3_clip
+from comfy.text_encoders import flux, hidream, lumina2, pixart_t5, qwen_image, sd3_clip
 
 try:
     from comfy.text_encoders import z_image  # with Flux.2, from 0.3.75 on
@@ -103,6 +103,8 @@ KINDS = {
     "lumina2": lambda: (lumina2.LuminaTokenizer, lumina2.te(), {"gemma2_2b_model_config": _LLM}, {"spiece_model": spiece()}),
     "flux": lambda: (flux.FluxTokenizer, flux.flux_clip(), {**_CLIPS, "t5xxl_model_config": _T5}, {}),
     "chroma": lambda: (pixart_t5.PixArtTokenizer, pixart_t5.pixart_te(), {"t5xxl_model_config": _T5}, {}),
+    "hidream": lambda: (hidream.HiDreamTokenizer, hidream.hidream_clip(), _hidream_options(), {}),
+    "hidream without t5": lambda: (hidream.HiDreamTokenizer, hidream.hidream_clip(t5=False), _hidream_options(), {}),
     "sd3": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(), _sd3_options(), {}),
     "sd3 without t5": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(t5=False), _sd3_options(), {}),
     "sd3 without l": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(clip_l=False), _sd3_options(), {}),
@@ -115,6 +117,11 @@ if z_image is None:
 
 def _sd3_options() -> dict:
     return {**_CLIPS, "t5xxl_model_config": {**_T5, "d_model": SD3_WIDTH, "num_layers": 1, "vocab_size": 64}}
+
+
+def _hidream_options() -> dict:
+    """Three layers of Llama, whose tokens share a small table of embeddings."""
+    return {**_CLIPS, "t5xxl_model_config": _T5, "llama_model_config": _LLM}
 
 
 def toy_encoder(kind: str, seed: int = 2) -> comfy.sd.CLIP:

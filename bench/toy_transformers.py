@@ -90,6 +90,20 @@ _QWEN = {
     "joint_attention_dim": TEXT_WIDTH,
     "axes_dims_rope": (4, 6, 6),
 }
+_HIDREAM = {
+    "in_channels": 16,
+    "out_channels": 16,
+    "patch_size": 2,
+    "num_layers": 2,
+    "num_single_layers": 2,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "caption_channels": [TEXT_WIDTH, TEXT_WIDTH],
+    "text_emb_dim": POOLED_WIDTH,
+    "axes_dims_rope": (4, 6, 6),
+    "max_resolution": (32, 32),
+    "llama_layers": [0, 1, 2, 1],  # the last of them stands before every block's own
+}
 
 
 def _as_this_core_asks(parameters: type, shape: dict) -> dict:
@@ -117,6 +131,7 @@ _ALL = {
     "flux2": ("Flux2", _as_this_core_asks(FluxParams, _FLUX2)),
     "flux": ("Flux", _as_this_core_asks(FluxParams, _FLUX)),
     "chroma": ("Chroma", _as_this_core_asks(ChromaParams, _CHROMA)),
+    "hidream": ("HiDream", _HIDREAM),
     "sd3": ("SD3", _SD3),
     "sd3.5-medium": ("SD3", {**_SD3, "x_block_self_attn_layers": [0, 1]}),
 }
@@ -131,6 +146,9 @@ def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)
+    positions = getattr(model.diffusion_model, "pos_embed", None)
+    if positions is not None:  # SD3's are no parameter, and come uninitialised
+        positions.normal_(generator=torch.Generator().manual_seed(seed))
     return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
 
 

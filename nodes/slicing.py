@@ -42,7 +42,7 @@ class Cut:
     def _entry(self, cond: torch.Tensor, extra: dict) -> list:
         lengths = padded_lengths("frames", cond, rows_of(extra, self.count))
         rows, kept = self._rows(cond), self._extra(extra)
-        return trimmed(rows, kept, max(lengths[frame] for frame in self.batch)) if lengths else [rows, kept]
+        return trimmed(rows, kept, [lengths[frame] for frame in self.batch]) if lengths else [rows, kept]
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor[self.batch] if tensor.shape[0] == self.count else tensor
@@ -83,7 +83,7 @@ def require_a_row_a_frame(name: str, conditioning: list, count: int, remedy: str
 
 def alike(conditioning: list, count: int) -> list[tuple]:
     """For each of a story's `count` frames the lengths of its prompts: only frames equal in them may share a batch."""
-    lengths = [padded_lengths("frames", cond, rows_of(extra, count)) or [0] * count for cond, extra in conditioning]
+    lengths = [padded_lengths("frames", cond, rows_of(extra, count)) or [(0, 0)] * count for cond, extra in conditioning]
     return list(zip(*lengths))
 
 

@@ -1,12 +1,13 @@
 """What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these end up in the CONDITIONING."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from comfy.sd import CLIP
 
 from ..errors import InputError
-from ..families import ENCODERS, TOWERS, Encoder
+from ..families import ENCODERS, SECOND_TEXT, TOWERS, Encoder
 from ..log import logger
 from .layout import Chunks, Layout
 from .parts import DoesNotFit, Part, place
@@ -27,7 +28,7 @@ class Reader:
         self._said: set[tuple[str, ...]] = set()
         self.empty: dict[str, Chunks] = clip.tokenize("", return_word_ids=True)
         self.kind = _kind_of(self.empty)
-        found = {key: _module(clip, key) for band in self.kind.bands for key in band}
+        found = {key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band}
         self.encoders = {key: module for key, module in found.items() if module is not None}
         if not self.encoders:
             raise InputError(
@@ -56,21 +57,35 @@ class Reader:
 
     def padding(self, key: str) -> int | None:
         """The id of the tokens that an encoder's tokenizer fills up with."""
-        tokenizer = getattr(self.clip.tokenizer, key, None) or getattr(self.clip.tokenizer, f"clip_{key}", None)
-        return getattr(tokenizer, "pad_token", None)
+        return getattr(self._tokenizer(key), "pad_token", None)
 
     def reads_weights(self, key: str) -> bool:
         """Whether (word:1.5) is a weight to an encoder and not literal text."""
         return any(weight != 1.0 for chunk in self.tokenize(WEIGHTED)[key] for _, weight, _ in chunk)
 
-    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], shape: tuple[int, int]) -> tuple[Part, ...]:
-        """The parts of a CONDITIONING of `shape` (rows, columns), which the encoders made of `tokens`."""
+    def cuts(self, key: str, text: str, tokens: Chunks) -> bool:
+        """Whether ComfyUI gives an encoder fewer chunks, `tokens`, than its own tokenizer makes of `text`."""
+        return key in self.kind.cut and len(tokens) < len(self._tokenizer(key).tokenize_with_weights(text))
+
+    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list) -> tuple[Part, ...]:
+        """The parts of a CONDITIONING's entry, which the encoders made of `tokens`, and those of its second text tensor."""
+        cond, extra = entry
         counts = {key: sum(map(len, tokens[key])) for key in layouts}
-        widths = {key: self._width(key, shape[1]) for key in layouts}
+
+        def placed(kind: Encoder, shape: tuple[int, int]) -> tuple[Part, ...]:
+            return place(kind, layouts, counts, {key: self._width(key, shape[1]) for key in layouts}, shape)
+
         try:
-            return place(self.kind, layouts, counts, widths, shape)
+            parts = placed(self.kind, cond.shape[1:])
+            if any(key in layouts for key in self.kind.second):
+                second = placed(replace(self.kind, bands=(self.kind.second,)), extra[SECOND_TEXT].shape[2:])
+                parts += tuple(replace(part, second=True) for part in second)
+            return parts
         except DoesNotFit as error:
             raise InputError("clip", str(error), f"Use a stock CLIP of one of: {SUPPORTED}") from None
+
+    def _tokenizer(self, key: str) -> Any:
+        return getattr(self.clip.tokenizer, key, None) or getattr(self.clip.tokenizer, f"clip_{key}", None)
 
     def _width(self, key: str, columns: int) -> int:
         """A tower fills the columns that its embedding has, another encoder all of them: it may give several layers."""

@@ -10,6 +10,7 @@ import torch
 from comfy.sd import CLIP
 
 from ..errors import InputError
+from ..families import SECOND_TEXT
 from ..log import logger
 from ..story.rows import Row
 from ..story.story import Story, fitting_length, windows
@@ -175,35 +176,73 @@ def _say_what_is_literal(reader: Reader, story: Story) -> None:
     literal = [key for key in reader.others if not reader.reads_weights(key)] if weighted else []
     if weighted and literal:
         logger.warning("SVR Reweight: %s knows no weights: '%s' is read as it is written", ", ".join(literal), weighted[0])
+    if weighted and reader.kind.second:
+        logger.warning(
+            "SVR Reweight: ComfyUI lays the weight of '%s' on whole layers of %s, not on the words: leave it out",
+            weighted[0],
+            ", ".join(reader.kind.second),
+        )
+
+
+def _say_what_is_cut(reader: Reader, tokens: dict[str, Chunks], layouts: dict[str, Layout], phrases: tuple[str, ...]) -> None:
+    for key, layout in layouts.items():
+        if reader.cuts(key, " ".join(phrases), tokens[key]):
+            last = max(place for place, rows in enumerate(layout.phrases) if rows)
+            reader.say_once(
+                "SVR Reweight: ComfyUI gives %s the beginning of a long prompt alone, which ends in '%s' here: what follows is left to "
+                "the other text encoders. Shorten the texts, or lower window_length",
+                key,
+                phrases[last][:40],
+            )
 
 
 def _encode_prompt(reader: Reader, phrases: tuple[str, ...]) -> Prompt:
     tokens, layouts = _lay_out(reader, phrases)
+    _say_what_is_cut(reader, tokens, layouts, phrases)
     entries = encode(reader.clip, tokens)
-    return Prompt(entries, reader.parts(tokens, layouts, entries[0][0].shape[1:]))
+    return Prompt(entries, reader.parts(tokens, layouts, entries[0]))
 
 
 def _record(reader: Reader, story: Story, frame: int, prompt: Prompt) -> Row:
     """Whose the row of `frame` is, with columns in any of the encoders."""
-    layouts = [part.layout for part in prompt.parts]
-    phrases = tuple(tuple(sorted({row for rows in alike for row in rows})) for alike in zip(*(layout.phrases for layout in layouts)))
+    layouts = [part.layout for part in prompt.parts if not part.second]
     begins = tuple(sorted({row for layout in layouts for row in layout.begins}))
-    length = prompt.entries[0][0].shape[1]
-    return Row(story.identity_phrases, 0, frame, story.present[frame], begins, phrases, length, padded=not reader.kind.for_unets)
+    cond, extra = prompt.entries[0]
+    return Row(
+        story.identity_phrases,
+        0,
+        frame,
+        story.present[frame],
+        begins,
+        _together(layouts),
+        cond.shape[1],
+        padded=not reader.kind.for_unets,
+        second=_together([part.layout for part in prompt.parts if part.second]),
+        second_length=extra[SECOND_TEXT].shape[2] if reader.kind.second else 0,
+    )
+
+
+def _together(layouts: list[Layout]) -> tuple[tuple[int, ...], ...]:
+    """Rows of every phrase in any of the layouts."""
+    return tuple(tuple(sorted({row for rows in alike for row in rows})) for alike in zip(*(layout.phrases for layout in layouts)))
 
 
 def _reweight_entry(entry: list, parts: tuple[Part, ...], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None) -> list:
     cond, extra = entry
     if reweighting is None:
         return [cond, extra]
-    out = cond.clone()
+    out, second = cond.clone(), extra.get(SECOND_TEXT)
+    if second is not None:
+        second = second.clone()
+        extra = {**extra, SECOND_TEXT: second}
     for part in parts:
-        embeds, layout, scale = out[0, :, part.columns], part.layout, 1.0
-        if not part.is_tower:
-            scale = scale_of(embeds, layout)
-            layout = without_sinks(embeds, layout, scale)
-        out[0, :, part.columns] = reweighting(embeds, layout, expressed, kept, scale)
-    if not torch.isfinite(out).all():
+        for rows in second[0] if part.second else out:
+            embeds, layout, scale = rows[:, part.columns], part.layout, 1.0
+            if not part.is_tower:
+                scale = scale_of(embeds, layout)
+                layout = without_sinks(embeds, layout, scale)
+            rows[:, part.columns] = reweighting(embeds, layout, expressed, kept, scale)
+    if not all(torch.isfinite(tensor).all() for tensor in (out, second) if tensor is not None):
         raise InputError(
             "enhance_alpha",
             "the reweighted embedding is not finite",

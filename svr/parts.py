@@ -1,4 +1,4 @@
-"""Which rows and columns of a CONDITIONING each text encoder of a CLIP fills."""
+"""Which rows and columns of a CONDITIONING, or of its second text tensor, each text encoder of a CLIP fills."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,15 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """What one encoder fills: `columns`, and in them the rows that `layout` names, counted in the CONDITIONING."""
+    """What one encoder fills: `columns`, and in them the rows that `layout` names, counted in the CONDITIONING.
+
+    `second`: in every layer of the second text tensor instead.
+    """
 
     encoder: str
     columns: slice
     layout: Layout
+    second: bool = False
 
     @property
     def is_tower(self) -> bool:

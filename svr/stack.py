@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from ..families import SECOND_TEXT
 from ..story.rows import ROWS_KEY, Row
 
 MASK_KEY = "attention_mask"  # of tokens: which of them are words, [rows, tokens]
@@ -27,41 +28,49 @@ def stack(entries: list[list], records: tuple[Row, ...], zero_pooled: bool, repe
         cond = torch.cat([_padded(cond, max(lengths)) for cond, _ in entries])
         if extra.get(MASK_KEY) is not None:
             extra[MASK_KEY] = _one_for_all(torch.cat([_padded(entry_extra[MASK_KEY], max(lengths)) for _, entry_extra in entries]))
+    if extra.get(SECOND_TEXT) is not None:
+        seconds = [entry_extra[SECOND_TEXT] for _, entry_extra in entries]
+        longest = max(second.shape[2] for second in seconds)
+        extra[SECOND_TEXT] = torch.cat([_padded(second, longest, 2) for second in seconds])
     if extra.get("pooled_output") is not None:
         pooled = torch.cat([entry_extra["pooled_output"] for _, entry_extra in entries])
         extra["pooled_output"] = torch.zeros_like(pooled) if zero_pooled else pooled
     return [cond, extra]
 
 
-def trimmed(cond: torch.Tensor, extra: dict, length: int) -> list:
-    """Rows of one entry whose prompts are all `length` tokens long, without the padding behind."""
+def trimmed(cond: torch.Tensor, extra: dict, lengths: list[tuple[int, int]]) -> list:
+    """Rows of one entry whose prompts have these `lengths`, in both tensors, without the padding behind the longest."""
+    length, second_length = map(max, zip(*lengths))
+    if extra.get(SECOND_TEXT) is not None:
+        extra = {**extra, SECOND_TEXT: extra[SECOND_TEXT][:, :, :second_length]}
     if cond.shape[1] == length:
         return [cond, extra]
     mask = extra.get(MASK_KEY)
     return [cond[:, :length], extra if mask is None else {**extra, MASK_KEY: _one_for_all(mask[:, :length])}]
 
 
-def padded_lengths(name: str, cond: torch.Tensor, records: tuple[Row, ...] | None) -> list[int] | None:
-    """The length of every row's prompt in a conditioning that `stack` padded; None where nothing was.
+def padded_lengths(name: str, cond: torch.Tensor, records: tuple[Row, ...] | None) -> list[tuple[int, int]] | None:
+    """The lengths of every row's prompt in a conditioning that `stack` padded; None where nothing was.
 
     `name` is the input that the InputError speaks of, where another node changed how many tokens there are.
     """
-    lengths = [row.length for row in records or ()]
-    if len(set(lengths)) < 2 or not all(row.padded for row in records or ()):
+    both = [row.lengths for row in records or ()]
+    if len(set(both)) < 2 or not all(row.padded for row in records or ()):
         return None
+    lengths = [length for length, _ in both]
     if cond.shape[1] != max(lengths):
         raise InputError(
             name,
             f"it has {cond.shape[1]} tokens a frame, but the story's prompts have {min(lengths)} to {max(lengths)}",
             "Join no other text to it after SVR Reweight, or set window_length so that all frames share one prompt",
         )
-    return lengths
+    return both
 
 
-def _padded(tensor: torch.Tensor, length: int) -> torch.Tensor:
-    """`tensor` [1, T, ..] with zeros behind its tokens up to `length` of them."""
-    out = tensor.new_zeros(tensor.shape[0], length, *tensor.shape[2:])
-    out[:, : tensor.shape[1]] = tensor
+def _padded(tensor: torch.Tensor, length: int, axis: int = 1) -> torch.Tensor:
+    """`tensor` [1, T, ..], or with its T tokens on another axis, with zeros behind them up to `length` of them."""
+    out = tensor.new_zeros(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
+    out.narrow(axis, 0, tensor.shape[axis]).copy_(tensor)
     return out
 
 

@@ -16,6 +16,7 @@ export const FAMILIES = {
     "SD3.5 large": transformer(/sd3.5.*large/i, { block: 38 }),
     "SD3, SD3.5 medium": transformer(/sd3/i, { block: 24 }),
     "Lumina 2": transformer(/lumina/i, { block: 26 }),
+    "HiDream-I1": transformer(/hidream/i, { double: 16, single: 32 }),
 };
 
 function transformer(file, stages) {

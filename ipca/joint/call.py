@@ -19,7 +19,8 @@ TOLD = {"double": 0, "single": 1}  # ComfyUI's block types: the first stage of a
 class JointCall:
     """An `optimized_attention_override` for one model call, round the one that was there.
 
-    `runs` cover the `rows` of the batch, `columns` are the key columns that the runs name. Only calls in which every
+    `runs` cover the `rows` of the batch, `columns` are the key columns that the runs name, counted from the end where the
+    family's text stands last: how many keys the image has is the model's affair. Only calls in which every
     query is a key as well, text and whole image together, are joint: refiners and other attention pass by. Joint calls
     are counted, since some models do not tell which block is at work.
     """
@@ -36,7 +37,7 @@ class JointCall:
         around: Callable | None,
     ):
         self.settings, self.runs, self.columns, self.step, self.around = settings, runs, columns, step, around
-        self.rows = runs[-1].stop
+        self.rows, self.text_last = runs[-1].stop, family.text_last
         self.joint_length = joint_length
         self.chosen = chosen_blocks(transformer, family, settings.blocks)
         self.blocks = blocks_of(transformer, family)
@@ -86,6 +87,8 @@ class JointCall:
         if not run.repeats:
             return attend(q[rows], k[rows], v[rows], mask)
         columns = self.columns[run.memory]
+        if self.text_last:
+            columns = columns + k.shape[axis]
         kept = self._kept(q.shape[axis], len(columns), block)
         return counted_again(attend, q[rows], k[rows], v[rows], mask, columns, self.settings.strength, kept, axis)
 

@@ -1,11 +1,10 @@
 """IPCA around each call of a transformer: which columns count again on which rows, decided once for all blocks."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ...families import Family
+from ...families import SECOND_TEXT, Family
 from ...log import warn_rarely
 from ...story.rows import rows_of
 from ..rows import RunRows, run_rows, speaking
@@ -13,17 +12,9 @@ from ..run import ROWS_KEY, KnowsRows
 from ..schedule import runs_of, step_of
 from ..settings import Settings
 from .call import JointCall, joint_length
+from .columns import Columns, columns_of
 
 OVERRIDE = "optimized_attention_override"
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where the identity, or the frame's cast, stands in a CONDITIONING of `length` columns, whose prompt has so many `frames`."""
-
-    places: tuple[int, ...]
-    length: int
-    frames: int
 
 
 class JointIPCA(KnowsRows):
@@ -77,11 +68,13 @@ class JointIPCA(KnowsRows):
         rows = None if text is None else rows_of(cond, len(text))
         if text is None or rows is None:
             return (None,)
-        length = text.shape[1]
+        second: torch.Tensor | None = cond.get(SECOND_TEXT)
+        lengths = text.shape[1], 0 if second is None else second.shape[2]
 
         def of(row: Any, speaks: bool) -> Columns | None:
-            own = row.identity == self.identity and speaks and row.identity_columns and row.identity_columns[-1] < length
-            return Columns(row.identity_columns, length, len(row.phrases) - len(row.identity)) if own else None
+            # Without T5 there is no first text, and the second alone speaks.
+            own = row.identity == self.identity and (speaks or not row.phrases)
+            return columns_of(row, *lengths, self.family.second_times) if own else None
 
         return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
 
@@ -102,13 +95,18 @@ class JointIPCA(KnowsRows):
             self.settings,
             runs_of([used.index(columns) if columns else None for columns in carried], [1] * len(carried)),
             [self._on_device(columns, text) for columns in used],
-            joint_length(transformer, x, text.shape[1]),
+            joint_length(transformer, x, used[0].keys_of(text.shape[1])),
             step,
             options.get(OVERRIDE),
         )
 
     def _on_device(self, columns: Columns, text: torch.Tensor) -> torch.Tensor:
-        shift = text.shape[1] - columns.length if self.family.pads_left else 0
+        """The key columns of a call; counted from the end, and so below 0, where the text stands last."""
+        length, shift = text.shape[1], 0
+        if self.family.pads_left:
+            shift = length - columns.length
+        elif self.family.text_last:
+            shift = -columns.keys_of(length)
         return torch.tensor(columns.places, device=text.device) + shift
 
     def _step(self, options: dict) -> int:

@@ -18,6 +18,20 @@ IDENTITY = (2, 3, 4, 5)  # where the identity stands in the text
 SCENES = ((7, 8), (9, 10))  # of the two frames that share the prompt, behind the fox and the cat
 IMAGE = 16  # image tokens of the tests' latent: 8x8 in patches of 2x2, or 4x4 in patches of 1
 FAMILIES = sorted(SHAPES)
+STAGES = {
+    "double_blocks": "double",
+    "double_stream_blocks": "double",
+    "transformer_blocks": "block",
+    "layers": "block",
+    "joint_blocks": "block",
+}
+# HiDream's second text, Llama's three layers: longer than the first, and the identity stands a column further behind.
+LLAMA = "conditioning_llama3"
+LLAMA_LENGTH = 14
+
+
+def in_llama(columns):
+    return tuple(column + 1 for column in columns)
 
 
 class Scene:
@@ -31,23 +45,27 @@ class Scene:
         self.story = nodes["StoryPrompt"].execute("@fox: a fox\n@cat: a cat", "@fox at sea\n@cat in snow", 10).args[0]
         # In running order of the joint calls' blocks: as the model's own lists have them.
         transformer = self.model.model.diffusion_model
-        self.blocks = sum(
-            len(getattr(transformer, name, ()))
-            for name in ("double_blocks", "single_blocks", "transformer_blocks", "layers", "joint_blocks")
-        )
+        self.blocks = sum(len(getattr(transformer, name, ())) for name in (*STAGES, "single_blocks", "single_stream_blocks"))
 
     def text(self, seed, frames=1, length=LENGTH):
         generator = torch.Generator().manual_seed(seed)
         rows = torch.randn(frames, length, TEXT_WIDTH, generator=generator)
         # Lumina's encoder gives a mask, from which older cores count the text.
         mask = {"attention_mask": torch.ones(frames, length, dtype=torch.int64)} if self.family == "lumina2" else {}
-        return rows, {"pooled_output": torch.randn(frames, POOLED_WIDTH, generator=generator), "guidance": 3.5, **mask}
+        more = {"pooled_output": torch.randn(frames, POOLED_WIDTH, generator=generator), "guidance": 3.5, **mask}
+        if self.family == "hidream":
+            more[LLAMA] = torch.randn(frames, 3, length + LLAMA_LENGTH - LENGTH, TEXT_WIDTH, generator=generator)
+        return rows, more
 
     def frames(self, places, seed=1, **more):
         """CONDITIONING with a row for each of `places`, the columns of that row's identity."""
         rows, extra = self.text(seed, len(places), **more)
         record = self.rows.Row(self.story.identity_phrases, 0, 0, (0,), (), (), LENGTH)
         records = tuple(dataclasses.replace(record, phrases=(columns, (), *SCENES)) for columns in places)
+        if self.family == "hidream":
+            records = tuple(
+                dataclasses.replace(record, second=tuple(map(in_llama, record.phrases)), second_length=LLAMA_LENGTH) for record in records
+            )
         return [[rows, {**extra, self.rows.ROWS_KEY: records}]]
 
     def ipca(self, model=None, **inputs):
@@ -65,11 +83,17 @@ class Scene:
             model, noise, steps, cfg, "euler", "simple", positive, negative, latent, seed=7, disable_pbar=True, **more
         )
 
-    def biased(self, strength=1.0, columns=IDENTITY, chosen=None, start=None, active=lambda sigma: True):
+    def keys_of(self, columns):
+        """The identity's places among the text's keys; HiDream's second text stands there twice."""
+        llama = in_llama(columns) if self.family == "hidream" else ()
+        return [*columns, *(LENGTH + again + column for again in (0, LLAMA_LENGTH) for column in llama)]
+
+    def biased(self, strength=1.0, columns=IDENTITY, chosen=None, active=lambda sigma: True, keys=None, image=None):
         """The model with log(1 + strength) on the logits of those text columns, in joint calls of positive rows."""
-        start = (512 - LENGTH if self.family == "flux2" else 0) if start is None else start
-        text = {"flux2": 512, "z-image": 32}.get(self.family, LENGTH)
-        image = 32 if self.family == "z-image" else IMAGE
+        keys = self.keys_of(columns) if keys is None else keys
+        image = image or (32 if self.family == "z-image" else IMAGE)
+        start = {"flux2": 512 - LENGTH, "hidream": image}.get(self.family, 0)
+        text = {"flux2": 512, "z-image": 32, "hidream": LENGTH + 2 * LLAMA_LENGTH}.get(self.family, LENGTH)
         calls = {"joint": 0}
 
         def override(func, q, k, v, heads, mask=None, **kwargs):
@@ -84,7 +108,7 @@ class Scene:
             rows = q.shape[0] // len(chunks)
             for place, chunk in enumerate(chunks):
                 if chunk == 0 and (chosen is None or block in chosen) and active(float(options["sigmas"][0])):
-                    bias[place * rows : (place + 1) * rows, ..., [start + column for column in columns]] = math.log(1 + strength)
+                    bias[place * rows : (place + 1) * rows, ..., [start + key for key in keys]] = math.log(1 + strength)
             if v.ndim == 4 and not split:
                 v = v.flatten(2)
             return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, text + image, -1), skip_reshape=split)
@@ -193,8 +217,7 @@ def test_any_order_with_another_override(scene):
 
 
 def test_blocks_by_number(scene):
-    stage = {"double_blocks": "double", "transformer_blocks": "block", "layers": "block", "joint_blocks": "block"}
-    name = next(stage[part] for part in stage if hasattr(scene.model.model.diffusion_model, part))
+    name = next(STAGES[part] for part in STAGES if hasattr(scene.model.model.diffusion_model, part))
     second = scene.sample(scene.ipca(blocks=f"{name}1"))
     assert relative(second, scene.sample(scene.biased(chosen={1}))) < ROUNDING
     half = scene.blocks // 2
@@ -204,14 +227,40 @@ def test_blocks_by_number(scene):
         scene.ipca(blocks="down2")
 
 
-@pytest.mark.parametrize("family", ["flux", "chroma", "sd3"])
+@pytest.mark.parametrize("family", ["flux", "chroma", "sd3", "hidream"])
 def test_the_identitys_rows_appended_to_the_text_give_the_same(pack, nodes, family):
     """No patch at all: where text has no positions, a longer CONDITIONING says the same in all blocks at strength 1."""
     scene = Scene(family, pack, nodes)
     rows, extra = scene.frames([IDENTITY])[0]
-    longer = [[torch.cat([rows, rows[:, list(IDENTITY)]], dim=1), extra]]
+    longer = [[torch.cat([rows, rows[:, list(IDENTITY)]], dim=1), dict(extra)]]
+    if LLAMA in extra:
+        longer[0][1][LLAMA] = torch.cat([extra[LLAMA], extra[LLAMA][:, :, list(in_llama(IDENTITY))]], dim=2)
     ours = scene.sample(scene.ipca(), cfg=1.0)
     assert relative(ours, scene.sample(scene.model, longer, cfg=1.0)) < ROUNDING
+
+
+@pytest.fixture(scope="module")
+def hidream(pack, nodes):
+    return Scene("hidream", pack, nodes)
+
+
+def test_without_t5_hidreams_second_text_counts_alone(hidream):
+    rows, extra = hidream.frames([IDENTITY])[0]
+    record = dataclasses.replace(extra[hidream.rows.ROWS_KEY][0], phrases=())
+    story = [[torch.zeros_like(rows), {**extra, hidream.rows.ROWS_KEY: (record,)}]]
+    reference = hidream.biased(keys=hidream.keys_of(IDENTITY)[len(IDENTITY) :])
+    assert relative(hidream.sample(hidream.ipca(), story), hidream.sample(reference, story)) < ROUNDING
+
+
+def test_hidreams_text_stands_behind_a_reference_picture_too(hidream):
+    """HiDream-E1's conditioning has one, which lies beside the picture."""
+    picture = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+    story, negative = (
+        [[rows, {**extra, "concat_latent_image": picture}]] for rows, extra in (hidream.frames([IDENTITY])[0], hidream.text(99))
+    )
+    ours = hidream.sample(hidream.ipca(), story, negative)
+    assert relative(ours, hidream.sample(hidream.biased(image=2 * IMAGE), story, negative)) < ROUNDING
+    assert relative(ours, hidream.sample(hidream.model, story, negative)) > 100 * ROUNDING
 
 
 def test_steps_and_dropout(flux):

@@ -13,6 +13,7 @@ from bench.studio import FRAMES, Studio
 from bench.toy_encoders import KINDS, toy_encoder
 
 ROWS = "one_prompt_one_story_rows"
+LLAMA = "conditioning_llama3"  # HiDream's second text: every layer of Llama
 LLMS = ["qwen-image", "z-image", "klein", "flux2", "lumina2"]
 T5S = ["flux", "chroma"]
 # What stands behind the text: a template's end, or T5's end token.
@@ -59,10 +60,22 @@ def tokens_in(clip, key, text):
     return len(tokenizer.tokenize(text)) if text else 0
 
 
+def layers(entry, llama):
+    """The tensors [frames, rows, columns] of an entry: its CONDITIONING's one, or all of Llama's."""
+    return entry[1][LLAMA].unbind(1) if llama else (entry[0],)
+
+
+def phrases_of(row, llama):
+    return row.second if llama else row.phrases
+
+
 def blocks(clip, kind, prompt, cond):
     """(encoder, its first row, its last row + 1, columns, token ids of these rows) of every block of a CONDITIONING."""
     tokens = {key: [pair[0] for chunk in chunks for pair in chunk] for key, chunks in clip.tokenize(prompt).items()}
     rows = cond.shape[1]
+    if kind.startswith("hidream"):
+        keys = ["llama"] if kind == "hidream without t5" else ["t5xxl", "llama"]
+        return [(key, 0, len(tokens[key]), slice(None), tokens[key]) for key in keys]
     if not kind.startswith("sd3"):
         key = next(key for key in tokens if key not in ("l", "g"))
         return [(key, 0, rows, slice(None), tokens[key][-rows:])]
@@ -80,24 +93,29 @@ def test_the_tokens_of_a_phrases_columns_say_the_phrase(studios, kind, identity,
     for key, first, last, _, ids in blocks(s.clip, kind, " ".join(phrases), cond):
         for row in extra[ROWS]:
             assert (row.length, row.begins, row.padded) == (cond.shape[1], BEGINS.get(kind, ()), True)
-            for phrase, columns in zip(phrases, row.phrases, strict=True):
+            for phrase, columns in zip(phrases, phrases_of(row, key == "llama"), strict=True):
                 said = read(s.clip, key, [ids[column - first] for column in columns if first <= column < last])
                 # CLIP's decoding knows small letters alone and sets words apart
                 assert said == phrase if key not in ("l", "g") else said.replace(" ", "") == phrase.lower().replace(" ", "")
 
 
-@pytest.mark.parametrize("kind", LLMS)
+@pytest.mark.parametrize("kind", [*LLMS, "hidream"])
 def test_a_causal_encoder_gives_every_frame_the_same_identity(studios, kind, caplog):
     s = studios(kind)
-    cond, extra = s.svr(s.prompt(s.identity, FRAMES, window_length=1), mode="original")[0]
-    identities = [cond[number, list(row.phrases[0])] for number, row in enumerate(extra[ROWS])]
-    assert len({row.phrases[0] for row in extra[ROWS]}) == 1 and len({row.phrases for row in extra[ROWS]}) > 1
-    for identity in identities[1:]:
-        torch.testing.assert_close(identity, identities[0], rtol=1e-5, atol=1e-5)
-    assert "as a whole" not in caplog.text
+    llama = kind == "hidream"
+    entry = s.svr(s.prompt(s.identity, FRAMES, window_length=1), mode="original")[0]
+    phrases = [phrases_of(row, llama) for row in entry[1][ROWS]]
+    assert len({own[0] for own in phrases}) == 1 and len(set(phrases)) > 1
+    for text in layers(entry, llama):
+        identities = [text[number, list(own[0])] for number, own in enumerate(phrases)]
+        for identity in identities[1:]:
+            torch.testing.assert_close(identity, identities[0], rtol=1e-5, atol=1e-5)
+        behind = [text[number, own[1][0]] for number, own in enumerate(phrases)]
+        assert all((one - behind[0]).abs().max() > 1e-3 for one in behind[1:]), "the very next row is the frame's own"
+    assert ("as a whole" in caplog.text) == llama, "HiDream has T5 besides"
 
 
-@pytest.mark.parametrize("kind", [*T5S, "sd3"])
+@pytest.mark.parametrize("kind", [*T5S, "sd3", "hidream"])
 def test_t5_works_by_one_prompt_alone_and_says_so(studios, kind, caplog):
     s = studios(kind)
     cond, extra = s.svr(s.prompt(s.identity, FRAMES, window_length=1), mode="original")[0]
@@ -127,18 +145,28 @@ def reference(rows, phrases, frame, ends, eot_apart, scale):
 @pytest.mark.parametrize("kind", KINDS)
 def test_reweighted_rows_have_their_closed_form_and_the_others_stay(studios, kind, mode):
     s = studios(kind)
-    before = s.svr(mode="original")[0][0]
-    after, extra = s.svr(mode=mode)[0]
+    plain, reweighted = s.svr(mode="original")[0], s.svr(mode=mode)[0]
+    every = blocks(s.clip, kind, " ".join((s.identity, *FRAMES)), plain[0])
+    for llama in {key == "llama" for key, *_ in every}:
+        own = [block for block in every if (block[0] == "llama") == llama]
+        row = plain[1][ROWS][0]
+        for before, after in zip(layers(plain, llama), layers(reweighted, llama), strict=True):
+            check_reweighted(s.clip, kind, own, phrases_of(row, llama), before, after, mode == "svr-eot")
+
+
+def check_reweighted(clip, kind, own, all_phrases, before, after, eot_apart):
+    """One text tensor [frames, rows, columns], which the blocks `own` fill."""
     touched = set()
     expected = before.clone()
-    for key, first, last, columns, _ in blocks(s.clip, kind, " ".join((s.identity, *FRAMES)), before):
-        phrases = [[column for column in phrase if first <= column < last] for phrase in extra[ROWS][0].phrases]
+    for key, first, last, columns, _ in own:
+        phrases = [[column for column in phrase if first <= column < last] for phrase in all_phrases]
         tower, behind = key in ("l", "g"), phrases[-1][-1] + 1
-        ends = list(range(behind, last if tower else behind + tokens_in(s.clip, key, ENDS.get(kind, "</s>"))))
+        end = "" if key == "llama" else ENDS.get(kind, "</s>")
+        ends = list(range(behind, last if tower else behind + tokens_in(clip, key, end)))
         words = [row for phrase in phrases for row in phrase]
         scale = 1.0 if tower else before[0, words, columns].norm(dim=-1).median().item() / 27.7
         for frame in range(3):
-            expected[frame, :, columns] = reference(expected[frame, :, columns], phrases[1:], frame, ends, mode == "svr-eot", scale)
+            expected[frame, :, columns] = reference(expected[frame, :, columns], phrases[1:], frame, ends, eot_apart, scale)
         touched |= {row for phrase in phrases[1:] for row in phrase} | set(ends)
     torch.testing.assert_close(after, expected, rtol=2e-4, atol=2e-4 * before.abs().max().item())
     others = [row for row in range(before.shape[1]) if row not in touched]
@@ -165,10 +193,12 @@ def test_a_language_models_magnitudes_overflow_nothing(nodes, kind):
     assert 1 < turned[0] < 10, "turned up as CLIP's words are, not by a factor of the encoder's own size"
 
 
-@pytest.mark.parametrize("kind", ["qwen-image", "z-image", "flux2", "chroma"])
+@pytest.mark.parametrize("kind", ["qwen-image", "z-image", "flux2", "chroma", "hidream"])
 def test_story_batch_puts_only_prompts_of_one_length_together(studios, kind):
     s = studios(kind)
     texts = ["playing in the snow", "wearing a red scarf in a green meadow in the forest", "go", "no"]
+    if kind == "hidream":  # pads up to 128
+        texts[:2] = [" ".join([text] * 30) for text in texts[:2]]
     story = s.prompt(s.identity, texts, window_length=1)
     frames = s.svr(story, mode="original")
     prompts = [s.encode(f"{s.identity} {text}")[0] for text in texts]
@@ -181,8 +211,12 @@ def test_story_batch_puts_only_prompts_of_one_length_together(studios, kind):
         assert set(extra) - {ROWS} == set(stock_extra)
         if "attention_mask" in stock_extra:
             assert torch.equal(extra["attention_mask"], stock_extra["attention_mask"])
-    for frame, (stock, _) in enumerate(prompts):
-        assert torch.equal(s.batch(story, frames, select=str(frame + 1))[0][0][0][0], stock)
+        if LLAMA in stock_extra:
+            assert row.second_length == stock_extra[LLAMA].shape[2] and set(row.lengths) != {128} or row.frame > 1
+    for frame, (stock, stock_extra) in enumerate(prompts):
+        [[cond, extra]] = s.batch(story, frames, select=str(frame + 1))[0][0]
+        assert torch.equal(cond, stock)
+        assert LLAMA not in extra or torch.equal(extra[LLAMA], stock_extra[LLAMA])
 
 
 def test_a_shared_prompt_needs_one_batch_and_no_limit_of_tokens(studios):
