@@ -136,12 +136,13 @@ def jobs(count: int, sweeps: bool) -> Iterator[Job]:
     unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count, FRAMES, SEED)
     for seed in range(count):
         yield from ((UNSAID, seed, unsaid[seed], ROWS[name]) for name in "ade")
-        yield from ((CAST, seed, casts[seed], ROWS[name]) for name in "de")
+        yield CAST, seed, casts[seed], ROWS["e"]
     doses = [row for rows in DOSES.values() for row in rows]
     for seed in range(count):
-        yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
         yield from ((UNSAID, seed, unsaid[seed], row) for row in doses)
+        yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
     for seed in range(count):
+        yield CAST, seed, casts[seed], ROWS["d"]
         yield from ((UNSAID, seed, unsaid[seed], ROWS[name]) for name in "bcfg")
     if sweeps:
         for seed in range(min(count, SWEEP_STORIES)):
