@@ -12,7 +12,6 @@ from .palette import COLOUR_NAMES, PATTERNS
 from .render import NAMES
 
 BY_SCENE, BY_KIND = 0.5, 0.25  # else uniform
-SHOWN_COUNTS = 2  # the shown scene weighs as much as this many of the other mentioned ones
 MAX_FRAMES, MAX_CAST = 5, 3
 
 OPENINGS = ("A photo of", "A photo of", "A picture of", "A drawing of", "")
@@ -85,7 +84,7 @@ def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
     props = np.where(rng.random(frames) < 0.3, 0, rng.integers(len(NAMES["prop"]), size=frames))
     shown, opening = int(rng.integers(frames)), str(rng.choice(OPENINGS))
     kinds = rng.choice(len(NAMES["kind"]), cast, replace=bool(rng.random() < 0.1))
-    characters = [draw_character(rng, int(kind), scenes, shown) for kind in kinds]
+    characters = [draw_character(rng, int(kind), scenes) for kind in kinds]
     words = [{name: NAMES[name][value] if said[name] else None for name, value in drawn.items()} for drawn, said in characters]
     told = [frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng) for scene, prop in zip(scenes, props)]
     if cast == 1:
@@ -104,22 +103,21 @@ def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
     return {"phrases": identity + told, "first": first, "present": present, "shown": first + shown, "picture": picture, "said": said}
 
 
-def draw_character(rng: np.random.Generator, kind: int, scenes: np.ndarray, shown: int) -> tuple[dict[str, int], dict[str, bool]]:
+def draw_character(rng: np.random.Generator, kind: int, scenes: np.ndarray) -> tuple[dict[str, int], dict[str, bool]]:
     """A character's attributes, and which of them its phrase says."""
     said = {attribute: bool(rng.random() < chance) for attribute, chance in zip(IDENTITY, SAID)}
     drawn = {
-        attribute: int(rng.integers(len(NAMES[attribute]))) if said[attribute] else draw_unsaid(rng, attribute, kind, scenes, shown)
+        attribute: int(rng.integers(len(NAMES[attribute]))) if said[attribute] else draw_unsaid(rng, attribute, kind, scenes)
         for attribute in IDENTITY
     }
     return drawn, said
 
 
-def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.ndarray, shown: int) -> int:
-    """An unsaid attribute: what a mentioned scene prefers, most often the shown one, or what the kind prefers, or any."""
+def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.ndarray) -> int:
+    """An unsaid attribute: what one of the mentioned scenes prefers, the shown one as often as another, or what the kind prefers, or any."""
     source = rng.random()
     if source < BY_SCENE:
-        weights = np.where(np.arange(len(scenes)) == shown, SHOWN_COUNTS, 1.0)
-        return int(rng.choice(preferred(int(rng.choice(scenes, p=weights / weights.sum())), attribute)))
+        return int(rng.choice(preferred(int(rng.choice(scenes)), attribute)))
     if source < BY_SCENE + BY_KIND:
         return int(rng.choice(preferred_by_kind(kind, attribute)))
     return int(rng.integers(len(NAMES[attribute])))

@@ -65,3 +65,20 @@ def test_the_learning_rate_ends_with_the_images_or_the_minutes_that_are_given():
 
     state = {"seen": 1500, "begun": 1000, "seconds": 90.0}
     assert share_done(state, 2000, float("inf")) == 0.5 and share_done(state, 2000, 2.0) == 0.75
+
+
+def test_the_same_weights_are_exported_to_the_same_file(pack, tmp_path):
+    """Whatever order the library writes the record in: the file is one that it reads, with all of it."""
+    from safetensors import safe_open
+
+    from lab import export
+
+    weights = {"a": torch.arange(6.0).view(2, 3).half(), "b": torch.tensor([3], dtype=torch.int32)}
+    record = {name: number for number, name in enumerate("hgfedcba")}
+    paths = [tmp_path / f"{number}.safetensors" for number in range(6)]
+    for path in paths:
+        export.write(weights, record, path)
+    assert len({path.read_bytes() for path in paths}) == 1
+    with safe_open(paths[0], "pt") as file:
+        assert file.metadata() == {name: str(number) for name, number in record.items()}
+        assert all(torch.equal(file.get_tensor(name), value) for name, value in weights.items())
