@@ -132,18 +132,13 @@ Job = tuple[Setting, int, dict, Row]
 
 
 def jobs(count: int, sweeps: bool) -> Iterator[Job]:
-    """What is to be rendered: story by story, so that a stopped run has all rows of as many stories. What the method claims comes first."""
+    """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; sweeps last."""
     unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count, FRAMES, SEED)
-    for seed in range(count):
-        yield from ((UNSAID, seed, unsaid[seed], ROWS[name]) for name in "ade")
-        yield CAST, seed, casts[seed], ROWS["e"]
     doses = [row for rows in DOSES.values() for row in rows]
     for seed in range(count):
-        yield from ((UNSAID, seed, unsaid[seed], row) for row in doses)
+        yield from ((UNSAID, seed, unsaid[seed], row) for row in (*ROWS.values(), *doses))
         yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
-    for seed in range(count):
-        yield CAST, seed, casts[seed], ROWS["d"]
-        yield from ((UNSAID, seed, unsaid[seed], ROWS[name]) for name in "bcfg")
+        yield from ((CAST, seed, casts[seed], ROWS[name]) for name in "de")
     if sweeps:
         for seed in range(min(count, SWEEP_STORIES)):
             yield from ((UNSAID, seed, unsaid[seed], row) for rows in SWEEPS.values() for row in rows)

@@ -95,13 +95,14 @@ def test_the_page_tells_what_is_there(evidence, tmp_path):
 
     shelf, columns = Shelf(tmp_path / "kept", "w"), {*COLUMNS, *cast.COLUMNS, "stated", "seconds"}
     todo = list(evidence.jobs(3, sweeps=False))
-    for job in todo[:-4]:
+    stopped = next(place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"])
+    for job in todo[:stopped]:
         shelf.put(*evidence.keys(job), dict.fromkeys(columns, 0.25 + 0.25 * (job[1] % 2)), Image.new("RGB", (160, 32)))
     evidence.write(todo, shelf, 3, tmp_path / "out")
     text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
     assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
     assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
-    assert "| (e) SVR + IPCA | 3 | 0.333 ± 0.083 | 0.333 ± 0.083 | 0.333 ± 0.083 | 0.333 ± 0.083 | 0.333 ± 0.083 | 0.333 ± 0.083 |" in text
+    assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
     assert (tmp_path / "out/evidence-cast.png").is_file()
     assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
 
