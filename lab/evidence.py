@@ -41,7 +41,7 @@ from .world.render import NAMES
 
 FULL_RUN = 200
 FRAMES, SEED = 5, 2026
-UNSAID, SAID, CAST = Setting(), Setting(steps=8, cfg=1.0, said=1.0), Setting(said=1.0)
+UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)
 MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, "}
 STRIP_STORIES = 4
 SWEEP_STORIES = 60
