@@ -15,7 +15,8 @@ COLUMNS = ("identity", "colour", "colour, scenes right", "alignment", "scene", "
 CANDOUR = """# Evidence on the demo model
 
 The demo model is ours. Its training data was made to contain what the method works on: attributes that a caption leaves unsaid depend on
-the scenes it mentions, and token rows were scaled up and down in training as SVR scales them (see [lab/README.md](../lab/README.md)).
+the scenes it mentions and on the kind of character, token rows were scaled up and down in training as SVR scales them, some captions hold a cast, and
+attention was kept soft (see [lab/README.md](../lab/README.md)).
 The numbers show that the implementation does what the method says. They do not show how SDXL scores: `make evidence CHECKPOINT=..` shows that
 on a checkpoint of yours."""
 LEGEND = """- *identity*: share of the attributes left unsaid that disagree between two frames of a story, named by the judge; lower is better.
@@ -116,6 +117,9 @@ def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Set
         f"`make evidence`: {count} random stories of 5 frames, {unsaid.steps} Euler steps, CFG {unsaid.cfg:g}, means with standard errors; "
         f"sweeps over the first {min(count, sweep_stories)}."
     )
+    done = results.count(unsaid, ROWS["e"])
+    if done < count:
+        setting += f" Rendered so far: {done} of the {count}; the same command goes on."
     strips = "\n\n".join(
         f"({name}) {row.label}\n\n![{row.label}](evidence-{name}.png)" for name, row in ROWS.items() if results.has(unsaid, row)
     )
