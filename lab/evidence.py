@@ -2,6 +2,7 @@
 
 Every row goes through the pack's nodes and ComfyUI's own sampling on the demo model. Identities leave attributes unsaid,
 so that there is something to keep; in a second measure they say everything, and few steps without CFG make that hard to draw.
+In a third there is a cast (`cast.py`).
 Writes evidence.md, evidence.json and pictures: a full run, of at least 200 stories, into docs/, a quick one into
 output/evidence/. What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was.
 With CHECKPOINT or UNET set, `own_checkpoint.py` does the same on that model.
@@ -28,9 +29,10 @@ from demo.model import WEIGHTS
 
 from . import judge as judging
 from . import own_checkpoint
+from .cast import draw_casts, measure_cast
 from .measure import as_bytes, colour_distance, scene_of
 from .progress import Progress, spoken
-from .report import Results, Told, dose_picture, page, ratios, share_table, strip_sheet, table
+from .report import Results, Told, cast_table, dose_picture, page, ratios, share_table, strip_sheet, table
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
 from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
@@ -39,13 +41,14 @@ from .world.render import NAMES
 
 FULL_RUN = 200
 FRAMES, SEED = 5, 2026
-UNSAID, SAID = Setting(), Setting(steps=8, cfg=1.0, said=1.0)
+UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)
+MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, "}
 STRIP_STORIES = 4
 SWEEP_STORIES = 60
-WORKERS = 1 if torch.cuda.is_available() else os.cpu_count()
+WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 # What a result depends on besides weights, story, row and setting.
 CODE = (
-    *("story", "svr", "ipca", "demo/model.py", "lab/world", "lab/measure.py", "bench/studio.py"),
+    *("story", "svr", "ipca", "demo/model.py", "lab/world", "lab/measure.py", "lab/cast.py", "bench/studio.py"),
     *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch", "slicing")),
 )
 
@@ -108,7 +111,8 @@ def tell(job: tuple[int, dict, Row, Setting]) -> tuple[dict[str, float], np.ndar
     with torch.inference_mode():  # as the server does
         latents, seconds = render(studio, story, row, seed, setting)
     pictures = latents.clamp(-1, 1).clone()
-    return {**measure(pictures, story, judge), "seconds": seconds}, as_bytes(pictures)
+    columns = (measure_cast if "cast" in story else measure)(pictures, story, judge)
+    return {**columns, "seconds": seconds}, as_bytes(pictures)
 
 
 @lru_cache(maxsize=1)
@@ -128,14 +132,13 @@ Job = tuple[Setting, int, dict, Row]
 
 
 def jobs(count: int, sweeps: bool) -> Iterator[Job]:
-    """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; IPCA's share first."""
-    doses = [ROWS["d"], ROWS["e"], *(row for rows in DOSES.values() for row in rows)]
-    unsaid, said = draw_stories(count), draw_stories(count, SAID.said)
-    for setting, stories in ((SAID, said), (UNSAID, unsaid)):
-        for seed in range(count):
-            yield from ((setting, seed, stories[seed], row) for row in doses)
+    """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; sweeps last."""
+    unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count, FRAMES, SEED)
+    doses = [row for rows in DOSES.values() for row in rows]
     for seed in range(count):
-        yield from ((UNSAID, seed, unsaid[seed], row) for name, row in ROWS.items() if name not in "de")
+        yield from ((UNSAID, seed, unsaid[seed], row) for row in (*ROWS.values(), *doses))
+        yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
+        yield from ((CAST, seed, casts[seed], ROWS[name]) for name in "de")
     if sweeps:
         for seed in range(min(count, SWEEP_STORIES)):
             yield from ((UNSAID, seed, unsaid[seed], row) for rows in SWEEPS.values() for row in rows)
@@ -183,20 +186,22 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     """The page, its pictures, and all numbers as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     results = results_of(todo, shelf)
-    (folder / "evidence.md").write_text(page(results, count, UNSAID, SAID, SWEEP_STORIES), encoding="utf-8")
+    (folder / "evidence.md").write_text(page(results, count, UNSAID, SAID, CAST, SWEEP_STORIES), encoding="utf-8")
     rows = {
-        f"{'said, ' if setting == SAID else ''}{label}": [
+        f"{MEASURES[setting]}{label}": [
             story and {name: None if np.isnan(value) else round(value, 4) for name, value in story.items()} for story in stories
         ]
         for (setting, label), stories in results.told.items()
     }
     (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": rows}))
     dose_picture(results, UNSAID, SAID, folder / "evidence-ipca.png")
-    for name, row in ROWS.items():
-        told = [job for job in todo if job[0] == UNSAID and job[3] == row and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
+    for setting, name in [*((UNSAID, name) for name in ROWS), (CAST, "e")]:
+        told = [job for job in todo if job[0] == setting and job[3] == ROWS[name] and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
         if told:
-            strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3).save(folder / f"evidence-{name}.png", optimize=True)
-    print(f"\n{table(results, UNSAID)}\n\n{share_table(results, UNSAID, SAID)}\n\n{ratios(results, UNSAID)}\n{folder / 'evidence.md'}")
+            picture = strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3)
+            picture.save(folder / f"evidence-{'cast' if setting == CAST else name}.png", optimize=True)
+    tables = [table(results, UNSAID), share_table(results, UNSAID, SAID), cast_table(results, CAST), ratios(results, UNSAID)]
+    print("\n" + "\n\n".join(tables) + f"\n{folder / 'evidence.md'}")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from demo import model, vision
 
@@ -33,8 +33,18 @@ def export_vision() -> None:
 
 
 def write(weights: dict[str, torch.Tensor], record: dict, path: Path) -> None:
-    save_file(weights, path, metadata={name: json.dumps(value) for name, value in record.items()})
+    path.write_bytes(in_order(save(weights, metadata={name: json.dumps(value) for name, value in record.items()})))
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {record}")
+
+
+def in_order(file: bytes) -> bytes:
+    """The same safetensors file with its record sorted: the library writes it in another order every time, and results are kept by content."""
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
 def export() -> None:

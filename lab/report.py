@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .cast import COLUMNS as CAST_COLUMNS
 from .dose import draw_doses
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting
 from .tables import cell, markdown, mean_and_error, paired
@@ -14,7 +15,8 @@ COLUMNS = ("identity", "colour", "colour, scenes right", "alignment", "scene", "
 CANDOUR = """# Evidence on the demo model
 
 The demo model is ours. Its training data was made to contain what the method works on: attributes that a caption leaves unsaid depend on
-the scenes it mentions, and token rows were scaled up and down in training as SVR scales them (see [lab/README.md](../lab/README.md)).
+the scenes it mentions and on the kind of character, token rows were scaled up and down in training as SVR scales them, some captions hold a cast, and
+attention was kept soft (see [lab/README.md](../lab/README.md)).
 The numbers show that the implementation does what the method says. They do not show how SDXL scores: `make evidence CHECKPOINT=..` shows that
 on a checkpoint of yours."""
 LEGEND = """- *identity*: share of the attributes left unsaid that disagree between two frames of a story, named by the judge; lower is better.
@@ -27,6 +29,12 @@ SHARE = """## IPCA's share
 Differences to SVR alone, row (d), on the same stories; *stories* have a value in both. The first columns are the measure above. In the second
 the identity says everything and the sampler makes it hard: {steps} steps at CFG {cfg:g}. *stated* is the share of body colours, coat colours and
 patterns that come out as said; higher is better. *alignment* is that of the row itself, on each measure."""
+
+CASTS = """## A cast
+
+Stories of 5 frames with two or three characters, said in full, one of them in every frame ({steps} steps, CFG {cfg:g}). *kind*, *colours* (body and
+coat), *pattern*, *scene* and *prop*: shares of frames that show what was said of the character in it. *absent*: share of frames that show another
+character of the cast; lower is better."""
 
 
 class Results:
@@ -81,6 +89,16 @@ def share_table(results: Results, unsaid: Setting, said: Setting) -> str:
     return markdown(["IPCA", "stories", "identity", "colour", "alignment", "stories", "stated", "alignment"], lines)
 
 
+def cast_table(results: Results, setting: Setting) -> str:
+    """The character that is in the frame, and how often an absent one shows."""
+    lines = []
+    for name, row in ROWS.items():
+        if results.has(setting, row):
+            cells = [cell(results.column(setting, row, column)) for column in CAST_COLUMNS]
+            lines.append([f"({name}) {row.label}", str(results.count(setting, row)), *cells])
+    return markdown(["row", "stories", *CAST_COLUMNS], lines) if lines else ""
+
+
 def ratios(results: Results, setting: Setting) -> str:
     """Row (e) against separate prompts, the two numbers of the paper's table."""
     means = {}
@@ -94,11 +112,14 @@ def ratios(results: Results, setting: Setting) -> str:
     return f"**identity (e)/(a) = {identity:.3f}, alignment (e)/(a) = {alignment:.3f}** (the paper on SDXL: 0.377 and 0.985)."
 
 
-def page(results: Results, count: int, unsaid: Setting, said: Setting, sweep_stories: int) -> str:
+def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Setting, sweep_stories: int) -> str:
     setting = (
         f"`make evidence`: {count} random stories of 5 frames, {unsaid.steps} Euler steps, CFG {unsaid.cfg:g}, means with standard errors; "
         f"sweeps over the first {min(count, sweep_stories)}."
     )
+    done = results.count(unsaid, ROWS["e"])
+    if done < count:
+        setting += f" Rendered so far: {done} of the {count}; the same command goes on."
     strips = "\n\n".join(
         f"({name}) {row.label}\n\n![{row.label}](evidence-{name}.png)" for name, row in ROWS.items() if results.has(unsaid, row)
     )
@@ -116,6 +137,9 @@ def page(results: Results, count: int, unsaid: Setting, said: Setting, sweep_sto
         base,
         share_table(results, unsaid, said),
         "![Strength against identity, stated attributes and alignment](evidence-ipca.png)",
+        CASTS.format(steps=cast.steps, cfg=cast.cfg),
+        cast_table(results, cast),
+        "![Stories with a cast](evidence-cast.png)" if results.has(cast, ROWS["e"]) else "",
         "## The first stories in every row",
         strips,
     ]

@@ -51,15 +51,15 @@ ROWS = {
 
 # IPCA's share, in every story: how much of it, with the padding remembered too, and where colour is made alone.
 DOSES = {
-    "all blocks": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (10.0, 300.0)],
+    "all blocks": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (10.0, 100.0)],
     "protect_identity off": [
         Row(f"protect_identity off, strength {value:g}", ipca={"protect_identity": False, "strength": value}) for value in (1.0, 3.0)
     ],
-    "up0 alone": [Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value}) for value in (30.0, 300.0)],
+    "up0 alone": [Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value}) for value in (10.0, 100.0)],
 }
 
 SWEEPS = {
-    "strength": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 100.0)],
+    "strength": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 300.0)],
     "svr-eot": [
         Row("SVR-EOT, no IPCA", svr={"mode": "svr-eot"}),
         Row("SVR-EOT, protect_identity off", svr={"mode": "svr-eot"}, ipca={"protect_identity": False}),

@@ -1,11 +1,11 @@
 """Trains the demo model: `bench/run -m lab train --images 600000`. Stop it and call it again to go on.
 
-Text encoder and UNet are trained together from scratch by v-prediction. Most captions with several frames get the
-"emphasis" augmentation: the shown phrase's rows are scaled up, the others' and the end-of-text rows down, as SVR
-does, so that the model learns to read the magnitude of token embeddings.
+Text encoder and UNet are trained together by v-prediction, from scratch or with `--from-shipped` from the weights that
+the pack has. The captions are those of `captions.py`; cross-attention that grows sharp is fined (`attention.py`).
 """
 
 import argparse
+import json
 import math
 import os
 import platform
@@ -14,69 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from comfy.ldm.modules.attention import attention_basic
+from comfy.utils import load_torch_file
+from safetensors import safe_open
 
-from demo.model import TEXT_WIDTH, build_clip, build_model
+from demo.model import TEXT_WIDTH, WEIGHTS, build_clip, build_model
 
 from . import precision
+from .attention import Spelled, excess
+from .captions import Captions
 from .progress import replace_whole
-from .world.captions import MAX_FRAMES, draw_story, vocabulary
-from .world.render import Attributes, Renderer
+from .world.render import Renderer
 
-DATA_VERSION = 2
+DATA_VERSION = 3
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-demo.pt"
-TOKENS = 77
-BEGIN, END = 49406, 49407
-
-
-class Captions:
-    """Batches of captions as rows of the cut token table, with the emphasis of every row."""
-
-    def __init__(self, tokenizer, rng: np.random.Generator):
-        self.rng = rng
-        self.tokenizer = tokenizer
-        self.known: dict[str, list[int]] = {}
-        ids = {token for text in vocabulary() for token in self.tokens(text)}
-        self.ids = [BEGIN, END, *sorted(ids)]
-        self.row = {token: 1 + index for index, token in enumerate(self.ids)}  # row 0: unknown words
-
-    def tokens(self, text: str) -> list[int]:
-        if text not in self.known:
-            self.known[text] = self.tokenizer(text)["input_ids"][1:-1]
-        return self.known[text]
-
-    def frames(self) -> int:
-        return 1 if self.rng.random() < 0.3 else int(self.rng.integers(2, MAX_FRAMES + 1))
-
-    def draw(self) -> tuple[list[int], np.ndarray, int, dict]:
-        """Token rows [77], emphasis [77], place of the end token, and the picture's attributes."""
-        rng = self.rng
-        story = draw_story(rng, self.frames())
-        phrases = [self.tokens(text) for text in story["phrases"]]
-        while len(phrases) > 2 and sum(map(len, phrases)) > TOKENS - 2:  # drop a frame that is not shown
-            drop = next(index for index in range(len(phrases) - 1, 0, -1) if index - 1 != story["shown"])
-            phrases.pop(drop)
-            story["shown"] -= drop - 1 < story["shown"]
-        if rng.random() < 0.1:
-            phrases = [[]]
-        rows = [self.row[BEGIN], *(self.row[token] for phrase in phrases for token in phrase)]
-        end = len(rows)
-        emphasis = np.ones(TOKENS, dtype=np.float32)
-        if len(phrases) > 2 and rng.random() < 0.7:
-            place = 1 + len(phrases[0])
-            for index, phrase in enumerate(phrases[1:]):
-                shown = index == story["shown"]
-                emphasis[place : place + len(phrase)] = rng.uniform(0.95, 1.7) if shown else rng.uniform(0, 0.6) * rng.random()
-                place += len(phrase)
-            emphasis[end:] = rng.uniform(0, 0.05) if rng.random() < 0.75 else rng.uniform(0, 1)
-        elif rng.random() < 0.15:  # a single frame that SVR has enhanced, or (word:1.3)
-            emphasis[1 + len(phrases[0]) : end] = rng.uniform(0.8, 1.7)
-            emphasis[end:] = rng.uniform(0, 1.2)
-        return rows + [self.row[END]] * (TOKENS - end), emphasis, end, story["picture"]
-
-    def batch(self, size: int):
-        rows, emphasis, ends, pictures = zip(*(self.draw() for _ in range(size)))
-        return torch.tensor(rows), torch.from_numpy(np.stack(emphasis)), torch.tensor(ends), Attributes.stack(pictures)
+FINE = 0.02  # weight of attention's excess sharpness in the loss
 
 
 class Trainee(torch.nn.Module):
@@ -116,8 +67,24 @@ def initialise(module: torch.nn.Module) -> None:
             torch.nn.init.zeros_(parameter)
 
 
-def loss_of(model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count twice.
+def start_from(model: Trainee, ids: list[int], path: Path) -> dict:
+    """Take exported weights as the first ones, words that their table lacks left out; their training record."""
+    stored = {name: value.float() for name, value in load_torch_file(str(path), safe_load=True).items()}
+    rows, known = stored.pop("token_rows"), {int(token): 1 + row for row, token in enumerate(stored.pop("token_ids"))}
+    with torch.no_grad():
+        for row, token in [(0, None), *enumerate(ids, 1)]:
+            if token is None or token in known:
+                model.tokens.weight[row] = rows[0 if token is None else known[token]]
+    model.text.load_state_dict({name.removeprefix("text."): value for name, value in stored.items() if name.startswith("text.")})
+    model.unet.load_state_dict({name.removeprefix("unet."): value for name, value in stored.items() if name.startswith("unet.")})
+    with safe_open(path, "pt") as file:
+        return {name: json.loads(value) for name, value in file.metadata().items()}
+
+
+def loss_of(
+    model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count twice. And attention's excess.
 
     Everything random is drawn on the CPU and then taken to the model's device.
     """
@@ -135,21 +102,17 @@ def loss_of(model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, gen
     # Where other phrases are turned down, only the pooled vector still tells which scenes the caption mentions.
     untouched = (emphasis == 1).all(1, keepdim=True)
     pooled = pooled * (torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03)).to(where)
+    sharp: list[torch.Tensor] = []
     out = model.unet(
         (a.sqrt() * clean + (1 - a).sqrt() * noise).to(where),
         step.float().to(where),
         context=hidden * emphasis.unsqueeze(-1).to(where),
         y=pooled,
-        transformer_options={"optimized_attention_override": plain_attention},
+        transformer_options={"optimized_attention_override": Spelled(lambda logits, _: sharp.append(excess(logits)))},
     )
     error = (out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean).to(where)).square().mean(1)
     weight = 1 + torch.from_numpy(figure).float().to(where)
-    return (error * weight).sum() / weight.sum()
-
-
-def plain_attention(func, *args, **kwargs):
-    """On a CPU, attention of so few tokens trains three times faster spelled out than through the fused kernel."""
-    return attention_basic(*args, **kwargs)
+    return (error * weight).sum() / weight.sum(), torch.stack(sharp).sum()
 
 
 def learning_rate(share: float, peak: float) -> float:
@@ -157,16 +120,25 @@ def learning_rate(share: float, peak: float) -> float:
     return peak * min(1.0, share / 0.02 + 0.01, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
 
 
-def train(images: int, batch_size: int, peak: float, seed: int, minutes: float) -> None:
+def train(
+    images: int, batch_size: int, peak: float, seed: int, minutes: float, within: float = math.inf, first: Path | None = None
+) -> None:
+    """Up to `images` in all or `within` minutes of training, whichever comes first: the learning rate falls towards it.
+
+    `minutes` of it now, the rest by calling it again. `first` are the weights to start from, which count as seen.
+    """
     torch.manual_seed(seed)
     clip = build_clip()
     captions = Captions(clip.tokenizer.clip_l.tokenizer, np.random.default_rng(seed))
     where = precision.device()
     model = Trainee(len(captions.ids)).to(where)
     print(f"training on {where}, {precision.named(where)}", flush=True)
+    state = {"seen": 0, "begun": 0, "step": 0, "loss": 0.1, "excess": 0.0, "seconds": 0.0}
+    if first is not None and not CHECKPOINT.exists():
+        state["seen"] = state["begun"] = start_from(model, captions.ids, first)["seen"]
+        print(f"starting from {first.name}, which has seen {state['seen']} images", flush=True)
     ema = {name: value.detach().clone() for name, value in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    state = {"seen": 0, "step": 0, "loss": 1.0, "seconds": 0.0}
     if CHECKPOINT.exists():
         saved = torch.load(CHECKPOINT, weights_only=True, map_location=where)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
@@ -175,31 +147,48 @@ def train(images: int, batch_size: int, peak: float, seed: int, minutes: float) 
         print(f"going on at {state['seen']} images", flush=True)
     generator = torch.Generator().manual_seed(seed + state["step"])
     renderer, alphas = Renderer(), 1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2)
-    horizon = 0.05 * images / batch_size
-    start = last_save = last_print = time.monotonic()
-    while state["seen"] < images and time.monotonic() - start < 60 * minutes:
+    start = last_step = last_save = last_print = time.monotonic()
+    while (share := share_done(state, images, within)) < 1 and time.monotonic() - start < 60 * minutes:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(state["seen"] / images, peak)
+            group["lr"] = learning_rate(share, peak)
         with precision.autocast(where):
-            loss = loss_of(model, captions.batch(batch_size), renderer, alphas, generator)
+            loss, sharp = loss_of(model, captions.batch(batch_size), renderer, alphas, generator)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + FINE * sharp).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         state["seen"] += batch_size
         state["step"] += 1
-        state["loss"] += (loss.item() - state["loss"]) / min(state["step"], 200)
-        decay = 1 - 1 / min(1 + state["step"] / 4, horizon + 1)
-        torch._foreach_lerp_([ema[name] for name in ema], [value.detach() for value in dict(model.named_parameters()).values()], 1 - decay)
+        for name, value in (("loss", loss), ("excess", sharp)):
+            state[name] += (value.item() - state[name]) / min(state["step"], 200)
+        follow(ema, model, state["step"], share)
         now = time.monotonic()
+        state["seconds"] += now - last_step
+        last_step = now
         if now - last_print > 20:
-            state["seconds"] += now - last_print
-            print(f"{state['seen']} images, loss {state['loss']:.4f}, {state['seen'] / max(state['seconds'], 1):.0f} images/s", flush=True)
+            print(progress_line(state, share), flush=True)
             last_print = now
         if now - last_save > 180:
             save(model, ema, optimizer, state, captions.ids, seed, images)
             last_save = now
     save(model, ema, optimizer, state, captions.ids, seed, images)
+
+
+def share_done(state: dict, images: int, within: float) -> float:
+    """How much of the training is done, by images or by minutes, whichever is further."""
+    return max((state["seen"] - state["begun"]) / max(images - state["begun"], 1), state["seconds"] / (60 * within))
+
+
+def follow(ema: dict[str, torch.Tensor], model: Trainee, step: int, share: float) -> None:
+    """Move the moving average towards the weights. It looks back over about the last 5 % of a whole training, less at its beginning."""
+    horizon = min(1 + step / 4, 1 + 0.05 * step / max(share, 1e-3))
+    values = dict(model.named_parameters())
+    torch._foreach_lerp_([ema[name] for name in ema], [values[name].detach() for name in ema], 1 / horizon)
+
+
+def progress_line(state: dict, share: float) -> str:
+    pace = (state["seen"] - state["begun"]) / max(state["seconds"], 1)
+    return f"{share:.1%}, {state['seen']} images, loss {state['loss']:.4f}, sharpness fined {state['excess']:.3f}, {pace:.0f} images/s"
 
 
 def save(model, ema, optimizer, state, ids, seed, images) -> None:
@@ -222,5 +211,8 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to be gone on with")
+    parser.add_argument("--within", type=float, default=math.inf, help="minutes for the whole training, where they end before the images")
+    parser.add_argument("--from-shipped", action="store_true", help="start from the weights in demo/, whose images count")
     arguments = parser.parse_args()
-    train(arguments.images, arguments.batch, arguments.rate, arguments.seed, arguments.minutes)
+    shipped = WEIGHTS if arguments.from_shipped else None
+    train(arguments.images, arguments.batch, arguments.rate, arguments.seed, arguments.minutes, arguments.within, shipped)

@@ -1,4 +1,5 @@
-"""Trains the demo model's CLIP vision: `bench/run -m lab vision`. Stop it and call it again to go on.
+"""Trains the demo model's CLIP vision: `bench/run -m lab vision`. Stop it and call it again to go on. With `--from-shipped` it
+begins with the weights in demo/, to fit a text encoder that was trained further.
 
 Drawn pictures and captions of one frame, by the symmetric contrastive loss of CLIP: the embedding of a picture is to have a
 higher cosine with its own caption than with the batch's others, and the other way round. The text encoder is the shipped
@@ -14,10 +15,12 @@ import comfy.clip_model
 import comfy.ops
 import numpy as np
 import torch
+from comfy.utils import load_torch_file
+from safetensors import safe_open
 
 from demo.model import WEIGHTS as TEXT_WEIGHTS
 from demo.model import load_demo_model
-from demo.vision import CONFIG, load_demo_vision
+from demo.vision import CONFIG, WEIGHTS, load_demo_vision
 from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 
 from . import judge as judging
@@ -95,30 +98,53 @@ def contrastive_loss(pictures: torch.Tensor, texts: torch.Tensor, scale: torch.T
     return (torch.nn.functional.cross_entropy(logits, own) + torch.nn.functional.cross_entropy(logits.T, own)) / 2
 
 
-def train(steps: int, batch: int, peak: float, seed: int = 1, stop_after: int | None = None, captions: int = CAPTIONS) -> None:
-    """Up to `steps` steps in all; `stop_after` of them now, the rest by calling it again."""
+def start_from(model: torch.nn.Module, path: Path, pictures: torch.Tensor, texts: torch.Tensor) -> int:
+    """Take exported weights as the first ones, with the scale that fits a batch best; the steps that they have had."""
+    stored = load_torch_file(str(path), safe_load=True)
+    model.load_state_dict({name: value.float() for name, value in stored.items()} | {"scale": model.scale})
+    with torch.no_grad():
+        embedded = embed(model, pictures)
+        scales = torch.linspace(math.log(5.0), LARGEST_SCALE, 40, device=pictures.device)
+        model.scale.copy_(min(scales, key=lambda scale: contrastive_loss(embedded, texts, scale).item()))
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["step"])
+
+
+def train(
+    steps: int, batch: int, peak: float, seed: int = 1, stop_after: int | None = None, captions: int = CAPTIONS, first: Path | None = None
+) -> None:
+    """Up to `steps` steps in all, those of the weights `first` among them; `stop_after` of them now, the rest by calling it again."""
     torch.manual_seed(seed)
     where = precision.device()
     model, bank, renderer = build().to(where), Bank(captions, seed), Renderer()
+
+    def drawn(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The step's pictures and their captions' embeddings."""
+        torch.manual_seed(seed * 1_000_003 + step)
+        attributes, texts = bank.batch(np.random.default_rng((seed, step)), batch)
+        pictures = roughened(torch.from_numpy(renderer(attributes)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return pictures.to(where), texts.to(where)
+
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.05)
-    step = 0
+    step = begun = 0
     if CHECKPOINT.exists():
         saved = torch.load(CHECKPOINT, weights_only=True, map_location=where)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
-        step = saved["step"]
+        step, begun = saved["step"], saved["record"]["begun"]
+    elif first is not None:
+        step = begun = start_from(model, first, *drawn(0))
     print(f"vision: step {step} of {steps} on {where}, {precision.named(where)}", flush=True)
     end = min(steps, step + (stop_after or steps))
     progress = Progress("vision", end - step, "steps")
+    record = {"steps": steps, "begun": begun, "batch": batch, "seed": seed, "captions": captions, "text": fingerprint(TEXT_WEIGHTS)}
     while step < end:
-        rng = np.random.default_rng((seed, step))
-        torch.manual_seed(seed * 1_000_003 + step)
+        pictures, texts = drawn(step)
+        share = (step - begun) / (steps - begun)
         for group in optimizer.param_groups:
-            group["lr"] = peak * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-        attributes, texts = bank.batch(rng, batch)
-        pictures = roughened(torch.from_numpy(renderer(attributes)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            group["lr"] = peak * min(1.0, (step - begun + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         with precision.autocast(where):
-            embedded = embed(model, pictures.to(where))
-        loss = contrastive_loss(embedded, texts.to(where), model.scale)
+            embedded = embed(model, pictures)
+        loss = contrastive_loss(embedded, texts, model.scale)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -126,12 +152,7 @@ def train(steps: int, batch: int, peak: float, seed: int = 1, stop_after: int | 
         step += 1
         progress.step(f", loss {loss.item():.3f}")
         if step % 100 == 0 or step == end:
-            save(
-                model,
-                optimizer,
-                step,
-                {"steps": steps, "batch": batch, "seed": seed, "captions": captions, "text": fingerprint(TEXT_WEIGHTS)},
-            )
+            save(model, optimizer, step, record)
 
 
 def save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, record: dict) -> None:
@@ -214,9 +235,11 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps, to be gone on with")
+    parser.add_argument("--from-shipped", action="store_true", help="start from the weights in demo/, whose steps count")
     arguments = parser.parse_args()
     if arguments.what == "measure":
         measure()
         agreement()
     else:
-        train(arguments.steps, arguments.batch, arguments.rate, stop_after=arguments.stop_after)
+        shipped = WEIGHTS if arguments.from_shipped else None
+        train(arguments.steps, arguments.batch, arguments.rate, stop_after=arguments.stop_after, first=shipped)

@@ -1,7 +1,9 @@
 """What a picture of the world is called: identity phrases, frame phrases, and which attributes they leave unsaid.
 
-Identity is at stake by design: an attribute that a caption leaves unsaid is drawn, with probability PREFERENCE, from
-what one of the mentioned scenes prefers, so that separate prompts for the same character come out differently.
+Identity is at stake by design: an attribute that a caption leaves unsaid is drawn, with probability BY_SCENE, from what one
+of the mentioned scenes prefers, so that separate prompts for the same character come out differently. With probability
+BY_KIND it is drawn from what the kind of character prefers, as foxes are red in real data: something about the unsaid is
+in the identity's own words.
 """
 
 import numpy as np
@@ -9,8 +11,8 @@ import numpy as np
 from .palette import COLOUR_NAMES, PATTERNS
 from .render import NAMES
 
-PREFERENCE = 0.65
-MAX_FRAMES = 5
+BY_SCENE, BY_KIND = 0.5, 0.25  # else uniform
+MAX_FRAMES, MAX_CAST = 5, 3
 
 OPENINGS = ("A photo of", "A photo of", "A picture of", "A drawing of", "")
 PATTERN_WORDS = {"plain": "plain", "striped": "striped", "spotted": "spotted"}
@@ -37,6 +39,8 @@ PROP_PHRASES = {
     "book": ("reading a book", "with a book"),
 }
 IDENTITY = ("body", "coat", "pattern")
+SAID = (0.6, 0.55, 0.4)  # how often a caption says each of them
+GIVEN_NAMES = ("mia", "leo")  # words that the token table lacks
 
 
 def preferred(scene: int, attribute: str) -> tuple[int, ...]:
@@ -44,6 +48,14 @@ def preferred(scene: int, attribute: str) -> tuple[int, ...]:
     if attribute == "pattern":
         return (scene % len(PATTERNS),)
     start = 3 * scene + (2 if attribute == "coat" else 0)
+    return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
+
+
+def preferred_by_kind(kind: int, attribute: str) -> tuple[int, ...]:
+    """What a kind of character prefers for an attribute: two colours of seven, one pattern of three."""
+    if attribute == "pattern":
+        return (kind % len(PATTERNS),)
+    start = 2 * kind + (4 if attribute == "coat" else 0)
     return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
 
 
@@ -61,25 +73,53 @@ def frame_phrase(scene: str, prop: str, rng: np.random.Generator) -> str:
     return f"{rng.choice(PROP_PHRASES[prop])} {rng.choice(SCENE_PHRASES[scene])}".strip()
 
 
-def draw_story(rng: np.random.Generator, frames: int) -> dict:
-    """A caption of `frames` frames with one of them shown: its phrases, which is shown, and the picture's attributes."""
+def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
+    """A caption of `frames` frames and `cast` characters; one frame is shown, with one character in it.
+
+    `phrases` are those of a Story of the pack: identity (with a cast its common text, if any, and a phrase a character),
+    then the frames from place `first` on. `present` are the places of the identity phrases that hold in the shown frame and
+    `shown` is the place of its own; then come the picture's attributes, and which of them the caption says.
+    """
     scenes = rng.choice(len(NAMES["scene"]), frames, replace=False)
     props = np.where(rng.random(frames) < 0.3, 0, rng.integers(len(NAMES["prop"]), size=frames))
-    shown = int(rng.integers(frames))
-    said = {attribute: rng.random() < chance for attribute, chance in zip(IDENTITY, (0.6, 0.55, 0.4))}
-    drawn = {attribute: draw_attribute(rng, attribute, None if said[attribute] else scenes) for attribute in IDENTITY}
-    kind = int(rng.integers(len(NAMES["kind"])))
-    words = {attribute: NAMES[attribute][drawn[attribute]] if said[attribute] else None for attribute in IDENTITY}
-    phrases = [identity_phrase(NAMES["kind"][kind], **words, opening=str(rng.choice(OPENINGS)))]
-    phrases += [frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng) for scene, prop in zip(scenes, props)]
-    picture = {"kind": kind, **drawn, "scene": int(scenes[shown]), "prop": int(props[shown]), "flip": int(rng.integers(2))}
-    return {"phrases": phrases, "shown": shown, "picture": picture, "said": said}
+    shown, opening = int(rng.integers(frames)), str(rng.choice(OPENINGS))
+    kinds = rng.choice(len(NAMES["kind"]), cast, replace=bool(rng.random() < 0.1))
+    characters = [draw_character(rng, int(kind), scenes) for kind in kinds]
+    words = [{name: NAMES[name][value] if said[name] else None for name, value in drawn.items()} for drawn, said in characters]
+    told = [frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng) for scene, prop in zip(scenes, props)]
+    if cast == 1:
+        who, present = 0, (0,)
+        identity = [identity_phrase(NAMES["kind"][kinds[0]], **words[0], opening=opening)]
+    else:
+        acting = rng.integers(cast, size=frames)
+        who, common = int(acting[shown]), [opening] if opening else []
+        present = (*range(len(common)), len(common) + who)
+        identity = common + [identity_phrase(NAMES["kind"][kind], **word, opening="") for kind, word in zip(kinds, words)]
+        names = [str(rng.choice(GIVEN_NAMES)) if rng.random() < 0.1 else NAMES["kind"][kind] for kind in kinds]
+        told = [f"{names[character]} {frame}" for character, frame in zip(acting, told)]
+    drawn, said = characters[who]
+    picture = {"kind": int(kinds[who]), **drawn, "scene": int(scenes[shown]), "prop": int(props[shown]), "flip": int(rng.integers(2))}
+    first = len(identity)
+    return {"phrases": identity + told, "first": first, "present": present, "shown": first + shown, "picture": picture, "said": said}
 
 
-def draw_attribute(rng: np.random.Generator, attribute: str, scenes: np.ndarray | None) -> int:
-    """Uniform, or, for an unsaid attribute, with probability PREFERENCE what one of the mentioned scenes prefers."""
-    if scenes is not None and rng.random() < PREFERENCE:
+def draw_character(rng: np.random.Generator, kind: int, scenes: np.ndarray) -> tuple[dict[str, int], dict[str, bool]]:
+    """A character's attributes, and which of them its phrase says."""
+    said = {attribute: bool(rng.random() < chance) for attribute, chance in zip(IDENTITY, SAID)}
+    drawn = {
+        attribute: int(rng.integers(len(NAMES[attribute]))) if said[attribute] else draw_unsaid(rng, attribute, kind, scenes)
+        for attribute in IDENTITY
+    }
+    return drawn, said
+
+
+def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.ndarray) -> int:
+    """An unsaid attribute: what one of the mentioned scenes prefers, the shown one as often as another, or what the kind prefers, or any."""
+    source = rng.random()
+    if source < BY_SCENE:
         return int(rng.choice(preferred(int(rng.choice(scenes)), attribute)))
+    if source < BY_SCENE + BY_KIND:
+        return int(rng.choice(preferred_by_kind(kind, attribute)))
     return int(rng.integers(len(NAMES[attribute])))
 
 

@@ -41,3 +41,44 @@ def test_training_goes_on_where_it_stopped(train):
     assert counts == {4}, "Adam counts on"
     name = "tokens.weight"
     assert not torch.equal(first["model"][name], second["model"][name]) and not torch.equal(second["ema"][name], second["model"][name])
+
+
+def test_training_can_start_from_what_is_shipped(pack, tmp_path, monkeypatch):
+    """Nothing is trained yet: its moving average is the shipped one, whose pictures count."""
+    from comfy.utils import load_torch_file
+
+    import lab.train as training
+    from demo.model import WEIGHTS
+
+    monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
+    training.train(10**9, batch_size=16, peak=1e-3, seed=1, minutes=0.0, first=WEIGHTS)
+    saved, shipped = torch.load(training.CHECKPOINT, weights_only=True), load_torch_file(str(WEIGHTS), safe_load=True)
+    assert saved["state"]["seen"] == saved["state"]["begun"] >= 340_000 and saved["state"]["step"] == 0
+    assert saved["ids"] == shipped.pop("token_ids").tolist()
+    mine = {name.replace("diffusion.diffusion_model.", "unet."): value for name, value in saved["ema"].items()}
+    assert torch.equal(mine.pop("tokens.weight"), shipped.pop("token_rows").float())
+    assert mine.keys() == shipped.keys() and all(torch.equal(value, shipped[name].float()) for name, value in mine.items())
+
+
+def test_the_learning_rate_ends_with_the_images_or_the_minutes_that_are_given():
+    from lab.train import share_done
+
+    state = {"seen": 1500, "begun": 1000, "seconds": 90.0}
+    assert share_done(state, 2000, float("inf")) == 0.5 and share_done(state, 2000, 2.0) == 0.75
+
+
+def test_the_same_weights_are_exported_to_the_same_file(pack, tmp_path):
+    """Whatever order the library writes the record in: the file is one that it reads, with all of it."""
+    from safetensors import safe_open
+
+    from lab import export
+
+    weights = {"a": torch.arange(6.0).view(2, 3).half(), "b": torch.tensor([3], dtype=torch.int32)}
+    record = {name: number for number, name in enumerate("hgfedcba")}
+    paths = [tmp_path / f"{number}.safetensors" for number in range(6)]
+    for path in paths:
+        export.write(weights, record, path)
+    assert len({path.read_bytes() for path in paths}) == 1
+    with safe_open(paths[0], "pt") as file:
+        assert file.metadata() == {name: str(number) for name, number in record.items()}
+        assert all(torch.equal(file.get_tensor(name), value) for name, value in weights.items())

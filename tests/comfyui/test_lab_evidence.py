@@ -89,17 +89,33 @@ def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
 
 def test_the_page_tells_what_is_there(evidence, tmp_path):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
+    from lab import cast
     from lab.report import COLUMNS
     from lab.shelf import Shelf
 
-    shelf = Shelf(tmp_path / "kept", "w")
+    shelf, columns = Shelf(tmp_path / "kept", "w"), {*COLUMNS, *cast.COLUMNS, "stated", "seconds"}
     todo = list(evidence.jobs(3, sweeps=False))
-    for job in todo[:-4]:
-        shelf.put(
-            *evidence.keys(job), dict.fromkeys((*COLUMNS, "stated", "seconds"), 0.25 + 0.25 * (job[1] % 2)), Image.new("RGB", (160, 32))
-        )
+    stopped = next(place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"])
+    for job in todo[:stopped]:
+        shelf.put(*evidence.keys(job), dict.fromkeys(columns, 0.25 + 0.25 * (job[1] % 2)), Image.new("RGB", (160, 32)))
     evidence.write(todo, shelf, 3, tmp_path / "out")
     text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
     assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
     assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
+    assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
+    assert (tmp_path / "out/evidence-cast.png").is_file()
     assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
+
+
+def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
+    """A real rendering of two steps; the story's text is one that Story Prompt reads, with every character in a frame."""
+    from lab import cast
+    from lab.shelf import Shelf
+
+    (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
+    assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(story["frames"]) == evidence.FRAMES
+    job = (replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
+    shelf = Shelf(tmp_path, "w")
+    evidence.run([job], shelf)
+    assert {*shelf.get(*evidence.keys(job))} == {*cast.COLUMNS, "seconds"}
+    assert shelf.pixels(*evidence.keys(job)).shape == (32, 160, 3)
