@@ -1,6 +1,7 @@
-"""Workflows as earlier versions saved them: artists have them, so they load and give the pictures that they gave then.
+"""Workflows as earlier versions saved them: artists have them, so they load and give the pictures that that version gives.
 
-The pictures beside them were rendered by that version, one latent pixel a pixel, the frames side by side.
+The pictures beside them were rendered by that version's own code with today's demo model, one latent pixel a pixel, the frames
+side by side. Where the demo model is trained further, that version renders them again.
 """
 
 import numpy as np
