@@ -76,6 +76,8 @@ def share_table(results: Results, unsaid: Setting, said: Setting) -> str:
     base = ROWS["d"]
     lines = []
     for row in [ROWS["e"], *(row for rows in (*DOSES.values(), SWEEPS["strength"], SWEEPS["svr-eot"]) for row in rows)]:
+        if not (results.has(unsaid, row) or results.has(said, row)):
+            continue
         label = "strength 1, the default" if row is ROWS["e"] else row.label
         line = [label]
         for setting, columns in ((unsaid, ("identity", "colour")), (said, ("stated",))):

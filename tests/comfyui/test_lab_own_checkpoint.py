@@ -155,7 +155,7 @@ def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
     page, numbers, _ = evidence(**wanted)
     assert told == [(1, row.label) for row in list(evidence.module.ROWS.values())[2:]]
     assert all(None not in stories for stories in numbers.values())
-    assert all(0 < story["fit"] < 1 and story["likeness"] <= 1 for stories in numbers.values() for story in stories)
+    assert all(0 < story["fit"] < 1 and story["likeness"] < 1.001 for stories in numbers.values() for story in stories)
     told.clear()
     evidence(**wanted)
     assert not told
