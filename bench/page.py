@@ -2,6 +2,8 @@
 
 import shutil
 
+from playwright.sync_api import TimeoutError as PageTimeout
+
 FOLDER = "one-prompt-one-story"
 FLAGS = [
     "--no-sandbox",
@@ -45,15 +47,24 @@ def click_template(page, name: str) -> None:
 
 
 def open_template(page, name: str) -> None:
-    """Load a workflow as the template browser does, without its clicks: fetch it from the server and give it to the app."""
-    page.evaluate(
-        """async ([folder, name]) => {
-            const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);
-            await app.loadGraphData(await answer.json(), true, true, name);
-        }""",
-        [FOLDER, name],
-    )
-    page.wait_for_function("app.graph._nodes.length > 0")
+    """Load a workflow as the template browser does, without its clicks: fetch it from the server and give it to the app.
+
+    Now and then frontend 1.32.9 draws no node at all in Nodes 2.0, ComfyUI's own neither: then once more, as a person would.
+    """
+    for _ in range(3):
+        page.evaluate(
+            """async ([folder, name]) => {
+                const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);
+                await app.loadGraphData(await answer.json(), true, true, name);
+            }""",
+            [FOLDER, name],
+        )
+        page.wait_for_function("app.graph._nodes.length > 0")
+        try:
+            page.wait_for_function("!LiteGraph.vueNodesMode || document.querySelector('[data-node-id]')", timeout=10_000)
+            return
+        except PageTimeout:
+            continue
 
 
 def look_at(page, node_type: str) -> None:

@@ -21,7 +21,7 @@ def load(browser, server):
     return page
 
 
-@pytest.fixture(scope="session", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
+@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
 def page(request, browser):
     """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0 draws no node at all, ComfyUI's own
     either, of a workflow that is opened after a visit to a subgraph (frontend 1.32.9)."""

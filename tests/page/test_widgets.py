@@ -12,8 +12,8 @@ ROWS = ".opos-frames li"
 @pytest.fixture
 def editor(page):
     open_template(page, "first-story")
-    page.wait_for_selector(".opos-editor .opos-meter")
     look_at(page, "StoryPrompt")
+    page.wait_for_selector(".opos-editor .opos-meter")
     return page
 
 
@@ -119,23 +119,6 @@ def test_a_text_from_another_node_is_left_to_the_run(editor):
     }""")
     editor.wait_for_function("/frames comes from another node/.test(document.querySelector('.opos-budget').innerText)")
     assert not editor.locator(ROWS).first.is_visible()
-
-
-def test_inside_a_subgraph_the_editor_works_as_outside(editor):
-    editor.evaluate("""() => {
-        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
-        const made = app.canvas.graph.convertToSubgraph(new Set([story]));
-        app.canvas.openSubgraph(made.subgraph, made.node);
-    }""")
-    editor.wait_for_function("app.canvas.graph._nodes.length === 1")
-    look_at(editor, "StoryPrompt")
-    editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
-    row(editor, 1).locator("input[type=text]").fill("at sea")
-    prompt = editor.evaluate(
-        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
-    )
-    assert prompt["frames"].split("\n")[0] == "at sea"
-    editor.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")
 
 
 def test_without_the_route_the_budget_is_silent(editor):
@@ -287,3 +270,21 @@ def test_our_words_follow_the_pages_language(page):
         page.wait_for_selector(".opos-add")
         assert page.locator(".opos-add").inner_text() == add
         assert page.locator(".opos-strip .opos-bar button").inner_text() == everything
+
+
+# Last: frontend 1.32.9 draws no nodes any more in Nodes 2.0, ComfyUI's own neither, of workflows opened after a visit to a subgraph.
+def test_inside_a_subgraph_the_editor_works_as_outside(editor):
+    editor.evaluate("""() => {
+        const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
+        const made = app.canvas.graph.convertToSubgraph(new Set([story]));
+        app.canvas.openSubgraph(made.subgraph, made.node);
+    }""")
+    editor.wait_for_function("app.canvas.graph._nodes.length === 1")
+    look_at(editor, "StoryPrompt")
+    editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
+    row(editor, 1).locator("input[type=text]").fill("at sea")
+    prompt = editor.evaluate(
+        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
+    )
+    assert prompt["frames"].split("\n")[0] == "at sea"
+    editor.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")
