@@ -17,7 +17,8 @@ class Family:
     `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each row of the text is
     normalised before it is read, so that a row's length is lost and its direction stays. `text_last`: the other way
     round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
-    behind the first's, once through and then again.
+    behind the first's, once through and then again. `told_by` is an attribute of the diffusion model, for a family whose
+    class another one shares: it is there, and not None.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Family:
     reads_length: bool = True
     text_last: bool = False
     second_times: int = 0
+    told_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,15 @@ DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "sin
 
 FAMILIES: tuple[Family, ...] = (
     Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False),
-    Family("Z-Image and Lumina 2", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
+    Family("Mage-Flow", ("MageFlow",), (("block", "transformer_blocks"),), reads_length=False),
+    Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
     Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True),
+    Family("Ovis-Image", ("Flux",), DOUBLE_THEN_SINGLE, reads_length=False, told_by="txt_norm"),
     Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE),
     Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
+    Family("Krea 2", ("Krea2",), (("block", "blocks"),)),
+    Family("Ideogram 4", ("Ideogram4",), (("block", "layers"),), reads_length=False),
     # Llama's last layer, then its layer of the block at work.
     Family("HiDream-I1", ("HiDream",), DOUBLE_THEN_SINGLE_STREAM, text_last=True, second_times=2),
 )
@@ -86,10 +92,16 @@ ENCODERS = (
     Encoder("Flux.2 Klein 9B", (("qwen3_8b",),)),
     Encoder("Flux.2", (("mistral3_24b",),)),
     Encoder("Lumina 2", (("gemma2_2b",),)),
+    Encoder("Lumina 2 with Gemma 3", (("gemma3_4b",),)),
+    Encoder("NewBie", (("gemma",),), pooled=("jina",)),
+    Encoder("Ovis-Image", (("qwen3_2b",),)),
+    Encoder("Krea 2 and Mage-Flow", (("qwen3vl_4b",),)),
+    Encoder("Ideogram 4", (("qwen3vl_8b",),)),
     Encoder("HiDream-I1", (("t5xxl",),), pooled=("l", "g"), two_way=("t5xxl",), second=("llama",), cut=("t5xxl",)),
 )
 
 
-def family_of(model: str) -> Family | None:
-    """The family of a class of `comfy.model_base`, by its name; None for one that the pack does not know."""
-    return next((family for family in FAMILIES if model in family.models), None)
+def family_of(model: str, transformer: object) -> Family | None:
+    """The family of a class of `comfy.model_base`, by its name, and of its diffusion model; None where the pack knows none."""
+    alike = (family for family in FAMILIES if model in family.models)
+    return next((family for family in alike if not family.told_by or getattr(transformer, family.told_by, None) is not None), None)

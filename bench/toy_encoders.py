@@ -17,12 +17,22 @@ try:
     from comfy.text_encoders import z_image  # with Flux.2, from 0.3.75 on
 except ImportError:
     z_image = None
+try:
+    from comfy.text_encoders import newbie, ovis  # from 0.5 on
+except ImportError:
+    newbie = ovis = None
+try:
+    from comfy.text_encoders import ideogram4, krea2, mage_flow  # from 0.29 on, or a little before
+except ImportError:
+    ideogram4 = krea2 = mage_flow = None
 
 from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 
 WIDTH = 32
 SD3_WIDTH = 4096  # SD3 pads CLIP's columns to T5's width, whatever T5 has
 _LLM = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+# Gemma's and Jina's at once: ComfyUI asks for both by one name.
+_NEWBIE = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 4}
 _T5 = {"d_model": WIDTH, "num_layers": 2, "d_ff": 32, "num_heads": 2, "d_kv": 16}
 _CLIPS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
 # Words that Mistral's and Gemma's tiny tokenizers know whole; all else they read by pieces and bytes.
@@ -33,7 +43,9 @@ _CORPUS = (
 
 
 def _klein() -> tuple:
-    """Klein's, which ComfyUI has from later on: Z-Image's encoder in three layers, another template, padded to 512."""
+    """Klein's. Older cores do not have it: Z-Image's encoder in three layers there, another template, padded to 512."""
+    if hasattr(flux, "klein_te"):
+        return flux.KleinTokenizer, flux.klein_te(), {"qwen3_4b_model_config": {**_LLM, "num_hidden_layers": 28}}, {}
 
     class KleinTokenizer(z_image.ZImageTokenizer):
         def __init__(self, embedding_directory=None, tokenizer_data=None):
@@ -110,6 +122,32 @@ KINDS = {
     "sd3 without l": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(clip_l=False), _sd3_options(), {}),
 }
 
+if hasattr(flux, "klein_te"):
+    KINDS["klein 9b"] = lambda: (
+        flux.KleinTokenizer8B,
+        flux.klein_te(model_type="qwen3_8b"),
+        {"qwen3_8b_model_config": {**_LLM, "num_hidden_layers": 28}},
+        {},
+    )
+if newbie is not None:
+    KINDS["ovis-image"] = lambda: (ovis.OvisTokenizer, ovis.te(), {"qwen3_2b_model_config": _LLM}, {})
+    KINDS["newbie"] = lambda: (
+        newbie.NewBieTokenizer,
+        newbie.te(),
+        {"_model_config": _NEWBIE},
+        {"gemma_spiece_model": spiece(), "jina_spiece_model": spiece()},
+    )
+    KINDS["lumina2 with gemma3"] = lambda: (
+        lumina2.NTokenizer,
+        lumina2.te(model_type="gemma3_4b"),
+        {"gemma3_4b_model_config": _LLM},
+        {"spiece_model": spiece()},
+    )
+if krea2 is not None:
+    deep = {**_LLM, "num_hidden_layers": 36}
+    KINDS["krea2"] = lambda: (krea2.Krea2Tokenizer, krea2.te(), {"qwen3vl_4b_model_config": deep}, {})
+    KINDS["mage-flow"] = lambda: (mage_flow.MageFlowTokenizer, mage_flow.te(), {"qwen3vl_4b_model_config": _LLM}, {})
+    KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": deep}, {})
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):
         del KINDS[newer]

@@ -4,12 +4,14 @@ Seeded: the same family gives the same model every time. Latents are 8x8 latent 
 """
 
 import dataclasses
+import inspect
 
 import comfy.model_management
 import comfy.supported_models as models
 import torch
 from comfy.ldm.chroma.model import ChromaParams
 from comfy.ldm.flux.model import FluxParams
+from comfy.ldm.lumina.model import NextDiT
 from comfy.model_patcher import ModelPatcher
 
 from bench.toy_models import randomize
@@ -47,6 +49,7 @@ _FLUX2 = {
     "ops_bias": False,
     "default_ref_method": "index",
 }
+_OVIS = {**_FLUX, "vec_in_dim": None, "guidance_embed": False, "txt_ids_dims": [1, 2], "yak_mlp": True, "txt_norm": True}
 _CHROMA = {name: value for name, value in _FLUX.items() if name not in ("vec_in_dim", "guidance_embed")} | {
     "in_channels": 64,
     "out_channels": 64,
@@ -90,6 +93,29 @@ _QWEN = {
     "joint_attention_dim": TEXT_WIDTH,
     "axes_dims_rope": (4, 6, 6),
 }
+_MAGE = {**_QWEN, "in_channels": 128, "out_channels": 128}
+_KREA2 = {
+    "features": 32,
+    "tdim": 16,
+    "txtdim": TEXT_WIDTH // 3,
+    "txtlayers": 3,  # of the text encoder, side by side in every row
+    "heads": 2,
+    "kvheads": 1,
+    "multiplier": 2,
+    "layers": 3,
+    "txtheads": 1,
+    "txtkvheads": 1,
+}
+_IDEOGRAM4 = {
+    "in_channels": 128,
+    "num_layers": 3,
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "intermediate_size": 32,
+    "adaln_dim": 16,
+    "llm_features_dim": TEXT_WIDTH,
+    "mrope_section": [4, 2, 2],
+}
 _HIDREAM = {
     "in_channels": 16,
     "out_channels": 16,
@@ -115,6 +141,9 @@ def _as_this_core_asks(parameters: type, shape: dict) -> dict:
 
 _ALL = {
     "qwen-image": ("QwenImage", _QWEN),
+    "mage-flow": ("MageFlow", _MAGE),
+    "krea2": ("Krea2", _KREA2),
+    "ideogram4": ("Ideogram4", _IDEOGRAM4),
     "z-image": (
         "ZImage",
         {
@@ -135,14 +164,21 @@ _ALL = {
     "sd3": ("SD3", _SD3),
     "sd3.5-medium": ("SD3", {**_SD3, "x_block_self_attn_layers": [0, 1]}),
 }
-# Those that this core has: Z-Image and Flux.2 came with 0.3.75.
+# Ovis-Image and NewBie have the classes of Flux and Lumina 2, with more parts in newer cores.
+if "txt_norm" in {field.name for field in dataclasses.fields(FluxParams)}:
+    _ALL["ovis-image"] = ("Flux", _as_this_core_asks(FluxParams, _OVIS))
+if "clip_text_dim" in inspect.signature(NextDiT).parameters:
+    _ALL["newbie"] = ("Lumina2", {**_LUMINA, "clip_text_dim": POOLED_WIDTH})
+# Those that this core has: Z-Image and Flux.2 came with 0.3.75, Krea 2, Ideogram 4 and Mage-Flow later.
 SHAPES = {family: (getattr(models, name), shape) for family, (name, shape) in _ALL.items() if hasattr(models, name)}
 
 
 def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
     """A MODEL of that family. `changed` replaces numbers of its shape, for a larger one."""
     supported, shape = SHAPES[family]
-    config = supported({**shape, **changed, "dtype": torch.float32})
+    shape = {**shape, **changed, "dtype": torch.float32}
+    config = supported(shape)
+    config.unet_config.update(shape)  # some classes insist on the real model's size
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)

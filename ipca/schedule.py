@@ -1,8 +1,11 @@
 """When IPCA is on, and on which rows of the UNet's batch: decided once a UNet call, with one look at the device."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
+
+from ..log import warn_rarely
 
 SIGMA_TOLERANCE = 1e-4
 
@@ -26,6 +29,22 @@ def step_of(sigma: torch.Tensor, sample_sigmas: torch.Tensor) -> torch.Tensor:
     as the earlier one.
     """
     return (sample_sigmas[:-1] >= sigma * (1 - SIGMA_TOLERANCE)).sum().clamp(min=1) - 1
+
+
+def sigmas_of_run(options: Mapping[str, Any], asks_for_steps: bool) -> torch.Tensor | None:
+    """The run's falling sigmas [steps + 1] as the sampler tells them in `transformer_options`; None outside any sampling.
+
+    A sampler that does not tell them (some packs' own) gives the call's sigma twice, so that every call counts as step 0:
+    said where `asks_for_steps`, which is where it changes anything.
+    """
+    sigmas, told = options.get("sigmas"), options.get("sample_sigmas")
+    if sigmas is None:
+        return None
+    if told is not None:
+        return told.to(sigmas.device)
+    if asks_for_steps:
+        warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
+    return sigmas[:1].repeat(2)
 
 
 def positive_rows(rows: int, chunks: list, positive: int) -> list[bool]:

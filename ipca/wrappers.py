@@ -5,13 +5,12 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..log import warn_rarely
 from .blocks import chosen_sites
 from .call import Call
 from .memory import Memories, Memory, repeats
 from .rows import RunRows, memories_of_run
 from .run import ROWS_KEY, KnowsRows
-from .schedule import positive_rows, runs_of, step_of
+from .schedule import positive_rows, runs_of, sigmas_of_run, step_of
 from .settings import Settings
 from .site import CALL_KEY
 
@@ -73,13 +72,10 @@ class IPCA(KnowsRows):
 
     def _look_at(self, context: torch.Tensor | None, options: dict) -> tuple[list[Memory | None], list[int], int, float]:
         """Each row's memory and repetitions, the step and its sigma: everything that is on the device, in one transfer."""
-        sigmas, sample_sigmas = options.get("sigmas"), options.get("sample_sigmas")
-        if context is None or sigmas is None:
+        sigmas = options.get("sigmas")
+        sample_sigmas = sigmas_of_run(options, self.settings.asks_for_steps)
+        if context is None or sigmas is None or sample_sigmas is None:
             return [], [], 0, 0.0
-        if sample_sigmas is None:
-            if (self.settings.start_at_step, self.settings.dropout) != (0, 0.0):
-                warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
-            sample_sigmas = sigmas[:1].repeat(2)
         run: RunRows | None = options.get(ROWS_KEY)
         rows = context.shape[0]
         carried = run.of_call(options.get("uuids") or (), rows) if run else None
@@ -88,7 +84,7 @@ class IPCA(KnowsRows):
             [
                 *(memory.begins(context).double() for memory in candidates),
                 repeats(context, len(self.memories.whole.places)).double(),
-                step_of(sigmas[0], sample_sigmas.to(sigmas.device)).double().reshape(1),
+                step_of(sigmas[0], sample_sigmas).double().reshape(1),
                 sigmas[:1].double(),
             ]
         ).tolist()

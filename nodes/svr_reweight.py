@@ -26,8 +26,8 @@ class SVRReweight(io.ComfyNode):
             inputs=[
                 io.Clip.Input(
                     "clip",
-                    tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Z-Image, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1 or "
-                    "Lumina 2. LoRAs and CLIP Set Last Layer work.",
+                    tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Z-Image, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, "
+                    "Lumina 2, Krea 2, Ideogram 4, Ovis-Image, Mage-Flow or NewBie. LoRAs and CLIP Set Last Layer work.",
                 ),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.Combo.Input(

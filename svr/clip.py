@@ -26,7 +26,7 @@ class Reader:
     def __init__(self, clip: CLIP):
         self.clip = clip
         self._said: set[tuple[str, ...]] = set()
-        self.empty: dict[str, Chunks] = clip.tokenize("", return_word_ids=True)
+        self.empty = _tokens(clip, "")
         self.kind = _kind_of(self.empty)
         found = {key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band}
         self.encoders = {key: module for key, module in found.items() if module is not None}
@@ -45,7 +45,7 @@ class Reader:
 
     def tokenize(self, text: str) -> dict[str, Chunks]:
         """Every encoder's tokens with word ids."""
-        tokens: dict[str, Chunks] = self.clip.tokenize(text, return_word_ids=True)
+        tokens = _tokens(self.clip, text)
         _kind_of(tokens)  # some encoders only join for some texts
         return tokens
 
@@ -90,6 +90,17 @@ class Reader:
     def _width(self, key: str, columns: int) -> int:
         """A tower fills the columns that its embedding has, another encoder all of them: it may give several layers."""
         return self.encoders[key].transformer.get_input_embeddings().weight.shape[1] if key in TOWERS else columns
+
+
+def _tokens(clip: CLIP, text: str) -> dict[str, Chunks]:
+    """Every encoder's tokens with word ids. Raises InputError for a tokenizer that gives none, as LongCat-Image's."""
+    tokens: dict[str, Chunks] = clip.tokenize(text, return_word_ids=True)
+    silent = [key for key, chunks in tokens.items() if any(len(token) < 3 for chunk in chunks for token in chunk)]
+    if silent:
+        raise InputError(
+            "clip", f"its tokenizer {', '.join(silent)} does not say which word a token is of", f"Use the CLIP of one of: {SUPPORTED}"
+        )
+    return tokens
 
 
 def _kind_of(tokens: Mapping[str, Chunks]) -> Encoder:

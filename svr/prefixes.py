@@ -24,6 +24,8 @@ def lay_out_by_prefixes(prompt: Chunks, prefixes: list[Chunks], empty: Chunks, p
     template, _ = _unpadded(empty, padding)
     start = _common(whole, template)
     behind = template[start:]
+    if len(behind) > 1 and _common(reversed(whole[start:]), reversed(behind)) == len(behind) - 1:
+        behind = behind[1:]  # a template's last space, which is one token with the text's first word
     stop = len(whole) - len(behind)
     _require_template(whole[start:], behind)
 

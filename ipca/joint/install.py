@@ -15,7 +15,7 @@ KINDS = (WrappersMP.APPLY_MODEL, WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAM
 
 def transformer_family(model: ModelPatcher) -> Family | None:
     """The family that the table has for this MODEL; None for a UNet and for what the pack does not know."""
-    return family_of(type(model.model).__name__)
+    return family_of(type(model.model).__name__, model.get_model_object("diffusion_model"))
 
 
 def require_family(model: ModelPatcher, settings: Settings) -> Family:

@@ -9,7 +9,7 @@ from ...log import warn_rarely
 from ...story.rows import rows_of
 from ..rows import RunRows, run_rows, speaking
 from ..run import ROWS_KEY, KnowsRows
-from ..schedule import runs_of, step_of
+from ..schedule import runs_of, sigmas_of_run, step_of
 from ..settings import Settings
 from .call import JointCall, joint_length
 from .columns import Columns, columns_of
@@ -113,8 +113,5 @@ class JointIPCA(KnowsRows):
         """The step of this call; 0 where nothing depends on it, so that nothing is fetched from the device."""
         if not self.settings.asks_for_steps:
             return 0
-        sigmas, sample_sigmas = options.get("sigmas"), options.get("sample_sigmas")
-        if sigmas is None or sample_sigmas is None:
-            warn_rarely("IPCA Patch: this sampler does not tell its steps, so every step counts as step 0.")
-            return 0
-        return int(step_of(sigmas[0], sample_sigmas.to(sigmas.device)))
+        sample_sigmas = sigmas_of_run(options, True)
+        return 0 if sample_sigmas is None else int(step_of(options["sigmas"][0], sample_sigmas))

@@ -24,7 +24,9 @@ STAGES = {
     "transformer_blocks": "block",
     "layers": "block",
     "joint_blocks": "block",
+    "blocks": "block",
 }
+SMALL_PATCHES = ("flux2", "mage-flow", "ideogram4")  # of one latent pixel; the latents of these are half as large
 # HiDream's second text, Llama's three layers: longer than the first, and the identity stands a column further behind.
 LLAMA = "conditioning_llama3"
 LLAMA_LENGTH = 14
@@ -40,7 +42,7 @@ class Scene:
     def __init__(self, family, pack, nodes):
         self.family, self.nodes = family, nodes
         self.model = toy_transformer(family)
-        self.side = 4 if family == "flux2" else 8
+        self.side = 4 if family in SMALL_PATCHES else 8
         self.rows = importlib.import_module(f"{pack.__name__}.story.rows")
         self.story = nodes["StoryPrompt"].execute("@fox: a fox\n@cat: a cat", "@fox at sea\n@cat in snow", 10).args[0]
         # In running order of the joint calls' blocks: as the model's own lists have them.
@@ -51,7 +53,7 @@ class Scene:
         generator = torch.Generator().manual_seed(seed)
         rows = torch.randn(frames, length, TEXT_WIDTH, generator=generator)
         # Lumina's encoder gives a mask, from which older cores count the text.
-        mask = {"attention_mask": torch.ones(frames, length, dtype=torch.int64)} if self.family == "lumina2" else {}
+        mask = {"attention_mask": torch.ones(frames, length, dtype=torch.int64)} if self.family in ("lumina2", "newbie") else {}
         more = {"pooled_output": torch.randn(frames, POOLED_WIDTH, generator=generator), "guidance": 3.5, **mask}
         if self.family == "hidream":
             more[LLAMA] = torch.randn(frames, 3, length + LLAMA_LENGTH - LENGTH, TEXT_WIDTH, generator=generator)

@@ -119,7 +119,7 @@ def test_clip_type_follows_the_diffusion_model(pack):
     from lab.own_models import clip_type
 
     def model_of(family):
-        return SimpleNamespace(model=SimpleNamespace(model_config=getattr(models, family)({})))
+        return SimpleNamespace(model=SimpleNamespace(model_config=getattr(models, family)({"hidden_size": 6144})))
 
     assert [clip_type(None, model_of(family)) for family in ("QwenImage", "Flux", "Chroma", "SD3", "ZImage")] == [
         CLIPType.QWEN_IMAGE,

@@ -80,7 +80,7 @@ def model_of(family):
     import comfy.supported_models
     from comfy.model_patcher import ModelPatcher
 
-    config = getattr(comfy.supported_models, family)({"disable_unet_model_creation": True, "in_channels": 4})
+    config = getattr(comfy.supported_models, family)({"disable_unet_model_creation": True, "in_channels": 4, "hidden_size": 6144})
     config.set_inference_dtype(torch.float32, None)
     return ModelPatcher(config.get_model({}, "", device=torch.device("cpu")), torch.device("cpu"), torch.device("cpu"))
 

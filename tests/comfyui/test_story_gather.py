@@ -37,8 +37,13 @@ def gather(s, images):
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
         "4": {"class_type": "SaveImage", "inputs": {"images": ["0", 0]}},
     }
-    node = s.nodes["StoryGather"].PREPARE_CLASS_CLONE({io.Hidden.unique_id: "1", io.Hidden.prompt: graph})
-    return node.execute(images=images)
+    return in_graph(s.nodes["StoryGather"], "1", graph).execute(images=images)
+
+
+def in_graph(node, number, graph):
+    """The node as ComfyUI runs it at that place of a graph: it is told where it stands, by newer cores in a dict of its own."""
+    hidden = {io.Hidden.unique_id: number, io.Hidden.prompt: graph}
+    return node.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -89,7 +94,7 @@ def test_a_machine_too_many_renders_a_frame_again(s):
     inputs = {**inputs, "story": s.story, "frames": s.frames, "select": "2,4", "part_index": 2, "parts": 3}
     for dealt, expected in (({"dealt": True}, (1,)), ({}, None)):
         graph = {"7": {"class_type": "StoryBatch", "inputs": {**dealt}}}
-        clone = node.PREPARE_CLASS_CLONE({io.Hidden.unique_id: "7", io.Hidden.prompt: graph})
+        clone = in_graph(node, "7", graph)
         if expected:
             assert clone.execute(**inputs).args[4].rendered == expected
         else:

@@ -14,12 +14,20 @@ from bench.toy_encoders import KINDS, toy_encoder
 
 ROWS = "one_prompt_one_story_rows"
 LLAMA = "conditioning_llama3"  # HiDream's second text: every layer of Llama
-LLMS = ["qwen-image", "z-image", "klein", "flux2", "lumina2"]
+LLMS = [kind for kind in KINDS if kind not in ("flux", "chroma") and not kind.startswith(("sd3", "hidream"))]
 T5S = ["flux", "chroma"]
 # What stands behind the text: a template's end, or T5's end token.
 QWEN = "<|im_end|>\n<|im_start|>assistant\n"
-ENDS = {"qwen-image": QWEN, "z-image": QWEN, "klein": f"{QWEN}<think>\n\n</think>\n\n", "flux2": "[/INST]", "lumina2": "", "flux": "</s>"}
-BEGINS = {"flux2": (0,), "lumina2": (0,), "sd3": (0,), "sd3 without t5": (0,), "sd3 without l": (0,)}
+THINKING = f"{QWEN}<think>\n\n</think>\n\n"
+GEMMAS = ("lumina2", "lumina2 with gemma3", "newbie")
+ENDS = {
+    **dict.fromkeys(("qwen-image", "z-image", "krea2", "mage-flow", "ideogram4"), QWEN),
+    **dict.fromkeys(("klein", "klein 9b", "ovis-image"), THINKING),
+    **dict.fromkeys(GEMMAS, ""),
+    "flux2": "[/INST]",
+    "flux": "</s>",
+}
+BEGINS = dict.fromkeys(("flux2", *GEMMAS, "sd3", "sd3 without t5", "sd3 without l"), (0,))
 TEXTS = [
     ("A photo of a red fox with a green coat", FRAMES),
     ("a fox, red!", ["a fox", "... what? it's 3:30", "go"]),
@@ -252,7 +260,19 @@ def test_text_that_was_joined_behind_unequal_prompts_is_told(studios, nodes):
         s.batch(story, joined)
 
 
-@pytest.mark.parametrize("kind, weighs", [("qwen-image", False), ("klein", False), ("flux2", False), ("lumina2", True), ("flux", True)])
+@pytest.mark.parametrize(
+    "kind, weighs",
+    [
+        ("qwen-image", False),
+        ("klein", False),
+        ("flux2", False),
+        ("krea2", False),
+        ("ideogram4", False),
+        ("ovis-image", False),
+        ("lumina2", True),
+        ("flux", True),
+    ],
+)
 def test_weights_that_are_literal_text_are_said_once(studios, kind, weighs, caplog):
     s = studios(kind)
     s.svr(s.prompt("a (red:1.3) fox", ["in the snow", "a (big:1.2) hat"]))
@@ -295,6 +315,13 @@ def clip_with(tokenizer):
 def test_other_text_encoders_are_refused_by_name(studios, tokenizer, name):
     with pytest.raises(ValueError, match=rf"^SVR Reweight - clip: .*{name}.*Qwen-Image.*Lumina 2"):
         studios("chroma").svr(clip=clip_with(tokenizer))
+
+
+def test_a_tokenizer_without_word_ids_is_refused_by_name(studios):
+    """LongCat-Image's has Qwen-Image's name."""
+    pytest.importorskip("comfy.text_encoders.longcat_image")
+    with pytest.raises(ValueError, match=r"^SVR Reweight - clip: its tokenizer qwen25_7b does not say which word"):
+        studios("chroma").svr(clip=clip_with("longcat_image.LongCatImageTokenizer"))
 
 
 def test_a_clip_without_its_encoders_is_told(studios):

@@ -19,12 +19,13 @@ WORDS = {
     " New York": 26,
     " a": 23,
     "a": 24,
+    " ": 30,
 }
 
 
-def tokens(text, template=True, pad_left=0, pad_right=0):
+def tokens(text, template=True, pad_left=0, pad_right=0, space=""):
     """Longest words first, as a language model's tokenizer reads: "New York" is one token, and so runs over a space."""
-    found, rest = [], text
+    found, rest = [], space + text
     while rest:
         word = next(word for word in sorted(WORDS, key=len, reverse=True) if rest.startswith(word))
         found.append((WORDS[word], 1.0, 1))
@@ -51,6 +52,14 @@ def test_padding_on_either_side_is_nobodys(how, first):
     layout, _ = laid_out("fox", "in snow", **how)
     assert layout.phrases == ((first + 2,), (first + 3, first + 4))
     assert (layout.begins, layout.ends) == ((first,), (first + 5, first + 6))
+
+
+def test_the_space_before_the_text_may_be_one_token_with_its_first_word():
+    """As in "background: {}": the empty text leaves the space alone."""
+    layout, run_together = laid_out("fox", "in snow", space=" ")
+    assert layout.phrases == ((2,), (3, 4)) and layout.ends == (5, 6) and not run_together
+    layout, _ = laid_out("a New", "snow", space=" ")
+    assert layout.phrases == ((2, 3), (4,)) and layout.ends == (5, 6)
 
 
 def test_a_text_without_template():

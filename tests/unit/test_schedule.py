@@ -1,6 +1,7 @@
 import pytest
 import torch
-from story_pack.ipca.schedule import Run, positive_rows, runs_of, step_of
+from story_pack import log
+from story_pack.ipca.schedule import Run, positive_rows, runs_of, sigmas_of_run, step_of
 
 SIGMAS = torch.tensor([14.6, 8.0, 4.0, 1.0, 0.0])
 
@@ -14,6 +15,14 @@ def test_step_survives_rounding():
     for step, sigma in enumerate(SIGMAS[:-1]):
         for rounded in (sigma * (1 - 1e-6), sigma * (1 + 1e-6)):
             assert int(step_of(rounded, SIGMAS)) == step
+
+
+def test_a_sampler_that_does_not_tell_its_steps_is_at_step_0_and_that_is_said_where_it_matters(caplog, monkeypatch):
+    monkeypatch.setattr(log, "_last_warned", {})
+    assert sigmas_of_run({}, True) is None
+    assert torch.equal(sigmas_of_run({"sigmas": SIGMAS[2:3], "sample_sigmas": SIGMAS}, True), SIGMAS)
+    assert int(step_of(SIGMAS[2], sigmas_of_run({"sigmas": SIGMAS[2:3]}, False))) == 0 and not caplog.text
+    assert int(step_of(SIGMAS[2], sigmas_of_run({"sigmas": SIGMAS[2:3]}, True))) == 0 and "every step counts as step 0" in caplog.text
 
 
 def test_neighbouring_rows_that_attend_alike_are_one_run():
