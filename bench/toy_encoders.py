@@ -147,6 +147,12 @@ if krea2 is not None:
     deep = {**_LLM, "num_hidden_layers": 36}
     KINDS["krea2"] = lambda: (krea2.Krea2Tokenizer, krea2.te(), {"qwen3vl_4b_model_config": deep}, {})
     KINDS["mage-flow"] = lambda: (mage_flow.MageFlowTokenizer, mage_flow.te(), {"qwen3vl_4b_model_config": _LLM}, {})
+    KINDS["ideogram4 with sight"] = lambda: (
+        ideogram4.Ideogram4Qwen3VLTokenizer,
+        ideogram4.te_qwen3vl(),
+        {"qwen3vl_8b_model_config": deep},
+        {},
+    )
     KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": deep}, {})
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):

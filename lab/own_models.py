@@ -155,7 +155,8 @@ def clip_type(name: str | None, model: object) -> comfy.sd.CLIPType:
             raise SystemExit(f"evidence: CLIP_TYPE {name} is none of {', '.join(known)}")
         return known[name.lower()]
     family = type(model.model.model_config).__name__.lower()
-    return next((kind for key, kind in known.items() if key.replace("_", "") == family), comfy.sd.CLIPType.STABLE_DIFFUSION)
+    begins = [key for key in known if family.startswith(key.replace("_", ""))]  # mage of MageFlow, flux of FluxSchnell
+    return known[max(begins, key=len)] if begins else comfy.sd.CLIPType.STABLE_DIFFUSION
 
 
 def load_vision(name: str, judged: str) -> tuple[object, Path, list[str]]:

@@ -121,8 +121,9 @@ def test_clip_type_follows_the_diffusion_model(pack):
     def model_of(family):
         return SimpleNamespace(model=SimpleNamespace(model_config=getattr(models, family)({"hidden_size": 6144})))
 
-    assert [clip_type(None, model_of(family)) for family in ("QwenImage", "Flux", "Chroma", "SD3", "ZImage")] == [
+    assert [clip_type(None, model_of(family)) for family in ("QwenImage", "Flux", "FluxSchnell", "Chroma", "SD3", "ZImage")] == [
         CLIPType.QWEN_IMAGE,
+        CLIPType.FLUX,
         CLIPType.FLUX,
         CLIPType.CHROMA,
         CLIPType.SD3,
@@ -130,6 +131,8 @@ def test_clip_type_follows_the_diffusion_model(pack):
     ]
     assert clip_type("hidream", model_of("Flux")) is CLIPType.HIDREAM
     assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), "a type of Load CLIP, on older cores without a name"
+    if hasattr(CLIPType, "MAGE"):
+        assert clip_type(None, model_of("MageFlow")) is CLIPType.MAGE and clip_type(None, model_of("Krea2")) is CLIPType.KREA2
     with pytest.raises(SystemExit, match="CLIP_TYPE qwen is none of stable_diffusion, .*qwen_image"):
         clip_type("qwen", model_of("QwenImage"))
 

@@ -21,7 +21,7 @@ QWEN = "<|im_end|>\n<|im_start|>assistant\n"
 THINKING = f"{QWEN}<think>\n\n</think>\n\n"
 GEMMAS = ("lumina2", "lumina2 with gemma3", "newbie")
 ENDS = {
-    **dict.fromkeys(("qwen-image", "z-image", "krea2", "mage-flow", "ideogram4"), QWEN),
+    **dict.fromkeys(("qwen-image", "z-image", "krea2", "mage-flow", "ideogram4", "ideogram4 with sight"), QWEN),
     **dict.fromkeys(("klein", "klein 9b", "ovis-image"), THINKING),
     **dict.fromkeys(GEMMAS, ""),
     "flux2": "[/INST]",
