@@ -32,8 +32,8 @@ from . import own_checkpoint
 from .cast import draw_casts, measure_cast
 from .measure import as_bytes, colour_distance, scene_of
 from .progress import Progress, spoken
-from .report import Results, Told, cast_table, dose_picture, held_table, page, ratios, share_table, strip_sheet, table
-from .rows import DOSES, HELD, QUIET, ROWS, SWEEPS, Row, Setting, render
+from .report import Results, Told, cast_table, dose_picture, page, ratios, share_table, strip_sheet, table
+from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
 from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
 from .world.palette import COLOUR_NAMES, PATTERNS
@@ -136,9 +136,9 @@ def jobs(count: int, sweeps: bool) -> Iterator[Job]:
     unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count, FRAMES, SEED)
     doses = [row for rows in DOSES.values() for row in rows]
     for seed in range(count):
-        yield from ((UNSAID, seed, unsaid[seed], row) for row in (*ROWS.values(), QUIET, HELD, *doses))
-        yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], QUIET, HELD, *doses))
-        yield from ((CAST, seed, casts[seed], row) for row in (ROWS["d"], ROWS["e"], HELD))
+        yield from ((UNSAID, seed, unsaid[seed], row) for row in (*ROWS.values(), *doses))
+        yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
+        yield from ((CAST, seed, casts[seed], ROWS[name]) for name in "de")
     if sweeps:
         for seed in range(min(count, SWEEP_STORIES)):
             yield from ((UNSAID, seed, unsaid[seed], row) for rows in SWEEPS.values() for row in rows)
@@ -195,19 +195,12 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     }
     (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": rows}))
     dose_picture(results, UNSAID, SAID, folder / "evidence-ipca.png")
-    strips = {**{name: (UNSAID, row) for name, row in ROWS.items()}, "held": (UNSAID, HELD), "cast": (CAST, ROWS["e"])}
-    for name, (setting, row) in strips.items():
-        told = [job for job in todo if job[0] == setting and job[3] == row and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
+    for setting, name in [*((UNSAID, name) for name in ROWS), (CAST, "e")]:
+        told = [job for job in todo if job[0] == setting and job[3] == ROWS[name] and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
         if told:
             picture = strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3)
-            picture.save(folder / f"evidence-{name}.png", optimize=True)
-    tables = [
-        table(results, UNSAID),
-        ratios(results, UNSAID),
-        share_table(results, UNSAID, SAID),
-        held_table(results, UNSAID, SAID),
-        cast_table(results, CAST),
-    ]
+            picture.save(folder / f"evidence-{'cast' if setting == CAST else name}.png", optimize=True)
+    tables = [table(results, UNSAID), share_table(results, UNSAID, SAID), cast_table(results, CAST), ratios(results, UNSAID)]
     print("\n" + "\n\n".join(tables) + f"\n{folder / 'evidence.md'}")
 
 

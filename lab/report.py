@@ -7,7 +7,7 @@ from PIL import Image
 
 from .cast import COLUMNS as CAST_COLUMNS
 from .dose import draw_doses
-from .rows import DOSES, HELD, QUIET, ROWS, SWEEPS, Row, Setting
+from .rows import DOSES, ROWS, SWEEPS, Row, Setting
 from .tables import cell, markdown, mean_and_error, paired
 
 Told = list[dict[str, float] | None]  # one row's columns a story; None where it was not rendered
@@ -29,12 +29,6 @@ SHARE = """## IPCA's share
 Differences to SVR alone, row (d), on the same stories; *stories* have a value in both. The first columns are the measure above. In the second
 the identity says everything and the sampler makes it hard: {steps} steps at CFG {cfg:g}. *stated* is the share of body colours, coat colours and
 patterns that come out as said; higher is better. *alignment* is that of the row itself, on each measure."""
-
-HOLDING = """## Where a character wanders
-
-At the published settings SVR makes the shown frame's words louder than the identity's, and what nobody said follows them. Here they are left
-quieter (*enhance_beta* 0.8) and the identity counts more (IPCA at *strength* 10). Differences are to row (d), in the last line to the same
-without IPCA: that is IPCA's part of it."""
 
 CASTS = """## A cast
 
@@ -66,7 +60,7 @@ class Results:
 def table(results: Results, setting: Setting) -> str:
     """Every row that was rendered, with the paired difference of identity against row (e)."""
     lines = []
-    for name, row in {**ROWS, **{row.label: row for rows in ((QUIET, HELD), *DOSES.values(), *SWEEPS.values()) for row in rows}}.items():
+    for name, row in {**ROWS, **{row.label: row for rows in (*DOSES.values(), *SWEEPS.values()) for row in rows}}.items():
         if not results.has(setting, row):
             continue
         title = f"({name}) {row.label}" if name in ROWS else row.label
@@ -97,42 +91,27 @@ def share_table(results: Results, unsaid: Setting, said: Setting) -> str:
     return markdown(["IPCA", "stories", "identity", "colour", "alignment", "stories", "stated", "alignment"], lines)
 
 
-def held_table(results: Results, unsaid: Setting, said: Setting) -> str:
-    """The settings that hold a wandering character, and IPCA's part of what they do."""
-    if not (results.has(unsaid, HELD) and results.has(said, HELD)):
-        return ""
-    lines = []
-    for label, row, base in (
-        (QUIET.label, QUIET, ROWS["d"]),
-        (HELD.label, HELD, ROWS["d"]),
-        ("the same, less that without IPCA", HELD, QUIET),
-    ):
-        gains = [results.gain(setting, row, base, name) for setting, name in ((unsaid, "identity"), (unsaid, "colour"), (said, "stated"))]
-        alignments = [cell(results.column(setting, row, "alignment")) for setting in (unsaid, said)]
-        count = sum(value is not None for value in gains[0])
-        lines.append([label, str(count), *(cell(gain, "+") for gain in gains[:2]), alignments[0], cell(gains[2], "+"), alignments[1]])
-    return markdown(["settings", "stories", "identity", "colour", "alignment", "stated", "alignment"], lines)
-
-
 def cast_table(results: Results, setting: Setting) -> str:
     """The character that is in the frame, and how often an absent one shows."""
     lines = []
-    for label, row in [*((f"({name}) {row.label}", row) for name, row in ROWS.items()), (HELD.label, HELD)]:
+    for name, row in ROWS.items():
         if results.has(setting, row):
             cells = [cell(results.column(setting, row, column)) for column in CAST_COLUMNS]
-            lines.append([label, str(results.count(setting, row)), *cells])
+            lines.append([f"({name}) {row.label}", str(results.count(setting, row)), *cells])
     return markdown(["row", "stories", *CAST_COLUMNS], lines) if lines else ""
 
 
 def ratios(results: Results, setting: Setting) -> str:
-    """Rows against separate prompts, the two numbers of the paper's table: at the published settings, and at those that hold most."""
-    base = {column: mean_and_error(results.column(setting, ROWS["a"], column)) for column in ("identity", "alignment")}
-    told = []
-    for label, row in (("(e)", ROWS["e"]), (f"({HELD.label})", HELD)):
-        if results.has(setting, row):
-            found = {column: mean_and_error(results.column(setting, row, column)) for column in base}
-            told += [f"{column} {label}/(a) = {mean[0] / base[column][0]:.3f}" for column, mean in found.items() if mean and base[column]]
-    return f"**{', '.join(told)}** (the paper on SDXL: 0.377 and 0.985)." if told else ""
+    """Row (e) against separate prompts, the two numbers of the paper's table."""
+    means = {}
+    for name in "ae":
+        for column in ("identity", "alignment"):
+            found = mean_and_error(results.column(setting, ROWS[name], column))
+            if found is None:
+                return ""
+            means[name, column] = found[0]
+    identity, alignment = (means["e", column] / means["a", column] for column in ("identity", "alignment"))
+    return f"**identity (e)/(a) = {identity:.3f}, alignment (e)/(a) = {alignment:.3f}** (the paper on SDXL: 0.377 and 0.985)."
 
 
 def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Setting, sweep_stories: int) -> str:
@@ -144,15 +123,12 @@ def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Set
     if done < count:
         setting += f" Rendered so far: {done} of the {count}; the same command goes on."
     strips = "\n\n".join(
-        f"({name}) {row.label}\n\n![{row.label}](evidence-{name}.png)"
-        for name, row in {**ROWS, "held": HELD}.items()
-        if results.has(unsaid, row)
+        f"({name}) {row.label}\n\n![{row.label}](evidence-{name}.png)" for name, row in ROWS.items() if results.has(unsaid, row)
     )
     base = (
         f"SVR alone: identity {cell(results.column(unsaid, ROWS['d'], 'identity'))}, colour {cell(results.column(unsaid, ROWS['d'], 'colour'))}; "
         f"stated {cell(results.column(said, ROWS['d'], 'stated'))}, alignment there {cell(results.column(said, ROWS['d'], 'alignment'))}."
     )
-    held = held_table(results, unsaid, said)
     parts = [
         CANDOUR,
         setting,
@@ -163,7 +139,6 @@ def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Set
         base,
         share_table(results, unsaid, said),
         "![Strength against identity, stated attributes and alignment](evidence-ipca.png)",
-        f"{HOLDING}\n\n{held}" if held else "",
         CASTS.format(steps=cast.steps, cfg=cast.cfg),
         cast_table(results, cast),
         "![Stories with a cast](evidence-cast.png)" if results.has(cast, ROWS["e"]) else "",

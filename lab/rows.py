@@ -58,10 +58,6 @@ DOSES = {
     "up0 alone": [Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value}) for value in (10.0, 100.0)],
 }
 
-# What holds a wandering character together best: the frame's own words not so loud, and the identity louder. Without IPCA too.
-QUIET = Row("enhance_beta 0.8, no IPCA", svr={"enhance_beta": 0.8})
-HELD = Row("enhance_beta 0.8, strength 10", svr={"enhance_beta": 0.8}, ipca={"strength": 10.0})
-
 SWEEPS = {
     "strength": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 300.0)],
     "svr-eot": [
