@@ -7,7 +7,7 @@ from PIL import Image
 
 from .cast import COLUMNS as CAST_COLUMNS
 from .dose import draw_doses
-from .rows import DOSES, ROWS, SWEEPS, Row, Setting
+from .rows import DOSES, HOLDS_MOST, ROWS, SWEEPS, Row, Setting
 from .tables import cell, markdown, mean_and_error, paired
 
 Told = list[dict[str, float] | None]  # one row's columns a story; None where it was not rendered
@@ -102,16 +102,14 @@ def cast_table(results: Results, setting: Setting) -> str:
 
 
 def ratios(results: Results, setting: Setting) -> str:
-    """Row (e) against separate prompts, the two numbers of the paper's table."""
-    means = {}
-    for name in "ae":
-        for column in ("identity", "alignment"):
-            found = mean_and_error(results.column(setting, ROWS[name], column))
-            if found is None:
-                return ""
-            means[name, column] = found[0]
-    identity, alignment = (means["e", column] / means["a", column] for column in ("identity", "alignment"))
-    return f"**identity (e)/(a) = {identity:.3f}, alignment (e)/(a) = {alignment:.3f}** (the paper on SDXL: 0.377 and 0.985)."
+    """Against separate prompts, the two numbers of the paper's table: row (e), and the setting of IPCA that holds most."""
+    base = {column: mean_and_error(results.column(setting, ROWS["a"], column)) for column in ("identity", "alignment")}
+    told = []
+    for label, row in (("(e)", ROWS["e"]), (f"({HOLDS_MOST.label})", HOLDS_MOST)):
+        if results.has(setting, row):
+            found = {column: mean_and_error(results.column(setting, row, column)) for column in base}
+            told += [f"{column} {label}/(a) = {mean[0] / of_a[0]:.3f}" for column, mean in found.items() if mean and (of_a := base[column])]
+    return f"**{', '.join(told)}** (the paper on SDXL: 0.377 and 0.985)." if told else ""
 
 
 def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Setting, sweep_stories: int) -> str:

@@ -58,6 +58,8 @@ DOSES = {
     "up0 alone": [Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value}) for value in (10.0, 100.0)],
 }
 
+HOLDS_MOST = DOSES["up0 alone"][-1]  # what help and README advise where a character wanders
+
 SWEEPS = {
     "strength": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 300.0)],
     "svr-eot": [

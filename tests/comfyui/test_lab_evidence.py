@@ -103,6 +103,7 @@ def test_the_page_tells_what_is_there(evidence, tmp_path):
     assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
     assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
     assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
+    assert "identity (e)/(a) = 1.000" in text and "alignment (up0 alone, strength 100)/(a) = 1.125" in text, ".375 of .333"
     assert (tmp_path / "out/evidence-cast.png").is_file()
     assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
 
