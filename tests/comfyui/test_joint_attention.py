@@ -179,6 +179,8 @@ def test_a_frame_without_anybody_and_another_storys_frame_stay_the_same(scene):
 
 
 def test_frames_of_one_batch_each_have_their_own_cast(scene):
+    if scene.family == "lumina2" and "z-image" not in SHAPES:
+        pytest.skip("before 0.3.75 ComfyUI itself cannot sample Lumina 2 with several prompts in a batch")
     places = [(2, 3), (7, 8, 9), ()]
     together = scene.frames(places)
     batch = scene.sample(scene.ipca(), together)

@@ -10,6 +10,8 @@ from safetensors import safe_open
 from bench.toy_parts import READS, load_toy_transformer, write_toy_transformer
 from bench.toy_transformers import SHAPES, toy_transformer
 
+FAMILIES = [family for family in READS if family in SHAPES]
+
 REAL_WIDTHS = {
     "qwen-image": {"attention_head_dim": 128, "num_attention_heads": 24, "joint_attention_dim": 3584, "axes_dims_rope": (16, 56, 56)},
     "z-image": {"dim": 3840, "n_heads": 30, "n_kv_heads": 30, "cap_feat_dim": 2560, "axes_dims": [32, 48, 48], "multiple_of": 256},
@@ -22,7 +24,7 @@ def kinds(names) -> set[str]:
     return {re.sub(r"\.\d+\.", ".N.", name) for name in names}
 
 
-@pytest.mark.parametrize("family", READS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_names_and_family_are_those_of_the_real_files(tmp_path, family):
     """By ComfyUI's own detection on weights of the real widths, which take no memory."""
     supported, shape = SHAPES[family]
@@ -35,7 +37,7 @@ def test_names_and_family_are_those_of_the_real_files(tmp_path, family):
         assert kinds(weights.keys()) == kinds(real)
 
 
-@pytest.mark.parametrize("family", READS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_file_is_read_back_as_it_was_written(tmp_path, family):
     write_toy_transformer(tmp_path / "toy.safetensors", family, seed=5)
     loaded = load_toy_transformer(tmp_path / "toy.safetensors").model.diffusion_model.state_dict()

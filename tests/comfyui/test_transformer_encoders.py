@@ -269,6 +269,8 @@ def test_text_that_was_joined_behind_unequal_prompts_is_told(studios, nodes):
         ("krea2", False),
         ("ideogram4", False),
         ("ovis-image", False),
+        ("lumina2 with gemma3", False),
+        ("newbie", False),
         ("lumina2", True),
         ("flux", True),
     ],
