@@ -51,9 +51,11 @@ def _panel(draw: ImageDraw.ImageDraw, title: str, series: dict[str, Points], lef
     def y(value: float) -> float:
         return box[3] - (value - low) / (high - low) * (box[3] - box[1])
 
-    for value in _steps(low, high):
+    values = _steps(low, high)
+    digits = 3 if all(round(value, 3) == value for value in values) else 4
+    for value in values:
         _line(draw, [(box[0], y(value)), (box[2], y(value))], "#999999" if value == 0 else GRID, 1)
-        _text(draw, (box[0] - 6, y(value)), f"{value:+.3f}" if low < 0 else f"{value:.3f}", 12, "rm")
+        _text(draw, (box[0] - 6, y(value)), f"{value:{'+' if low < 0 else ''}.{digits}f}", 12, "rm")
     for tick in (tick for tick in TICKS if strengths[0] <= tick <= strengths[-1]):
         _line(draw, [(x(tick), box[3]), (x(tick), box[3] + 4)], INK, 1)
         _text(draw, (x(tick), box[3] + 7), f"{tick:g}", 12, "mt")
