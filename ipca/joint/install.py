@@ -1,5 +1,8 @@
 """Puts IPCA on a clone of a transformer's MODEL and takes it off again. Knows ComfyUI."""
 
+from collections.abc import Callable
+from typing import Any
+
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
@@ -37,7 +40,8 @@ def install(model: ModelPatcher, family: Family, identity: tuple[str, ...], sett
     """A clone of `model` with IPCA for the story of that identity, in place of an earlier IPCA."""
     patched = uninstall(model)
     ipca = JointIPCA(family, identity, settings)
-    for kind, wrapper in zip(KINDS, (ipca.around_model, ipca.around_run, ipca.around_sampler)):
+    wrappers: tuple[Callable[..., Any], ...] = (ipca.around_model, ipca.around_run, ipca.around_sampler)
+    for kind, wrapper in zip(KINDS, wrappers):
         patched.add_wrapper_with_key(kind, KEY, wrapper)
     return patched
 
