@@ -210,8 +210,8 @@ def svr_row(studio) -> tuple:
     clip, encode, reweight = (importlib.import_module(f"{pack}.svr.{name}") for name in ("clip", "encode", "reweight"))
     story = studio.prompt(studio.identity, FRAMES)
     tokens, layouts = encode.prompt_layouts(studio.clip, story.phrases(tuple(range(len(FRAMES)))))
-    cond = encode.encode(studio.clip, tokens)[0][0][0]
-    parts = clip.Reader(studio.clip).parts(tokens, layouts, cond.shape)
+    entry = encode.encode(studio.clip, tokens)[0]
+    parts, cond = clip.Reader(studio.clip).parts(tokens, layouts, entry), entry[0][0]
     enhance, weaken = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
     towers = [(cond[:, part.columns], part.layout) for part in parts]
 
