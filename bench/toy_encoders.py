@@ -31,6 +31,8 @@ from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 WIDTH = 32
 SD3_WIDTH = 4096  # SD3 pads CLIP's columns to T5's width, whatever T5 has
 _LLM = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+# Of these several layers are read: up to the 27th, and up to the last.
+_KLEIN, _DEEP = ({**_LLM, "num_hidden_layers": layers} for layers in (28, 36))
 # Gemma's and Jina's at once: ComfyUI asks for both by one name.
 _NEWBIE = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 4}
 _T5 = {"d_model": WIDTH, "num_layers": 2, "d_ff": 32, "num_heads": 2, "d_kv": 16}
@@ -45,7 +47,7 @@ _CORPUS = (
 def _klein() -> tuple:
     """Klein's. Older cores do not have it: Z-Image's encoder in three layers there, another template, padded to 512."""
     if hasattr(flux, "klein_te"):
-        return flux.KleinTokenizer, flux.klein_te(), {"qwen3_4b_model_config": {**_LLM, "num_hidden_layers": 28}}, {}
+        return flux.KleinTokenizer, flux.klein_te(), {"qwen3_4b_model_config": _KLEIN}, {}
 
     class KleinTokenizer(z_image.ZImageTokenizer):
         def __init__(self, embedding_directory=None, tokenizer_data=None):
@@ -123,12 +125,7 @@ KINDS = {
 }
 
 if hasattr(flux, "klein_te"):
-    KINDS["klein 9b"] = lambda: (
-        flux.KleinTokenizer8B,
-        flux.klein_te(model_type="qwen3_8b"),
-        {"qwen3_8b_model_config": {**_LLM, "num_hidden_layers": 28}},
-        {},
-    )
+    KINDS["klein 9b"] = lambda: (flux.KleinTokenizer8B, flux.klein_te(model_type="qwen3_8b"), {"qwen3_8b_model_config": _KLEIN}, {})
 if newbie is not None:
     KINDS["ovis-image"] = lambda: (ovis.OvisTokenizer, ovis.te(), {"qwen3_2b_model_config": _LLM}, {})
     KINDS["newbie"] = lambda: (
@@ -144,16 +141,15 @@ if newbie is not None:
         {"spiece_model": spiece()},
     )
 if krea2 is not None:
-    deep = {**_LLM, "num_hidden_layers": 36}
-    KINDS["krea2"] = lambda: (krea2.Krea2Tokenizer, krea2.te(), {"qwen3vl_4b_model_config": deep}, {})
+    KINDS["krea2"] = lambda: (krea2.Krea2Tokenizer, krea2.te(), {"qwen3vl_4b_model_config": _DEEP}, {})
     KINDS["mage-flow"] = lambda: (mage_flow.MageFlowTokenizer, mage_flow.te(), {"qwen3vl_4b_model_config": _LLM}, {})
     KINDS["ideogram4 with sight"] = lambda: (
         ideogram4.Ideogram4Qwen3VLTokenizer,
         ideogram4.te_qwen3vl(),
-        {"qwen3vl_8b_model_config": deep},
+        {"qwen3vl_8b_model_config": _DEEP},
         {},
     )
-    KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": deep}, {})
+    KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": _DEEP}, {})
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):
         del KINDS[newer]

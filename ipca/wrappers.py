@@ -72,10 +72,10 @@ class IPCA(KnowsRows):
 
     def _look_at(self, context: torch.Tensor | None, options: dict) -> tuple[list[Memory | None], list[int], int, float]:
         """Each row's memory and repetitions, the step and its sigma: everything that is on the device, in one transfer."""
-        sigmas = options.get("sigmas")
         sample_sigmas = sigmas_of_run(options, self.settings.asks_for_steps)
-        if context is None or sigmas is None or sample_sigmas is None:
+        if context is None or sample_sigmas is None:
             return [], [], 0, 0.0
+        sigmas = options["sigmas"]
         run: RunRows | None = options.get(ROWS_KEY)
         rows = context.shape[0]
         carried = run.of_call(options.get("uuids") or (), rows) if run else None

@@ -195,11 +195,10 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     }
     (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": rows}))
     dose_picture(results, UNSAID, SAID, folder / "evidence-ipca.png")
-    for setting, name in [*((UNSAID, name) for name in ROWS), (CAST, "e")]:
-        told = [job for job in todo if job[0] == setting and job[3] == ROWS[name] and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
+    for name, (setting, row) in {**{name: (UNSAID, row) for name, row in ROWS.items()}, "cast": (CAST, ROWS["e"])}.items():
+        told = [job for job in todo if job[0] == setting and job[3] == row and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
         if told:
-            picture = strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3)
-            picture.save(folder / f"evidence-{'cast' if setting == CAST else name}.png", optimize=True)
+            strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3).save(folder / f"evidence-{name}.png", optimize=True)
     tables = [table(results, UNSAID), share_table(results, UNSAID, SAID), cast_table(results, CAST), ratios(results, UNSAID)]
     print("\n" + "\n\n".join(tables) + f"\n{folder / 'evidence.md'}")
 
