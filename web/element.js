@@ -63,11 +63,12 @@ export function write(node, name, text) {
     app.graph?.setDirtyCanvas?.(true, true);
 }
 
-// Makes the node as high as its widgets need, never lower.
+// Makes the node as high as its widgets need, never lower, and has them laid out again: where there was room, nothing else would.
 export function growToFit(node) {
     const [width, height] = node.size;
     const needed = node.computeSize()[1];
     if (height < needed) node.setSize([width, needed]);
+    app.graph?.setDirtyCanvas?.(true, true);
 }
 
 // Whether an input's text comes from another node, so that it is not known before the run.

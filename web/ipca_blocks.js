@@ -7,7 +7,7 @@ import { say } from "./words.js";
 
 const LEVEL_HEIGHT = 30;
 const CELLS = 20; // of a transformer's blocks in one row
-const CELL_HEIGHT = 21;
+const CELL_HEIGHT = 20; // with its gap
 
 function levelOf(name, { levels }) {
     return name === "mid" ? levels - 1 : name.startsWith("down") ? Number(name.slice(4)) : levels - 1 - Number(name.slice(2));
@@ -18,7 +18,7 @@ const rowsOf = ({ levels, top }) => levels - top + 1;
 
 function heightOf(family) {
     if (!family.stages) return LEVEL_HEIGHT * rowsOf(family);
-    return CELL_HEIGHT * Object.values(family.stages).reduce((rows, count) => rows + 1 + Math.ceil(count / CELLS), 0);
+    return 8 + CELL_HEIGHT * Object.values(family.stages).reduce((rows, count) => rows + 1 + Math.ceil(count / CELLS), 0);
 }
 
 class BlocksPicture {

@@ -57,3 +57,21 @@ def test_a_transformers_blocks_are_switched_by_number(page):
     assert widget(page, "IPCAPatch", "blocks") == "double1-4, single5"
     page.locator(".opos-presets button", has_text="fine").click()
     assert page.locator(".opos-stages button[aria-pressed=true]").count() == 13
+
+
+@pytest.mark.parametrize("family, cells", [("Krea 2", 28), ("Ovis-Image", 33), ("Qwen-Image", 60), ("SDXL", 5)])
+def test_every_block_is_in_sight_whatever_family_was_shown_before(page, family, cells):
+    """From the three blocks of the demo model's to a larger picture: the node has room, nothing of the picture is cut off."""
+    open_template(page, "first-story")
+    look_at(page, "IPCAPatch")
+    page.locator(".opos-blocks select").select_option(family)
+    button = page.locator(".opos-stages button, .opos-u button")
+    assert button.count() == cells
+    page.wait_for_function(
+        """() => {
+            const shown = document.querySelector(".opos-blocks").getBoundingClientRect();
+            return [...document.querySelectorAll(".opos-stages button, .opos-u button")].every(
+                each => each.getBoundingClientRect().bottom <= shown.bottom + 1);
+        }""",
+        timeout=5000,
+    )
