@@ -67,17 +67,26 @@ def open_template(page, name: str) -> None:
             continue
 
 
-def look_at(page, node_type: str) -> None:
-    """Move the canvas until a node of that type, in the graph that is open, stands in the upper left of the window."""
+def look_at(page, node_type: str, scale: float = 0.9) -> None:
+    """Move the canvas until a node of that type, in the graph that is open, stands in the upper left of the window.
+
+    It has to stay there: the newest page brings back where one last looked, a moment after a workflow has opened.
+    """
     page.evaluate(
-        """type => new Promise(done => {
+        """async ([type, scale]) => {
+        const view = app.canvas.ds;
         const node = app.canvas.graph._nodes.find(node => node.type === type);
-        app.canvas.ds.scale = 0.9;
-        app.canvas.ds.offset = [150 - node.pos[0], 150 - node.pos[1]];
-        app.canvas.setDirty(true, true);
-        setTimeout(done, 500);
-    })""",
-        node_type,
+        const isThere = () => view.scale === scale && [0, 1].every(axis => Math.abs(view.offset[axis] + node.pos[axis] - 150) < 0.01);
+        let tries = 0;
+        do {
+            view.scale = scale;
+            view.offset = [150 - node.pos[0], 150 - node.pos[1]];
+            app.canvas.setDirty(true, true);
+            await new Promise(done => setTimeout(done, 500));
+        } while (!isThere() && ++tries < 10);
+        if (!isThere()) throw new Error(`the canvas does not stay where ${type} is`);
+    }""",
+        [node_type, scale],
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.page import FOLDER, browse_templates, click_template, open_template, queue, wait_for_app, widget
+from bench.page import FOLDER, browse_templates, click_template, look_at, open_template, queue, wait_for_app, widget
 from bench.workflow import load, names, old_workflows, to_api
 
 
@@ -71,7 +71,7 @@ def test_the_page_reads_an_old_workflow_as_it_was_meant(page, info, name):
 
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
     open_template(page, "first-story")
-    page.evaluate("() => { app.canvas.ds.scale = 0.55; app.canvas.setDirty(true, true); }")  # pictures outside the window are not loaded
+    look_at(page, "MarkdownNote", scale=0.55)  # all of it: pictures outside the window are not loaded
     queue(page, steps=4)
     shown = "prefix => (app.graph._nodes.find(n => n.type === 'SaveImage' && n.widgets[0].value === prefix).imgs ?? []).length"
     for prefix, count in (("story/frame", 4), ("story/storyboard", 1)):

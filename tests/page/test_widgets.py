@@ -262,14 +262,26 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     assert strip.evaluate(BATCH_SIZE) == size, "more frames scroll, they do not cover the node below"
 
 
-def test_our_words_follow_the_pages_language(page):
+@pytest.fixture
+def speak(page):
+    """Sets the page's language; English again afterwards, which every other test reads."""
+
+    def set_language(language: str) -> None:
+        page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
+
+    yield set_language
+    set_language("en")
+
+
+def test_our_words_follow_the_pages_language(page, speak):
     """The page's own setting, as it stands when a workflow opens."""
     for language, add, everything in (("ja", "+ フレーム", "すべて"), ("fr", "+ scène", "toutes"), ("en", "+ frame", "all")):
-        page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
+        speak(language)
         open_template(page, "first-story")
-        page.wait_for_selector(".opos-add")
-        assert page.locator(".opos-add").inner_text() == add
-        assert page.locator(".opos-strip .opos-bar button").inner_text() == everything
+        for node, words, said in (("StoryPrompt", ".opos-add", add), ("StoryBatch", ".opos-strip .opos-bar button", everything)):
+            look_at(page, node)
+            page.wait_for_selector(words)
+            assert page.locator(words).inner_text() == said
 
 
 # Last: frontend 1.32.9 draws no nodes any more in Nodes 2.0, ComfyUI's own neither, of workflows opened after a visit to a subgraph.
