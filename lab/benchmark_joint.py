@@ -13,7 +13,7 @@ from bench.toy_encoders import WIDTH, toy_encoder
 from bench.toy_models import L_WIDTH, randomize
 from bench.toy_transformers import SHAPES
 
-from .timing import CUDA, DEVICE, DTYPE, paired
+from .timing import CUDA, DEVICE, number_format, paired
 
 HEADS, HEAD = 24 if CUDA else 4, 128
 AXES = [16, 56, 56]
@@ -65,7 +65,7 @@ def _row(letter: str, family: str, nodes: dict) -> tuple:
 def _transformer(family: str) -> ModelPatcher:
     supported, shape = SHAPES[family]
     config = supported({**shape, **SIZES[family]})
-    config.set_inference_dtype(DTYPE, None)
+    config.set_inference_dtype(number_format(), None)
     model = config.get_model({}, "", device=DEVICE)
     randomize(model.diffusion_model, 1)
     return ModelPatcher(model, comfy.model_management.get_torch_device(), torch.device("cpu"))

@@ -6,10 +6,17 @@ from collections.abc import Callable
 
 import torch
 
-CUDA = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if CUDA else "cpu")
-DTYPE = torch.float16 if CUDA else torch.bfloat16
-PAIRS = 12 if CUDA else 5
+from .precision import device, fast_dtype
+
+DEVICE = device()
+CUDA = DEVICE.type == "cuda"
+PAIRS = 12 if CUDA else 5  # at the least
+SECONDS = 30.0  # at the least where a few hundredths matter: short calls are noisy and cost little to repeat
+
+
+def number_format() -> torch.dtype:
+    """What models run in here: half precision on a GPU; on a CPU bfloat16 where it is the faster, else float32."""
+    return torch.float16 if CUDA else fast_dtype("cpu") or torch.float32
 
 
 def clock() -> float:
@@ -18,13 +25,14 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def paired(with_it: Callable, without: Callable) -> tuple[float, float, float]:
-    """Median of the pairwise ratios, and both medians in seconds. The order within a pair alternates."""
+def paired(with_it: Callable, without: Callable, seconds: float = SECONDS) -> tuple[float, float, float]:
+    """Median of the pairwise ratios, and both medians in seconds, of pairs over at least so many `seconds`. The order within a pair alternates."""
     with_it(), without()
-    pairs = []
-    for index in range(PAIRS):
+    pairs: list[tuple[float, float]] = []
+    until = clock() + seconds
+    while len(pairs) < PAIRS or clock() < until:
         took = {}
-        for call in (with_it, without) if index % 2 else (without, with_it):
+        for call in (with_it, without) if len(pairs) % 2 else (without, with_it):
             start = clock()
             call()
             took[call] = clock() - start
