@@ -51,7 +51,7 @@ def open_template(page, name: str) -> None:
 
     Now and then frontend 1.32.9 draws no node at all in Nodes 2.0, ComfyUI's own neither: then once more, as a person would.
     """
-    for _ in range(3):
+    for tries_left in (2, 1, 0):
         page.evaluate(
             """async ([folder, name]) => {
                 const answer = await fetch(`/api/workflow_templates/${folder}/${name}.json`);
@@ -64,7 +64,8 @@ def open_template(page, name: str) -> None:
             page.wait_for_function("!LiteGraph.vueNodesMode || document.querySelector('[data-node-id]')", timeout=10_000)
             return
         except PageTimeout:
-            continue
+            if not tries_left:
+                raise
 
 
 def look_at(page, node_type: str, scale: float = 0.9) -> None:
