@@ -11,6 +11,7 @@ import comfy.sample
 import torch
 from comfy.ldm.modules.attention import attention_basic
 
+from bench.studio import defaults_of
 from bench.toy_transformers import POOLED_WIDTH, TEXT_WIDTH, toy_latent, toy_transformer
 
 LENGTH = 12
@@ -71,9 +72,9 @@ class Scene:
 
     def ipca(self, model=None, **inputs):
         node = self.nodes["IPCAPatch"]
-        defaults = {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
         clip = type("AnyClip", (), {"tokenize": None, "cond_stage_model": None})()
-        return node.execute(**{**defaults, "model": model or self.model, "clip": clip, "story": self.story, **inputs}).args[0]
+        given = {"model": model or self.model, "clip": clip, "story": self.story, **inputs}
+        return node.execute(**{**defaults_of(node), **given}).args[0]
 
     def sample(self, model, positive=None, negative=None, cfg=3.0, steps=2, batch=None, **more):
         positive = positive or self.frames([IDENTITY])

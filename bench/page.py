@@ -28,6 +28,11 @@ def wait_for_app(page) -> None:
     page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
 
 
+def set_setting(page, name: str, value) -> None:
+    """One of the page's own settings, by its name there."""
+    page.evaluate("([name, value]) => app.extensionManager.setting.set(name, value)", [name, value])
+
+
 def browse_templates(page):
     """The template browser, with the pack's group open."""
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
@@ -78,14 +83,14 @@ def look_at(page, node_type: str, scale: float = 0.9) -> None:
         const view = app.canvas.ds;
         const node = app.canvas.graph._nodes.find(node => node.type === type);
         const isThere = () => view.scale === scale && [0, 1].every(axis => Math.abs(view.offset[axis] + node.pos[axis] - 150) < 0.01);
-        let tries = 0;
-        do {
+        for (let tries = 0; tries < 10; tries++) {
             view.scale = scale;
             view.offset = [150 - node.pos[0], 150 - node.pos[1]];
             app.canvas.setDirty(true, true);
             await new Promise(done => setTimeout(done, 500));
-        } while (!isThere() && ++tries < 10);
-        if (!isThere()) throw new Error(`the canvas does not stay where ${type} is`);
+            if (isThere()) return;
+        }
+        throw new Error(`the canvas does not stay where ${type} is`);
     }""",
         [node_type, scale],
     )

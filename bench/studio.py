@@ -12,6 +12,11 @@ def encode_each(clip, texts):
     return [[torch.cat([cond for cond, _ in encoded]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in encoded])}]]
 
 
+def defaults_of(node):
+    """What ComfyUI's page fills a node's inputs with."""
+    return {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
+
+
 class Studio:
     def __init__(self, nodes, model, clip, identity="A photo of a red fox with a green coat", frames=FRAMES):
         self.nodes, self.model, self.clip = nodes, model, clip
@@ -23,8 +28,7 @@ class Studio:
     def call(self, node_id, **inputs):
         """Execute a node with its defaults, as ComfyUI would fill them in. Returns its outputs."""
         node = self.nodes[node_id]
-        defaults = {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
-        return node.execute(**{**defaults, **inputs}).args
+        return node.execute(**{**defaults_of(node), **inputs}).args
 
     def core(self, node_id, **inputs):
         """Execute one of ComfyUI's own nodes, of either schema version. Returns its first output."""

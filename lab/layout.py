@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bench.inprocess import ROOT
-from bench.page import open_template
+from bench.page import open_template, set_setting
 from bench.workflow import load, names
 from lab.pictures import browser_page, comfyui
 
@@ -39,7 +39,7 @@ def measured_heights(wanted) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {name: {} for name in wanted}
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server, browser_page(server.url) as page:
         for nodes_2, scale in ((False, 1.0), (True, NODES_2_SCALE)):
-            page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes_2)
+            set_setting(page, "Comfy.VueNodes.Enabled", nodes_2)
             page.wait_for_timeout(1500)
             for name in wanted:
                 open_template(page, name)

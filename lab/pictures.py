@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from bench.inprocess import ROOT
-from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, open_template, queue, wait_for_app
+from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, look_at, open_template, queue, set_setting, wait_for_app
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from lab.drawings import who_does_what
@@ -94,7 +94,7 @@ def photograph_first_run(page) -> None:
 
 
 def photograph_nodes(page) -> None:
-    page.evaluate("app.extensionManager.setting.set('Comfy.VueNodes.Enabled', true)")
+    set_setting(page, "Comfy.VueNodes.Enabled", True)
     page.wait_for_timeout(1500)
     open_template(page, "sdxl-story")
     for node in ("StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch"):
@@ -113,17 +113,9 @@ def photograph_nodes(page) -> None:
 
 
 def photograph_node(page, node_type: str, path: Path) -> None:
-    node = page.evaluate(
-        """type => {
-        const node = app.graph._nodes.find(node => node.type === type);
-        app.canvas.ds.scale = 1;
-        app.canvas.ds.offset = [200 - node.pos[0], 80 - node.pos[1]];
-        app.canvas.setDirty(true, true);
-        return String(node.id);
-    }""",
-        node_type,
-    )
-    page.wait_for_timeout(1500)
+    look_at(page, node_type, scale=1)
+    page.wait_for_timeout(1000)
+    node = page.evaluate("type => String(app.graph._nodes.find(node => node.type === type).id)", node_type)
     box = page.locator(f'[data-node-id="{node}"]').first.bounding_box()
     clip = {"x": max(0, box["x"] - 6), "y": max(0, box["y"] - 6), "width": box["width"] + 12, "height": box["height"] + 12}
     save(Image.open(io.BytesIO(page.screenshot(clip=clip))), path, (460, 900))

@@ -4,6 +4,8 @@ import pytest
 import torch
 from comfy_api.latest import io
 
+from bench.studio import defaults_of
+
 FRAMES = ["in the snow", "at sea", "at home", "in bed", "at school"]
 
 
@@ -90,8 +92,7 @@ def test_earlier_pictures_come_along_from_the_first_machine_alone(s, text):
 
 def test_a_machine_too_many_renders_a_frame_again(s):
     node = s.nodes["StoryBatch"]
-    inputs = {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
-    inputs = {**inputs, "story": s.story, "frames": s.frames, "select": "2,4", "part_index": 2, "parts": 3}
+    inputs = {**defaults_of(node), "story": s.story, "frames": s.frames, "select": "2,4", "part_index": 2, "parts": 3}
     for dealt, expected in (({"dealt": True}, (1,)), ({}, None)):
         graph = {"7": {"class_type": "StoryBatch", "inputs": {**dealt}}}
         clone = in_graph(node, "7", graph)

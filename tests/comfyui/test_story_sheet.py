@@ -3,14 +3,15 @@
 import pytest
 import torch
 
+from bench.studio import defaults_of
+
 
 def sheet(nodes, images, captions=None, frame_numbers=None, again=None, **inputs):
     node = nodes["StorySheet"]
-    defaults = {item.id: [item.default] for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
-    lists = {name: [value] for name, value in inputs.items()}
+    lists = {name: [value] for name, value in {**defaults_of(node), **inputs}.items()}
     given = {"captions": captions, "frame_numbers": frame_numbers, "again": again}
     more = {name: value for name, value in given.items() if value is not None}
-    return node.execute(images=images, **{**defaults, **lists}, **more).args[0]
+    return node.execute(images=images, **lists, **more).args[0]
 
 
 def coloured(count, value, size=(32, 48)):

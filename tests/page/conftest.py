@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.page import wait_for_app
+from bench.page import set_setting, wait_for_app
 from bench.server import Client
 
 
@@ -35,7 +35,7 @@ def page(request, browser):
 
 def draw_nodes(page, anew: bool) -> None:
     """With Nodes 2.0, or with classic nodes."""
-    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", anew)
+    set_setting(page, "Comfy.VueNodes.Enabled", anew)
     page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=anew)
 
 

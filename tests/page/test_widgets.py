@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.page import look_at, open_template, queue, widget
+from bench.page import look_at, open_template, queue, set_setting, widget
 
 ROWS = ".opos-frames li"
 
@@ -265,12 +265,8 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
 @pytest.fixture
 def speak(page):
     """Sets the page's language; English again afterwards, which every other test reads."""
-
-    def set_language(language: str) -> None:
-        page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
-
-    yield set_language
-    set_language("en")
+    yield lambda language: set_setting(page, "Comfy.Locale", language)
+    set_setting(page, "Comfy.Locale", "en")
 
 
 def test_our_words_follow_the_pages_language(page, speak):
