@@ -62,7 +62,7 @@ class Scene:
     def frames(self, places, seed=1, **more):
         """CONDITIONING with a row for each of `places`, the columns of that row's identity."""
         rows, extra = self.text(seed, len(places), **more)
-        record = self.rows.Row(self.story.identity_phrases, 0, 0, (0,), (), (), LENGTH)
+        record = self.rows.Row(self.story.identity_phrases, 0, (0,), (), LENGTH)
         records = tuple(dataclasses.replace(record, phrases=(columns, (), *SCENES)) for columns in places)
         if self.family == "hidream":
             records = tuple(

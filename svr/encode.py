@@ -73,7 +73,7 @@ def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero
         expressed = len(story.identity_phrases) + window.index(frame)
         kept = story.present[frame]
         frames.append([_reweight_entry(entry, prompt.parts, expressed, kept, reweighting) for entry in prompt.entries])
-    records = [_record(reader, story, frame, prompts[window]) for frame, window in enumerate(frame_windows)]
+    records = [_record(reader, story, story.present[frame], prompts[window]) for frame, window in enumerate(frame_windows)]
     return [
         stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
         for schedule, entries in enumerate(zip(*frames))
@@ -203,17 +203,14 @@ def _encode_prompt(reader: Reader, phrases: tuple[str, ...]) -> Prompt:
     return Prompt(entries, reader.parts(tokens, layouts, entries[0]))
 
 
-def _record(reader: Reader, story: Story, frame: int, prompt: Prompt) -> Row:
-    """Whose the row of `frame` is, with columns in any of the encoders."""
+def _record(reader: Reader, story: Story, present: tuple[int, ...], prompt: Prompt) -> Row:
+    """Whose the row of a frame is, with positions in any of the encoders."""
     layouts = [part.layout for part in prompt.parts if not part.second]
-    begins = tuple(sorted({row for layout in layouts for row in layout.begins}))
     cond, extra = prompt.entries[0]
     return Row(
         story.identity_phrases,
         0,
-        frame,
-        story.present[frame],
-        begins,
+        present,
         _together(layouts),
         cond.shape[1],
         padded=not reader.kind.for_unets,

@@ -27,7 +27,7 @@ def columns_of(row: Row, length: int, second: int, times: int) -> Columns | None
 
     None where the row has no identity, or another node left fewer columns than it says.
     """
-    own, own_second = row.identity_columns, row.second_columns if times else ()
+    own, own_second = row.identity_positions, row.second_positions if times else ()
     if max(own, default=-1) >= length or max(own_second, default=-1) >= second:
         return None
     places = own + tuple(length + time * second + column for time in range(times) for column in own_second)

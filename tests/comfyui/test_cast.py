@@ -101,11 +101,11 @@ def test_absent_characters_are_turned_down_like_other_frames(s, shape, frames):
 
 def test_rows_say_whose_they_are(s, frames):
     rows = frames[0][1]["one_prompt_one_story_rows"]
-    assert [row.present for row in rows] == [(0, *cast) for cast in CASTS] and [row.frame for row in rows] == [0, 1, 2, 3]
-    assert [list(row.remembered) for row in rows] == [keys_of(s, cast) for cast in CASTS]
+    assert [row.present for row in rows] == [(0, *cast) for cast in CASTS]
+    assert [[0, *row.identity_positions] for row in rows] == [keys_of(s, cast) for cast in CASTS]
     assert [list(columns) for columns in rows[0].phrases] == spans(s, [COMMON, GIRL, DOG, *WORDS]) and rows[0].length == 77
     positives = s.batch(story=s.prompt(IDENTITY, FRAMES), frames=frames, select="2,4", frames_per_batch=1)[0]
-    assert [[row.frame for row in positive[0][1]["one_prompt_one_story_rows"]] for positive in positives] == [[1], [3]]
+    assert [positive[0][1]["one_prompt_one_story_rows"] for positive in positives] == [rows[1:2], rows[3:]]
 
 
 @pytest.mark.parametrize("more", [{}, {"strength": 3.0}])
