@@ -1,1 +1,4 @@
-"""Image side: identity-preserving cross-attention (IPCA) at the UNet's attn2, and installing it on a MODEL."""
+"""Image side: identity-preserving cross-attention (IPCA), and how it is put on a MODEL.
+
+This folder has what UNets and transformers share; `unet/` and `transformer/` have what differs.
+"""

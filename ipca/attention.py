@@ -1,10 +1,21 @@
-"""Attention with a memory, One-Prompt-One-Story (arXiv 2501.13554), section 3.3.
+"""The two equations of IPCA, One-Prompt-One-Story (arXiv 2501.13554), section 3.3.
+
+In cross-attention (UNets) the identity's keys and values come from a prompt of their own, the memory:
 
     K+ = [K ; K_id]   V+ = [V ; V_id]   out = softmax(Q K+^T / sqrt(d) + log M) V+
 
 M is 1 on the frame's own keys. On the memory it is strength times a Bernoulli(1 - dropout) mask per query and key.
-Shapes are ComfyUI's at attn2: q [B, Q, heads * d], k and v [B, K, heads * d]. `attend(q, k, v, mask)` is the attention
-back end; its mask is added to the logits and may be None, [1, K+] or [Q, K+].
+
+In joint attention (transformers) the frame's own prompt has the identity's keys already, where the text encoder is
+causal: K_id are rows of K. So no other prompt is needed. With n_j the weight of key j, 1 + strength on the identity's
+positions and 1 elsewhere,
+
+    out = sum_j n_j exp(q k_j / sqrt(d)) v_j / sum_j n_j exp(q k_j / sqrt(d))
+
+which is the same whether key j is laid in twice (n_j = 2, no mask) or biased by log n_j.
+
+Shapes are ComfyUI's: q, k, v [B, N, heads * d], or [B, heads, N, d] where `axis` is 2. `attend(q, k, v, mask)` is the
+attention back end; its mask is boolean (True: seen) or added to the logits.
 """
 
 import hashlib
@@ -38,6 +49,35 @@ def with_memory(
     return attend(q, _join(k, memory_k, repeats), _join(v, memory_v, repeats), bias)
 
 
+def counted_again(
+    attend: Attend,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None,
+    positions: torch.Tensor,
+    strength: float,
+    kept: torch.Tensor | None,
+    axis: int,
+) -> torch.Tensor:
+    """Attend with the keys at `positions` (int64 [n]) counted 1 + strength times.
+
+    `mask` is the model's own, or None; `kept` is a dropout mask, bool [Q, n], or None. Without dropout and at strength 1
+    the positions are laid in twice and there is no mask of ours, so back ends that take none stay usable; at another
+    strength the keys are biased instead. Dropout needs both: the positions laid in twice and a mask for every query.
+    """
+    if kept is None and strength != 1.0:
+        bias = torch.zeros(1, k.shape[axis], dtype=q.dtype, device=q.device)
+        bias[:, positions] = math.log1p(strength)
+        return attend(q, k, v, _joined(mask, bias))
+    own = k.shape[axis]
+    k, v = _laid_in(k, positions, axis), _laid_in(v, positions, axis)
+    if mask is not None and mask.shape[-1] == own:
+        mask = _laid_in(mask, positions, mask.ndim - 1)
+    weights = memory_bias(own, len(positions), strength, kept, q)
+    return attend(q, k, v, mask if weights is None else _joined(mask, weights))
+
+
 def memory_bias(own: int, memory: int, strength: float, kept: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor | None:
     """log M for `own` + `memory` keys in the dtype and on the device of `like`: None where M is 1 everywhere.
 
@@ -53,7 +93,7 @@ def memory_bias(own: int, memory: int, strength: float, kept: torch.Tensor | Non
     return bias
 
 
-def dropout_kept(queries: int, keys: int, dropout: float, seed: int, step: int, site: tuple) -> torch.Tensor:
+def dropout_kept(queries: int, keys: int, dropout: float, seed: int, step: int, site: tuple[str | int, ...]) -> torch.Tensor:
     """Bernoulli(1 - dropout) per query and key: bool [queries, keys], True where the key is kept.
 
     Drawn on the CPU from seed, step and site alone: the same for every row of a batch, on every device, in every run.
@@ -65,3 +105,16 @@ def dropout_kept(queries: int, keys: int, dropout: float, seed: int, step: int, 
 
 def _join(own: torch.Tensor, memory: torch.Tensor, repeats: int) -> torch.Tensor:
     return torch.cat([own, memory.expand(own.shape[0], -1, -1).repeat(1, repeats, 1)], dim=1)
+
+
+def _laid_in(tensor: torch.Tensor, positions: torch.Tensor, axis: int) -> torch.Tensor:
+    return torch.cat([tensor, tensor.index_select(axis, positions)], dim=axis)
+
+
+def _joined(mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
+    """A mask with our bias [1 or Q, K] added to its logits, at least three-dimensional as every back end takes it."""
+    if mask is None:
+        return bias.unsqueeze(0)
+    if mask.dtype == torch.bool:
+        mask = torch.zeros_like(mask, dtype=bias.dtype).masked_fill_(~mask, -torch.inf)
+    return mask + bias

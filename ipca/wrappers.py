@@ -1,101 +1,145 @@
-"""IPCA around each UNet call: one decision for all sites at once."""
+"""IPCA around a sampling run and around each of its model calls, the same for UNets and transformers.
 
-from typing import Any
+One decision per model call, taken before it: which step this is, whether IPCA is on at it, and what each row attends
+to. The attention sites only compute.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 import torch
+from comfy.conds import CONDRegular
+from comfy.model_patcher import ModelPatcher
 
-from ..errors import InputError
-from .blocks import chosen_sites
-from .call import Call
-from .memory import Memories, Memory, repeats
-from .rows import RunRows, memories_of_run
-from .run import ROWS_KEY, KnowsRows
-from .schedule import positive_rows, runs_of, sigmas_of_run, step_of
+from ..errors import reported_by
+from ..log import warn_rarely
+from .backend import Probe
+from .compiled import is_compiled, mark
+from .names import CALL_KEY, NODE, NUMBERS, PLAN_KEY
+from .parts import decided_by_part, has_replaced_forward
+from .plan import Cond, Conds, Plan, Tally, numbered, under_own_names
+from .reports import NO_RUN, ROWS_UNKNOWN, report_run, step_aside
 from .settings import Settings
-from .site import CALL_KEY
+
+T = TypeVar("T", bound=Hashable)
 
 
-class IPCA(KnowsRows):
-    """IPCA on one MODEL: what it remembers and when. Called around every UNet call, it decides for all sites at once."""
+@dataclass(frozen=True, eq=False)
+class ModelCall(Generic[T]):
+    """One call of a diffusion model with latents `x` [B, C, ..] and `text` [B, T, features], in `dtype` inside.
 
-    def __init__(self, memories: Memories, settings: Settings):
-        self.memories = memories
-        self.settings = settings
+    `targets` has one entry per row; all None where IPCA is off at this `step`. `options` are the call's
+    transformer_options. `compiled`: torch.compile traces the model.
+    """
 
-    def around_unet(
+    model: Any
+    x: torch.Tensor
+    text: torch.Tensor
+    dtype: torch.dtype
+    targets: list[T | None]
+    step: int
+    options: dict[str, Any]
+    compiled: bool
+    tally: Tally
+    probe: Probe
+
+
+class Side(Protocol[T]):
+    """What differs between UNets and transformers."""
+
+    settings: Settings
+
+    def put_on(self, patched: ModelPatcher) -> None:
+        """Whatever else the model's own clone needs before a run."""
+
+    def targets(self, conds: Conds) -> dict[UUID, tuple[T | None, ...]]:
+        """What every row of a run's conditionings attends to. InputError where they cannot be of this model."""
+
+    def options_for(self, call: ModelCall[T]) -> dict[str, Any]:
+        """The call's options as the attention sites need them: a copy, or the same where there is nothing to do."""
+
+
+class Wrappers(Generic[T]):
+    """The wrappers of one IPCA Patch; `node_id` is where warnings are shown in the page."""
+
+    def __init__(self, side: Side[T], node_id: str | None = None):
+        self.side, self.node_id = side, node_id
+
+    def around_run(self, executor: Any, noise: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """OUTER_SAMPLE wrapper: plan the run, and say so if nothing came of the plan."""
+        guider = executor.class_obj
+        # At this point the guider's conditionings and options are the run's own copies; the run's end drops them.
+        conds = {role: found or [] for role, found in guider.conds.items()}
+        with reported_by(NODE):
+            targets, numbers = numbered(self.side.targets(conds))
+        plan = Plan(targets, latents=len(noise))
+        guider.conds = {role: [_with_numbers(cond, numbers) for cond in found] for role, found in conds.items()}
+        options = guider.model_options["transformer_options"]
+        guider.model_options["transformer_options"] = {**options, PLAN_KEY: plan}
+        out = executor(noise, *args, **kwargs)
+        report_run(plan.tally, self.node_id)
+        return out
+
+    def around_sampler(self, executor: Any, guider: Any, *args: Any, **kwargs: Any) -> Any:
+        """SAMPLER_SAMPLE wrapper: the conditionings are prepared by now. Note each one's numbers under a uuid of its own."""
+        plan: Plan[T] | None = guider.model_options["transformer_options"].get(PLAN_KEY)
+        if plan is not None:
+            guider.conds = under_own_names(guider.conds, plan)
+        return executor(guider, *args, **kwargs)
+
+    def around_model(
         self,
         executor: Any,
         x: torch.Tensor,
-        timesteps: torch.Tensor | None = None,
-        context: torch.Tensor | None = None,
-        y: torch.Tensor | None = None,
-        control: dict | None = None,
-        transformer_options: dict | None = None,
+        t: torch.Tensor,
+        c_concat: torch.Tensor | None = None,
+        c_crossattn: torch.Tensor | None = None,
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        """DIFFUSION_MODEL wrapper: hand this call's decision to the sites. The options are copied, never changed."""
-        options = transformer_options or {}
-        call = self._decide(executor.class_obj, context, options)
-        return executor(x, timesteps, context, y, control, {**options, CALL_KEY: call}, **kwargs)
+        """APPLY_MODEL wrapper: takes the numbers out of the keywords and hands this call's decision to the sites."""
+        given = kwargs.pop(NUMBERS, None)
+        options = dict(transformer_options or {})
+        plan: Plan[T] | None = options.pop(PLAN_KEY, None)
+        if plan is None:
+            warn_rarely(NO_RUN)
+        elif c_crossattn is not None:
+            numbers = plan.numbers_of_call(given, options.get("uuids") or (), len(x))
+            if numbers is None:
+                step_aside(plan.tally, ROWS_UNKNOWN)
+                numbers = [0] * len(x)
+            options, more = self._decide(plan, executor.class_obj, x, c_crossattn, numbers, options)
+            kwargs.update(more)
+        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    def rows_of(self, conds: dict[str, list[dict] | None]) -> RunRows[Memory]:
-        self._check_widths([cond["cross_attn"] for found in conds.values() for cond in found or () if cond.get("cross_attn") is not None])
-        return memories_of_run(conds, self.memories)
+    def _decide(
+        self, plan: Plan[T], base: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int], options: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The call's options with what its sites need, and more keywords for a model that is not plainly called."""
+        settings, model = self.side.settings, base.diffusion_model
+        step = plan.steps.step(options) if any(numbers) and settings.needs_steps else 0
+        on = any(numbers) and settings.is_on(step)
+        plan.tally.due += on
+        compiled = is_compiled(model, options)
+        dtype = base.get_dtype() if base.manual_cast_dtype is None else base.manual_cast_dtype
 
-    def _check_widths(self, texts: list[torch.Tensor]) -> None:
-        expected = self.memories.whole.rows.shape[1]
-        for text in texts:
-            if text.shape[-1] != expected:
-                raise InputError(
-                    "clip",
-                    f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}",
-                    "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint",
-                )
+        def decide(model: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int]) -> dict[str, Any]:
+            targets = plan.targets_of(numbers if on else [0] * len(numbers))
+            return self.side.options_for(ModelCall(model, x, text, dtype, targets, step, options, compiled, plan.tally, plan.probe))
 
-    def _decide(self, unet: Any, context: torch.Tensor | None, options: dict) -> Call:
-        settings = self.settings
-        rows = 0 if context is None else context.shape[0]
-        carried, repeated, step, sigma = self._look_at(context, options)
-        on = settings.is_on(step) and any(carried)
-        used = list(dict.fromkeys(memory for memory in carried if memory)) if on else []
-        numbers = [used.index(memory) if memory else None for memory in carried] if on else []
-        return Call(
-            settings=settings,
-            attn2=chosen_sites(unet, settings.blocks) if on else {},
-            memories=tuple(memory.rows.to(context, non_blocking=True).unsqueeze(0) for memory in used),
-            runs=runs_of(numbers, repeated),
-            rows=rows,
-            step=step,
-            sigma=sigma,
-            patches=options.get("patches_replace", {}).get("attn2", {}),
-        )
+        decided = decide(model, x, text, numbers)
+        if on and has_replaced_forward(model):
+            return decided_by_part(decided, len(x), decide), {NUMBERS: (torch.tensor(numbers),)}
+        return decided, mark(model) if compiled and CALL_KEY in decided else {}
 
-    def _look_at(self, context: torch.Tensor | None, options: dict) -> tuple[list[Memory | None], list[int], int, float]:
-        """Each row's memory and repetitions, the step and its sigma: everything that is on the device, in one transfer."""
-        sample_sigmas = sigmas_of_run(options, self.settings.asks_for_steps)
-        if context is None or sample_sigmas is None:
-            return [], [], 0, 0.0
-        sigmas = options["sigmas"]
-        run: RunRows | None = options.get(ROWS_KEY)
-        rows = context.shape[0]
-        carried = run.of_call(options.get("uuids") or (), rows) if run else None
-        candidates = self.memories.every() if carried is None else []
-        numbers = torch.cat(
-            [
-                *(memory.begins(context).double() for memory in candidates),
-                repeats(context, len(self.memories.whole.places)).double(),
-                step_of(sigmas[0], sample_sigmas).double().reshape(1),
-                sigmas[:1].double(),
-            ]
-        ).tolist()
-        if carried is None:
-            carried = self._recognised([numbers[index * rows : (index + 1) * rows] for index in range(len(candidates))], rows, run, options)
-        repeated = [int(count) for count in numbers[len(candidates) * rows : -2]]
-        return carried, repeated, int(numbers[-2]), numbers[-1]
 
-    def _recognised(self, begins: list[list[float]], rows: int, run: RunRows | None, options: dict) -> list[Memory | None]:
-        """For rows that no run told us about: by their embeddings, else, outside any run, the positive ones."""
-        found = [next((memory for memory, flag in zip(self.memories.every(), flags) if flag), None) for flags in zip(*begins)]
-        if run is not None or any(found):
-            return found
-        return [self.memories.whole if positive else None for positive in positive_rows(rows, options.get("cond_or_uncond", []), 0)]
+def _with_numbers(cond: Cond, numbers: dict[UUID, list[int]]) -> Cond:
+    """A conditioning with the numbers of its rows among its model conditionings, on the CPU.
+
+    All conditionings of a run need them: ComfyUI puts only those with the same entries into one model call.
+    """
+    carried = CONDRegular(torch.tensor(numbers[cond["uuid"]], dtype=torch.int64, device="cpu"))
+    return {**cond, "model_conds": {**cond["model_conds"], NUMBERS: carried}}

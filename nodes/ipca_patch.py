@@ -6,12 +6,12 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..errors import InputError, reported_by, require_number
-from ..families import Family
-from ..ipca.blocks import chosen_sites
-from ..ipca.install import context_width, install, is_installed, unet_of, uninstall
-from ..ipca.joint import install as joint
-from ..ipca.memory import Memories, Memory, remember
+from ..ipca.install import install, is_installed, uninstall
 from ..ipca.settings import LAST_STEP, Settings
+from ..ipca.transformer.side import TransformerSide, chosen_on, family_of_model
+from ..ipca.unet.blocks import chosen_sites
+from ..ipca.unet.memory import Memories, Memory, remember
+from ..ipca.unet.side import UNetSide, context_width, unet_of
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .common import CATEGORY, StoryType, require_clip, require_model, require_story
@@ -26,6 +26,7 @@ class IPCAPatch(io.ComfyNode):
             node_id="IPCAPatch",
             display_name="IPCA Patch",
             category=CATEGORY,
+            hidden=[io.Hidden.unique_id],
             description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
             "before or after it; a second IPCA Patch replaces the first.",
             inputs=[
@@ -103,11 +104,6 @@ class IPCAPatch(io.ComfyNode):
             require_model(model)
             require_clip(clip)
             require_story(story)
-            unet = unet_of(model)
-            settings = Settings(blocks, start_at_step, end_at_step, dropout, strength, dropout_seed)
-            family = joint.require_family(model, settings) if unet is None else None
-            if unet is not None:
-                chosen_sites(unet, blocks)
             require_number("dropout", dropout, 0, 1, "0 is off; 0.01 to 0.1 is useful")
             require_number("strength", strength, 0, MAX_STRENGTH, "1 is the paper's, 0 is off")
             require_number("start_at_step", start_at_step, 0, LAST_STEP)
@@ -117,23 +113,32 @@ class IPCAPatch(io.ComfyNode):
                     f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
                     "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
                 )
-            if family is not None:
-                return io.NodeOutput(_on_transformer(model, family, story, settings, protect_identity))
-            if strength == 0:
+            settings = Settings(start_at_step, end_at_step, dropout, strength, dropout_seed)
+            side = _side(model, clip, story, blocks, protect_identity, settings)
+            if side is None:
                 return io.NodeOutput(uninstall(model) if is_installed(model) else model)
-            return io.NodeOutput(install(model, _memories(clip, story, protect_identity, context_width(unet)), settings))
+            return io.NodeOutput(install(model, side, getattr(cls.hidden, "unique_id", None)))
 
 
-def _on_transformer(model: ModelPatcher, family: Family, story: Story, settings: Settings, protect: bool) -> ModelPatcher:
+def _side(
+    model: ModelPatcher, clip: CLIP, story: Story, blocks: str, protect: bool, settings: Settings
+) -> UNetSide | TransformerSide | None:
+    """IPCA for this kind of model; None at strength 0. InputError where the choices do not fit the model."""
+    unet = unet_of(model)
+    if unet is not None:
+        sites = chosen_sites(unet, blocks)
+        if settings.strength == 0:
+            return None
+        return UNetSide(_memories(clip, story, protect, context_width(unet)), sites, settings)
+    family = family_of_model(model)
+    chosen = chosen_on(model, family, blocks)
     if not protect:
         raise InputError(
             "protect_identity",
             f"off has no meaning for {family.name}: no prompt of the identity alone is encoded whose padding could be remembered",
             "Switch it on",
         )
-    if settings.strength == 0:
-        return joint.uninstall(model) if joint.is_installed(model) else model
-    return joint.install(model, family, story.identity_phrases, settings)
+    return TransformerSide(family, story.identity_phrases, chosen, settings) if settings.strength else None
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from comfy.ldm.modules.attention import attention_basic
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.references import published_svr, sites
 from bench.studio import relative
@@ -210,11 +209,9 @@ def test_an_encoder_without_causality_is_told_by_the_entry_alone(s, story, frame
 
     patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "spy", spy)
     s.sample(patched, positive + foreign, latent, steps=1)
-    runs = [(run.start, run.stop) for call in calls for run in call.runs if run.repeats]
-    assert sum(stop - start for start, stop in runs) == 4, "the four rows of the story and no other"
-    assert {call.memories[run.memory].shape[1] for call in calls for run in call.runs if run.repeats} == {
-        len(keys_of(s, cast)) for cast in CASTS
-    }
+    groups = [(call, group) for call in calls for group in call.groups if group.target]
+    assert sum(group.stop - group.start for _, group in groups) == 4, "the four rows of the story and no other"
+    assert {call.memories[group.target.memory].shape[1] for call, group in groups} == {len(keys_of(s, cast)) for cast in CASTS}
 
 
 def test_an_additive_neighbour_beside_mixed_casts(s, story, frames, shape):
@@ -247,32 +244,3 @@ def test_guiders_that_number_otherwise(s, story, frames):
         s.sample_with(s.core("DualCFGGuider", model=model, **inputs), latent) for model in (s.ipca(story=story), bias_form(s, frames))
     )
     assert relative(ours, expected) < ROUNDING
-
-
-class HostReads(TorchDispatchMode):
-    """Counts operations that need a tensor's value on the host: on a device, each of them waits for it."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func.name().split("::")[1].split(".")[0] in ("_local_scalar_dense", "nonzero", "equal")
-        return func(*args, **(kwargs or {}))
-
-
-def test_mixed_casts_wait_for_the_device_once_a_call(s, story, frames, monkeypatch):
-    """Two steps more are two UNet calls more, each with one look at the device beyond what the sampler takes anyway."""
-    positive, latent = s.story_batch(story=story, frames=frames)
-    lists = []
-    plain_tolist = torch.Tensor.tolist  # reads host memory without an operation, so no dispatch mode sees it
-    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: lists.append(1) or plain_tolist(tensor))
-
-    def waits(model, steps):
-        lists.clear()
-        with HostReads() as reads:
-            s.sample(model, positive, latent, steps=steps)
-        return len(lists) + reads.count
-
-    def of_two_steps(model):
-        return waits(model, 4) - waits(model, 2)
-
-    assert of_two_steps(s.ipca(story=story)) - of_two_steps(s.model) == 2

@@ -23,7 +23,7 @@ ROUNDING = 5e-5
 def test_block_names_and_ipca(pack, studio, shape, expected):
     """Names as in each model's diffusers configuration, with how many blocks of attention it has there."""
     s = studio(shape)
-    blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
+    blocks = importlib.import_module(f"{pack.__name__}.ipca.unet.blocks")
     found = blocks.attention_sites(s.model.model.diffusion_model)
     assert {name: len({site[:2] for site in sites}) for name, sites in found.items()} == expected
     ours, plain = s.sample(s.ipca()), s.sample(s.model)

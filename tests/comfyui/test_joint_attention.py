@@ -185,7 +185,7 @@ def test_steps_and_dropout(flux):
 
 def test_a_models_own_mask_is_kept(pack):
     """Regional prompting and Redux give Flux a mask over all tokens: some keys are seen by no query."""
-    attention = importlib.import_module(f"{pack.__name__}.ipca.joint.attention")
+    attention = importlib.import_module(f"{pack.__name__}.ipca.attention")
     generator = torch.Generator().manual_seed(3)
     q, k, v = (torch.randn(2, 3, 10, 8, generator=generator) for _ in range(3))
     seen = torch.rand(2, 1, 10, 10, generator=generator) > 0.3

@@ -178,7 +178,7 @@ def test_importing_the_pack_imports_no_training(pack):
 def test_block_names_are_diffusers(pack, models, shape, expected):
     import importlib
 
-    blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
+    blocks = importlib.import_module(f"{pack.__name__}.ipca.unet.blocks")
     unet = models(shape)[0].model.diffusion_model
     named = {name: sorted({site[:2] for site in sites}) for name, sites in blocks.attention_sites(unet).items()}
     assert named == expected
@@ -193,7 +193,7 @@ def test_block_names_are_diffusers(pack, models, shape, expected):
 def test_presets_are_read_off_the_model(pack, models, shape, coarse, fine):
     import importlib
 
-    blocks = importlib.import_module(f"{pack.__name__}.ipca.blocks")
+    blocks = importlib.import_module(f"{pack.__name__}.ipca.unet.blocks")
     unet = models(shape)[0].model.diffusion_model
     available = blocks.attention_sites(unet)
     for text, expected in [

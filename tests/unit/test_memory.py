@@ -1,5 +1,5 @@
 import torch
-from story_pack.ipca.memory import remember, repeats
+from story_pack.ipca.unet.memory import remember, repeats
 
 
 def draw(*shape, seed=0):
@@ -8,8 +8,8 @@ def draw(*shape, seed=0):
 
 def test_protection_keeps_begin_and_identity_rows():
     embeds = draw(10, 4)
-    assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=True).rows, embeds[[0, 1, 2, 5, 6]])
-    assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=False).rows, embeds)
+    assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=True).embeds, embeds[[0, 1, 2, 5, 6]])
+    assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=False).embeds, embeds)
 
 
 def test_rows_that_begin_with_the_identity_are_found():
@@ -35,4 +35,4 @@ def test_a_context_of_another_size_is_not_the_story():
 def test_repeated_contexts_are_counted_row_by_row():
     short, long = draw(1, 6, 4), draw(1, 12, 4, seed=1)
     batch = torch.cat([short.repeat(1, 4, 1), long.repeat(1, 2, 1), draw(1, 24, 4, seed=2)])
-    assert repeats(batch, shortest=3).tolist() == [4, 2, 1]
+    assert repeats(batch, shortest=3) == [4, 2, 1]

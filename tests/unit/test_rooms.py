@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
     "errors",
     "log",
+    "notices",
     "core",
     "families",
     "story",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from ..errors import InputError
+from ...errors import InputError
 
 if TYPE_CHECKING:
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -36,7 +36,12 @@ def attention_sites(unet: UNetModel) -> dict[str, dict[Site, nn.Module]]:
     return {name: sites for name, sites in named.items() if sites}
 
 
-def chosen_sites(unet: UNetModel, blocks: str) -> dict[Site, nn.Module]:
+def sites_of(unet: UNetModel) -> dict[Site, nn.Module]:
+    """Every attn2 of a UNet by its site, in the order in which they run."""
+    return {site: attn2 for sites in attention_sites(unet).values() for site, attn2 in sites.items()}
+
+
+def chosen_sites(unet: UNetModel, blocks: str) -> list[Site]:
     """The sites that the node's `blocks` text names: presets (`all`, `coarse`, `fine`) and names like `down2, mid, up0`."""
     available = attention_sites(unet)
     presets = preset_blocks(list(available))
@@ -48,7 +53,7 @@ def chosen_sites(unet: UNetModel, blocks: str) -> dict[Site, nn.Module]:
     if missing:
         raise InputError("blocks", f"{', '.join(missing)} has no cross-attention in this model", have)
     chosen = {block for name in names for block in presets.get(name, [name])}
-    return {site: attn2 for name, sites in available.items() if name in chosen for site, attn2 in sites.items()}
+    return [site for name, sites in available.items() if name in chosen for site in sites]
 
 
 def preset_blocks(available: list[str]) -> dict[str, list[str]]:

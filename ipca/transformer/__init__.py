@@ -1,0 +1,1 @@
+"""IPCA in transformers: in joint attention the identity's keys count more than once."""

@@ -1,0 +1,161 @@
+"""What one call of a transformer hands to its attention: decided once before the call, gone after it."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import comfy.ldm.modules.attention as core
+import torch
+
+from ...families import Family
+from ..attention import Attend, counted_again
+from ..backend import Probe, honouring_masks
+from ..names import CALL_KEY
+from ..plan import RowGroup, Tally
+from ..reports import ROWS_UNKNOWN_INSIDE, step_aside
+from ..settings import Settings
+from .positions import Positions
+
+STAGE_OF = {"double": 0, "single": 1}  # ComfyUI's block types: a family's first stage, and its second
+
+
+def joint_attention(func: Callable[..., torch.Tensor], *args: Any, **kwargs: Any) -> torch.Tensor:
+    """The `optimized_attention_override` of every call with IPCA.
+
+    One function for all: torch.compile traces it once, and what differs from call to call is looked up where nothing is
+    traced.
+    """
+    return _attention_of_call(func, *args, **kwargs)
+
+
+@torch.compiler.disable
+def _attention_of_call(
+    func: Callable[..., torch.Tensor],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    heads: int,
+    mask: torch.Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> torch.Tensor:
+    call: JointCall | None = (kwargs.get("transformer_options") or {}).get(CALL_KEY)
+    if call is None:
+        return func(q, k, v, heads, mask, *args, **kwargs)
+    return call.attend(func, q, k, v, heads, mask, *args, **kwargs)
+
+
+class JointCall:
+    """One model call: `groups` cover the rows of the batch, `chosen` are the running numbers of the blocks with IPCA.
+    The text has `length` positions.
+
+    Only calls in which every query is a key as well, text and whole image together, are joint: refiners and other
+    attention pass by. Joint calls are counted, since some models do not tell which block is at work. `around` is the
+    override of another pack, which ours goes around.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        settings: Settings,
+        blocks: list[tuple[str, int]],
+        chosen: frozenset[int],
+        groups: tuple[RowGroup[Positions], ...],
+        length: int,
+        device: torch.device,
+        joint_length: int,
+        step: int,
+        around: Callable[..., torch.Tensor] | None,
+        tally: Tally,
+        probe: Probe,
+    ):
+        self.settings, self.blocks, self.chosen, self.groups = settings, blocks, chosen, groups
+        self.joint_length, self.step, self.around = joint_length, step, around
+        self.tally, self.probe = tally, probe
+        self.rows, self.calls = groups[-1].stop, 0
+        self.stages = [stage for stage, _ in family.stages]
+        self.text_last = family.text_last
+        distinct = dict.fromkeys(group.target for group in groups if group.target)
+        self.positions = {target: torch.tensor(target.among_keys(family, length)).to(device, non_blocking=True) for target in distinct}
+
+    def attend(
+        self,
+        func: Callable[..., torch.Tensor],
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        heads: int,
+        mask: torch.Tensor | None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        axis = 2 if kwargs.get("skip_reshape") else 1
+
+        def own(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, **more: Any) -> torch.Tensor:
+            if self.around is None:
+                return func(q, k, v, heads, mask, *args, **kwargs, **more)
+            return self.around(func, q, k, v, heads, mask, *args, **kwargs, **more)
+
+        if not q.shape[axis] == k.shape[axis] >= self.joint_length:
+            return own(q, k, v, mask)
+        block = self._block(kwargs.get("transformer_options") or {})
+        if block not in self.chosen or not self._rows_are_known(q):
+            return own(q, k, v, mask)
+
+        def pytorch(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+            out: torch.Tensor = core.attention_pytorch(q, k, v, heads, mask, *args, **kwargs)
+            return out
+
+        ours: Attend = own
+        if self.settings.needs_mask:
+            ours = honouring_masks(own, pytorch, (func, self.around), self.probe)
+        self.tally.applied += 1
+        parts = [self._attend_group(ours if group.target else own, group, q, k, v, mask, block, axis) for group in self.groups]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _attend_group(
+        self,
+        attend: Attend,
+        group: RowGroup[Positions],
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        mask: torch.Tensor | None,
+        block: int,
+        axis: int,
+    ) -> torch.Tensor:
+        rows = group.rows
+        if mask is not None and mask.ndim > 2 and mask.shape[0] == self.rows:
+            mask = mask[rows]
+        if group.target is None:
+            return attend(q[rows], k[rows], v[rows], mask)
+        positions = self.positions[group.target]
+        if self.text_last:  # counted from the end: how many keys the image has is the model's affair
+            positions = positions + k.shape[axis]
+        settings = self.settings
+        kept = settings.kept(q.shape[axis], len(positions), self.step, self.blocks[block])
+        return counted_again(attend, q[rows], k[rows], v[rows], mask, positions, settings.strength, kept, axis)
+
+    def _block(self, options: Mapping[str, Any]) -> int:
+        """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the table does not have."""
+        self.calls += 1
+        stage, number = STAGE_OF.get(options.get("block_type", "")), options.get("block_index")
+        if stage is None or number is None or stage >= len(self.stages):
+            return self.calls - 1 if self.calls <= len(self.blocks) else -1
+        at_work = (self.stages[stage], number)
+        return self.blocks.index(at_work) if at_work in self.blocks else -1
+
+    def _rows_are_known(self, q: torch.Tensor) -> bool:
+        if q.shape[0] == self.rows:
+            return True
+        step_aside(self.tally, ROWS_UNKNOWN_INSIDE)
+        return False
+
+
+def joint_length(transformer: Any, x: torch.Tensor, text: int) -> int:
+    """How many tokens a joint call has at least, for latents `x` [B, C, .., H, W] and `text` positions: both, padded."""
+    patch = getattr(transformer, "patch_size", 2)
+    patch = patch[-1] if isinstance(patch, (tuple, list)) else patch
+    multiple = getattr(transformer, "pad_tokens_multiple", None) or 1
+    image = math.prod(x.shape[2:-2]) * math.ceil(x.shape[-2] / patch) * math.ceil(x.shape[-1] / patch)
+    return sum(math.ceil(part / multiple) * multiple for part in (text, image))

@@ -1,0 +1,114 @@
+"""IPCA on one transformer: which positions count again, on which rows and in which blocks.
+
+No prompt of its own is encoded: the frame's prompt has the identity's keys already. So a conditioning that has lost
+whose its rows are cannot be recognised and is left as it is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ...errors import InputError
+from ...families import FAMILIES, SECOND_TEXT, Family, family_of
+from ...log import warn_rarely
+from ...story.rows import Row, rows_of
+from ..names import CALL_KEY, OVERRIDE
+from ..plan import Cond, Conds, groups_of
+from ..settings import Settings
+from ..text import speaking
+from ..wrappers import ModelCall
+from .blocks import blocks_of, chosen_blocks
+from .override import JointCall, joint_attention, joint_length
+from .positions import Positions, positions_of
+
+
+@dataclass(frozen=True, eq=False)
+class TransformerSide:
+    """`identity` is the story's; `chosen` are the running numbers of the blocks with IPCA."""
+
+    family: Family
+    identity: tuple[str, ...]
+    chosen: frozenset[int]
+    settings: Settings
+
+    def put_on(self, patched: ModelPatcher) -> None:
+        """Nothing: the override goes around other packs' at every call, so that the order of nodes does not matter."""
+
+    def targets(self, conds: Conds) -> dict[UUID, tuple[Positions | None, ...]]:
+        targets = {cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found}
+        found = [each for rows in targets.values() for each in rows if each]
+        if not self.family.reads_length and any(positions.frames > 1 for positions in found):
+            warn_rarely(
+                f"IPCA Patch: {self.family.name} normalises every token's length before it reads the text, so SVR Reweight "
+                "can hardly turn the other frames' words down in a prompt that several frames share. If frames show each "
+                "other's scenes, set window_length to 1."
+            )
+        if not found:
+            warn_rarely(
+                "IPCA Patch: no prompt of this run says where the story's identity is in it, so nothing is strengthened. "
+                "Connect the frames of SVR Reweight, of the same Story Prompt, through Story Batch to the sampler."
+            )
+        return targets
+
+    def options_for(self, call: ModelCall[Positions]) -> dict[str, Any]:
+        """With an override for this call, around the one that is there.
+
+        Some transformers run no DIFFUSION_MODEL wrapper, and other packs' nodes replace the override: so it is at every
+        call that ours is put around theirs.
+        """
+        first = next((target for target in call.targets if target), None)
+        if first is None:
+            return call.options
+        length = call.text.shape[1]
+        joint_call = JointCall(
+            self.family,
+            self.settings,
+            blocks_of(call.model, self.family),
+            self.chosen,
+            groups_of(call.targets),
+            length,
+            call.x.device,
+            joint_length(call.model, call.x, first.keys_of(length)),
+            call.step,
+            call.options.get(OVERRIDE),
+            call.tally,
+            call.probe,
+        )
+        return {**call.options, OVERRIDE: joint_attention, CALL_KEY: joint_call}
+
+    def _positions_of(self, cond: Cond) -> tuple[Positions | None, ...]:
+        text: torch.Tensor | None = cond.get("cross_attn")
+        rows = None if text is None else rows_of(cond, len(text))
+        if text is None or rows is None:
+            return (None,)
+        second: torch.Tensor | None = cond.get(SECOND_TEXT)
+        lengths = text.shape[1], 0 if second is None else second.shape[2]
+
+        def of(row: Row, speaks: bool) -> Positions | None:
+            # Without T5 there is no first text, and the second alone speaks.
+            own = row.identity == self.identity and (speaks or not row.phrases)
+            return positions_of(row, *lengths, self.family.second_times) if own else None
+
+        return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
+
+
+def family_of_model(model: ModelPatcher) -> Family:
+    """The family that the table has for this MODEL. InputError for what the pack does not know."""
+    transformer = model.get_model_object("diffusion_model")
+    family = family_of(type(model.model).__name__, transformer)
+    if family is None:
+        raise InputError(
+            "model",
+            f"{type(model.model).__name__} ({type(transformer).__name__}) has neither a UNet with text cross-attention nor a joint attention "
+            "that is known here",
+            f"Use an SDXL, SD1.x or SD2.x checkpoint, or one of {', '.join(family.name for family in FAMILIES)}",
+        )
+    return family
+
+
+def chosen_on(model: ModelPatcher, family: Family, blocks: str) -> frozenset[int]:
+    """The running numbers of the blocks that the node's text names. InputError where it names none."""
+    return chosen_blocks(model.get_model_object("diffusion_model"), family, blocks)
