@@ -65,3 +65,13 @@ def studio(pack, nodes, models):
 
     made = {}
     return lambda shape: made.setdefault(shape, Studio(nodes, *models(shape)))
+
+
+@pytest.fixture
+def warnings_of(pack, caplog, monkeypatch):
+    """Calls the warnings of the pack so far in this test, each as often as it would come in a minute of its own."""
+    import importlib
+
+    monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
+    caplog.set_level("WARNING", logger="one-prompt-one-story")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "one-prompt-one-story"]
