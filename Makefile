@@ -23,7 +23,7 @@ check: setup
 # scheduler, and torch.compile with its default back end.
 fuzz:
 	bench/setup.sh test
-	FUZZ=$${FUZZ:-2000} $(pytest) tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_core_nodes.py $(PYTEST)
+	FUZZ=$${FUZZ:-2000} $(pytest) tests/fuzz tests/comfyui/test_samplers.py tests/comfyui/test_torch_compile.py $(PYTEST)
 
 serve: setup
 	$(run) bench/launch.py

@@ -3,8 +3,6 @@
 The independent form is IPCA as a bias on the identity's own keys (`bias_form`), put in IPCA Patch's place.
 """
 
-import os
-
 import comfy.samplers
 import pytest
 import torch
@@ -238,18 +236,3 @@ def test_an_inpainting_model(studio):
     assert relative(whole, s.sample(s.model, positive, latent)) > SEES_IT
     positives, latents, *_ = s.batch(frames=frames, select="3")
     assert relative(s.sample(s.ipca(), positives[0], latents[0]), whole[2:]) < ROUNDING
-
-
-@pytest.mark.parametrize(
-    "backend",
-    ["eager", pytest.param("inductor", marks=pytest.mark.skipif("FUZZ" not in os.environ, reason="two minutes of compiling: make fuzz"))],
-)
-def test_torch_compile(studio, backend):
-    from comfy_api.torch_helpers import set_torch_compile_wrapper
-
-    s = studio("small")  # each layer is traced and compiled
-    compiled = s.ipca(start_at_step=1)
-    set_torch_compile_wrapper(compiled, backend=backend)
-    sigmas = comfy.samplers.calculate_sigmas(s.model.get_model_object("model_sampling"), "normal", 2).tolist()
-    expected = s.sample(bias_form(s, active=lambda sigma: sigma < (sigmas[0] + sigmas[1]) / 2))
-    assert relative(s.sample(compiled), expected) < ROUNDING
