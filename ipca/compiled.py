@@ -6,12 +6,23 @@ of a call are still guarded, so calls with IPCA have one more. What decides and 
 """
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import torch
 
 from .names import MARK
 
 COMPILE_KEY = "torch.compile"  # under which ComfyUI's own node wraps apply_model
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def never_compiled(function: F) -> F:
+    """A decorator: torch.compile leaves the function, and what it calls, as they are."""
+    disable: Any = torch.compiler.disable
+    return cast(F, disable(function))
 
 
 def is_compiled(model: Any, options: Mapping[str, Any]) -> bool:

@@ -1,7 +1,6 @@
 """Puts IPCA on a clone of a MODEL and takes it off again."""
 
-from collections.abc import Hashable
-from typing import TypeVar
+from typing import Any
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
@@ -12,10 +11,8 @@ from .wrappers import Side, Wrappers
 
 KINDS = (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE, WrappersMP.APPLY_MODEL)
 
-T = TypeVar("T", bound=Hashable)
 
-
-def install(model: ModelPatcher, side: Side[T], node_id: str | None = None) -> ModelPatcher:
+def install(model: ModelPatcher, side: Side[Any], node_id: str | None = None) -> ModelPatcher:
     """A clone of `model` with IPCA, in place of an earlier one. Warnings are shown on the node with `node_id`."""
     patched = uninstall(model)
     wrappers = Wrappers(side, node_id)

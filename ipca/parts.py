@@ -26,21 +26,22 @@ def decided_by_part(options: Options, rows: int, decide: Decide) -> Options:
     `decide(model, x, text, numbers)` gives the options of a part, of which only ours are taken.
     """
 
-    def around_part(executor: Any, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def around_part(executor: Any, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         (numbers,) = kwargs.pop(NUMBERS, (None,))
         if numbers is None or len(x) == rows:
             return executor(x, t, context, *args, **kwargs)
         own = decide(executor.class_obj, x, context, numbers.tolist())
-
-        def of_part(value: Any) -> Any:
-            if not isinstance(value, dict) or CALL_KEY not in value:
-                return value
-            theirs = {key: each for key, each in value.items() if key not in (CALL_KEY, OVERRIDE)}
-            return {**theirs, **{key: own[key] for key in (CALL_KEY, OVERRIDE) if key in own}}
-
-        parted = {key: of_part(value) for key, value in kwargs.items()}
-        return executor(x, t, context, *map(of_part, args), **parted)
+        of_part = {key: _with_ours(value, own) for key, value in kwargs.items()}
+        return executor(x, t, context, *(_with_ours(value, own) for value in args), **of_part)
 
     wrappers = dict(options.get("wrappers", {}))
     wrappers["diffusion_model"] = {**wrappers.get("diffusion_model", {}), KEY: [around_part]}
     return {**options, "wrappers": wrappers}
+
+
+def _with_ours(value: Any, own: Options) -> Any:
+    """The call's options with the part's decision in place of the call's; every other argument as it is."""
+    if not isinstance(value, dict) or CALL_KEY not in value:
+        return value
+    theirs = {key: each for key, each in value.items() if key not in (CALL_KEY, OVERRIDE)}
+    return {**theirs, **{key: own[key] for key in (CALL_KEY, OVERRIDE) if key in own}}

@@ -113,7 +113,8 @@ class Wrappers(Generic[T]):
                 numbers = [0] * len(x)
             options, more = self._decide(plan, executor.class_obj, x, c_crossattn, numbers, options)
             kwargs.update(more)
-        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        out: torch.Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        return out
 
     def _decide(
         self, plan: Plan[T], base: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int], options: dict[str, Any]

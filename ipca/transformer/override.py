@@ -10,6 +10,7 @@ import torch
 from ...families import Family
 from ..attention import Attend, counted_again
 from ..backend import Probe, honouring_masks
+from ..compiled import never_compiled
 from ..names import CALL_KEY
 from ..plan import RowGroup, Tally
 from ..reports import ROWS_UNKNOWN_INSIDE, step_aside
@@ -28,7 +29,7 @@ def joint_attention(func: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
     return _attention_of_call(func, *args, **kwargs)
 
 
-@torch.compiler.disable
+@never_compiled
 def _attention_of_call(
     func: Callable[..., torch.Tensor],
     q: torch.Tensor,

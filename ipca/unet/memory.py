@@ -37,7 +37,8 @@ class Memory:
         together = self.positions[-1] < len(self.positions)
         positions = slice(len(self.positions)) if together else list(self.positions)
         distance = (text[:, positions].float() - own).norm(dim=-1)
-        return (distance <= SAME * own.norm(dim=-1)).all(dim=-1)
+        same: torch.Tensor = distance <= SAME * own.norm(dim=-1)
+        return same.all(dim=-1)
 
 
 @dataclass(frozen=True)

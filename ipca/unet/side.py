@@ -56,7 +56,8 @@ class UNetSide:
         targets = call.targets if any(call.targets) else []
         memories = list(dict.fromkeys(target.memory for target in targets if target))
         length = call.text.shape[1]
-        groups = groups_of([target and Remembered(memories.index(target.memory), max(1, length // target.length)) for target in targets])
+        remembered = [Remembered(memories.index(target.memory), max(1, length // target.length)) if target else None for target in targets]
+        groups = groups_of(remembered)
         modules = sites_of(call.model) if groups else {}
         options = call.options
         if call.compiled:
@@ -91,7 +92,7 @@ class UNetSide:
             return (None,) * len(memories)
         text: torch.Tensor = cond["cross_attn"]
         counts = repeats(text, len(self.memories.whole.positions))
-        return tuple(memory and Target(memory, text.shape[1] // count) for memory, count in zip(memories, counts))
+        return tuple(Target(memory, text.shape[1] // count) if memory else None for memory, count in zip(memories, counts))
 
     def _check_width(self, text: torch.Tensor) -> None:
         expected = self.memories.whole.embeds.shape[1]

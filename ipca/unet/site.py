@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..compiled import never_compiled
 from ..names import CALL_KEY
 from ..reports import ROWS_UNKNOWN_INSIDE, step_aside
 from .call import Options, UNetCall, attention
@@ -42,7 +43,7 @@ class IPCASite:
         # Cores that deep-copy patches at every clone would copy the neighbours' weights along with us.
         return self.copy()
 
-    @torch.compiler.disable
+    @never_compiled
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: Options, mask: torch.Tensor | None = None, **kwargs: Any
     ) -> torch.Tensor:

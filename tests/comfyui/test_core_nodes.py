@@ -3,7 +3,6 @@
 The independent form is IPCA as a bias on the identity's own keys (`bias_form`), put in IPCA Patch's place.
 """
 
-import comfy.samplers
 import pytest
 import torch
 
