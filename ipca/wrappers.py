@@ -49,7 +49,9 @@ class ModelCall(Generic[T]):
 class Side(Protocol[T]):
     """What differs between UNets and transformers."""
 
-    settings: Settings
+    @property
+    def settings(self) -> Settings:
+        """What the artist chose."""
 
     def put_on(self, patched: ModelPatcher) -> None:
         """Whatever else the model's own clone needs before a run."""
