@@ -7,3 +7,15 @@ def test_the_row_of_svr_compares_what_is_the_same(studio):
 
     letter, _, ratio, _, target = svr_row(studio("sdxl"))
     assert letter == "c" and float(ratio) > 0 and target == ">= 10"
+
+
+def test_the_row_of_synchronisations_counts_looks_at_values(studio):
+    """None at the defaults; one per call where the step matters, for the call's sigma."""
+    from bench.devices import Captured
+    from lab.benchmark import waits_of
+
+    s = studio("sdxl")
+    plain, ours, by_steps = (
+        waits_of(Captured(model, lambda model: s.sample(model, steps=1)).again) for model in (s.model, s.ipca(), s.ipca(start_at_step=1))
+    )
+    assert (ours - plain, by_steps - plain) == (0, 1)
