@@ -62,7 +62,8 @@ def embed_captions(clip_vision: ClipVisionModel, clip: CLIP, captions: list[str]
 
 def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str:
     """The name of the text tower that ends in the vision model's space; InputError where none does."""
-    if not isinstance(getattr(clip_vision.model, "visual_projection", None), torch.nn.Module):
+    projection = getattr(clip_vision.model, "visual_projection", None)
+    if getattr(projection, "weight", None) is None:  # a SigLIP has a lambda or an Identity
         raise InputError(
             "clip",
             "this clip_vision is no CLIP (a SigLIP or DINOv2) and has no text tower in ComfyUI",

@@ -202,6 +202,16 @@ def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
         score(nodes, broken, vision("clip"))
 
 
+def test_a_vision_model_without_a_projection_is_no_clip(nodes, tmp_path, pictures):
+    """ComfyUI 0.33 gives such a model, a SigLIP, an Identity in the projection's place."""
+    clip = toy_clip("sd15")
+    own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
+    vision = toy_vision("siglip", tmp_path, hidden_size=own)
+    vision.model.visual_projection = torch.nn.Identity()
+    with refused("clip: this clip_vision is no CLIP"):
+        score(nodes, pictures[:2], vision, clip=clip, captions=["a", "b"])
+
+
 def test_nothing_is_changed(nodes, vision, pictures):
     images, mask, clip = pictures.clone(), torch.rand(5, 32, 32), toy_clip("sd15")
     own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
