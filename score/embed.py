@@ -10,9 +10,9 @@ from comfy.clip_vision import ClipVisionModel
 from comfy.sd import CLIP
 
 from ..errors import InputError
+from ..families import TOWERS
 
 AT_ONCE = 8  # pictures in one run of the vision model: memory does not grow with the story
-TOWERS = ("l", "g", "h")
 
 Change = Callable[[torch.Tensor, int], torch.Tensor]
 
