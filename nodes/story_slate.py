@@ -95,7 +95,7 @@ def _earlier_frames(share: Share, count: int, text: str) -> list[int]:
         try:
             frames = parse_selection(text, len(share.captions))
         except InputError as error:
-            raise InputError("earlier_frames", str(error).removeprefix("select: ").split(". ")[0], "Write frames like '1-3,5'") from None
+            raise InputError("earlier_frames", error.problem, "Write frames like '1-3,5'") from None
         both = sorted({*frames} & {*share.asked})
         if both:
             raise InputError(

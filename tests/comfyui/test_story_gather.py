@@ -116,6 +116,10 @@ def test_a_machine_too_many_renders_a_frame_again(s):
         ({"earlier_frames": "1"}, "Story Slate - earlier_frames: no earlier pictures are connected"),
         ({"earlier": [pictures(2)]}, r"Story Slate - earlier: there are 2 pictures for the 0 frames \(none\)"),
         ({"earlier": [pictures(1)], "earlier_frames": "2"}, "Story Slate - earlier_frames: frames 2 are rendered now as well"),
+        (
+            {"earlier": [pictures(1)], "earlier_frames": "1. 2"},
+            r"Story Slate - earlier_frames: '1\. 2' is not a frame number or a range\. ",
+        ),
         ({"earlier": [pictures(1)], "earlier_frames": "9"}, "Story Slate - earlier_frames: '9' is outside the story's frames 1 to 5"),
     ],
 )
