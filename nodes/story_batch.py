@@ -5,12 +5,12 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..errors import InputError, reported_by
 from ..story.selection import batches_of, parse_selection, share_of
 from ..story.share import DEALT, Share
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
-from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_model, require_story
+from .base import StoryNode
+from .common import CATEGORY, ShareType, StoryType
 from .empty_latent import MAX_SIZE, PIXELS, empty_latent, require_channels_of
 from .slicing import Cut, alike, require_a_row_a_frame, require_latent_of
 
@@ -23,7 +23,13 @@ NO_NEGATIVE = ExecutionBlocker(
 )
 
 
-class StoryBatch(io.ComfyNode):
+class StoryBatch(StoryNode):
+    REMEDIES = {
+        "frames_per_batch": "Set it to the frames your memory holds, or 0 for all at once",
+        "part_index": "Set parts to the number of machines and count them from 0",
+        "parts": "Set it to the number of machines, or to 0 for automatic",
+    }
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -119,7 +125,7 @@ class StoryBatch(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         story: Story,
         frames: list,
@@ -135,25 +141,21 @@ class StoryBatch(io.ComfyNode):
         retake: str = "",
         model: Any = None,
     ) -> io.NodeOutput:
-        with reported_by("Story Batch"):
-            require_story(story)
-            count = len(story.frames)
-            _check_sockets(frames, latent, negative, model, count)
-            if noise not in NOISE:
-                raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
-            asked = parse_selection(select, count)
-            rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
-            takes = parse_retake(retake, count)
-            source = empty_latent(width, height, model) if latent is None else latent
-            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
-            return io.NodeOutput(
-                [cut.conditioning(frames) for cut in cuts],
-                [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],
-                [story.frames[frame] for frame in rendered],
-                [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
-                Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
-                ui={"story_frames": rendered},  # the page's strip of frames learns from it which picture is whose
-            )
+        count = len(story.frames)
+        _check_sockets(frames, latent, negative, model, count)
+        asked = parse_selection(select, count)
+        rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
+        takes = parse_retake(retake, count)
+        source = empty_latent(width, height, model) if latent is None else latent
+        cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
+        return io.NodeOutput(
+            [cut.conditioning(frames) for cut in cuts],
+            [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],
+            [story.frames[frame] for frame in rendered],
+            [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
+            Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
+            ui={"story_frames": rendered},  # the page's strip of frames learns from it which picture is whose
+        )
 
 
 def _dealt(hidden: Any) -> bool:
@@ -163,17 +165,12 @@ def _dealt(hidden: Any) -> bool:
 
 
 def _check_sockets(frames: list, latent: dict | None, negative: list | None, model: Any, count: int) -> None:
-    require_conditioning("frames", frames)
     require_a_row_a_frame(
         "frames", frames, count, "Connect the same Story Prompt to SVR Reweight and Story Batch, and SVR Reweight's output here"
     )
     if latent is not None:
-        require_latent("latent", latent)
         require_latent_of(latent, count)
-    if model is not None:
-        require_model(model)
-        if latent is not None:
+        if model is not None:
             require_channels_of(latent, model)
     if negative is not None:
-        require_conditioning("negative", negative)
         require_a_row_a_frame("negative", negative, count, "Connect a negative of one row, which is for all frames", one_for_all=True)

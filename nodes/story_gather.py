@@ -6,16 +6,17 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder, is_link
 
-from ..errors import InputError, reported_by
+from ..errors import InputError
 from ..slate import pixels
 from ..slate.record import Gathered, Record, gather, report
 from ..story.selection import selection_text
+from .base import StoryNode
 from .common import CATEGORY, require_one_size
 
 NO_SLATE = "Put Story Slate before the collector, and let nothing scale, crop, join or compress the pictures between it and Story Gather"
 
 
-class StoryGather(io.ComfyNode):
+class StoryGather(StoryNode):
     """Where frames are missing, what came goes on to Save Image and the sheet, and the run ends with an error that names them.
 
     A node that raises hands nothing on, so the error is raised by a second Story Gather, which this one adds to the graph while
@@ -54,11 +55,10 @@ class StoryGather(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: list | None = None, **saved: Any) -> io.NodeOutput:
-        with reported_by("Story Gather"):
-            if images is None:
-                raise ValueError(cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD])
-            pictures, gathered = _gathered(images)
+    def run(cls, images: list | None = None, **saved: Any) -> io.NodeOutput:
+        if images is None:
+            raise ValueError(cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD])
+        pictures, gathered = _gathered(images)
         return io.NodeOutput(
             pictures,
             [record.caption for record in gathered.records],

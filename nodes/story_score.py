@@ -5,15 +5,16 @@ import torch
 from comfy_api.latest import io
 from PIL import Image
 
-from ..errors import InputError, reported_by
+from ..errors import InputError
 from ..score.chart import CELL, draw_chart
 from ..score.embed import Change, embed_captions, embed_pictures
 from ..score.likeness import cosines, on_noise, seeded_noise
 from ..score.report import Score, in_words
-from .common import CATEGORY, require_clip, require_clip_vision, require_pictures
+from .base import StoryNode
+from .common import CATEGORY, captions_of
 
 
-class StoryScore(io.ComfyNode):
+class StoryScore(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -56,7 +57,7 @@ class StoryScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         images: list[torch.Tensor],
         clip_vision: list,
@@ -64,38 +65,20 @@ class StoryScore(io.ComfyNode):
         clip: list | None = None,
         captions: list[str] | None = None,
     ) -> io.NodeOutput:
-        with reported_by("Story Score"):
-            for batch in images:
-                require_pictures("images", batch)
-            vision, text_encoder = clip_vision[0], clip[0] if clip else None
-            require_clip_vision(vision)
-            if text_encoder is not None:
-                require_clip(text_encoder)
-            count = sum(len(batch) for batch in images)
-            texts = _texts(captions, count)
-            masks = _masks(mask, count)
-            figures = embed_pictures(vision, images, None if masks is None else _on_noise(masks, getattr(vision, "image_size", 224)))
-            fits, why = None, _why_no_fit(texts, text_encoder)
-            if not why:
-                whole = figures if masks is None else embed_pictures(vision, images)
-                fits = cosines(whole, embed_captions(vision, text_encoder, texts, whole.shape[1]))
-            score = Score(cosines(figures, figures), fits, why)
-            chart = draw_chart([_thumbnail(picture) for batch in images for picture in batch], score)
+        vision, text_encoder = clip_vision[0], clip[0] if clip else None
+        count = sum(len(batch) for batch in images)
+        texts = captions_of(captions, count)
+        masks = _masks(mask, count)
+        figures = embed_pictures(vision, images, None if masks is None else _on_noise(masks, getattr(vision, "image_size", 224)))
+        fits, why = None, _why_no_fit(texts, text_encoder)
+        if not why:
+            whole = figures if masks is None else embed_pictures(vision, images)
+            fits = cosines(whole, embed_captions(vision, text_encoder, texts, whole.shape[1]))
+        score = Score(cosines(figures, figures), fits, why)
+        chart = draw_chart([_thumbnail(picture) for batch in images for picture in batch], score)
         pixels = torch.from_numpy(np.array(chart)).float().div(255).unsqueeze(0)
         odd = 0 if score.odd is None else score.odd + 1
         return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, in_words(score, texts, masks is not None), pixels)
-
-
-def _texts(captions: list[str] | None, count: int) -> list[str]:
-    """One caption a picture, or none at all."""
-    texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
-    if texts and len(texts) != count:
-        raise InputError(
-            "captions",
-            f"there are {len(texts)} captions for {count} pictures",
-            "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
-        )
-    return texts
 
 
 def _why_no_fit(texts: list[str], clip: object) -> str:
@@ -108,9 +91,6 @@ def _masks(mask: list[torch.Tensor] | None, count: int) -> list[torch.Tensor] | 
     given = [item for item in mask or [] if item is not None]
     if not given:
         return None
-    for item in given:
-        if not torch.is_tensor(item) or item.ndim not in (2, 3):
-            raise InputError("mask", f"this is {type(item).__name__} and no MASK", "Connect a MASK")
     rows = [row for item in given for row in (item if item.ndim == 3 else item.unsqueeze(0))]
     if len(rows) not in (1, count):
         raise InputError("mask", f"there are {len(rows)} masks for {count} pictures", "Connect one mask a picture, or one for all")

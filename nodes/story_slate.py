@@ -3,15 +3,16 @@
 import torch
 from comfy_api.latest import io
 
-from ..errors import InputError, reported_by
+from ..errors import InputError
 from ..slate import pixels
 from ..slate.record import longest_message, records_of
 from ..story.selection import parse_selection, selection_text
 from ..story.share import MASTER_DELEGATES, MASTER_RENDERS, Share
-from .common import CATEGORY, ShareType, require_one_size, require_pictures, require_share
+from .base import StoryNode
+from .common import CATEGORY, ShareType, require_one_size
 
 
-class StorySlate(io.ComfyNode):
+class StorySlate(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -53,18 +54,12 @@ class StorySlate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: list, share: list, master: list, earlier_frames: list, earlier: list | None = None) -> io.NodeOutput:
-        with reported_by("Story Slate"):
-            require_share(share[0])
-            if master[0] not in (MASTER_RENDERS, MASTER_DELEGATES):
-                raise InputError("master", f"'{master[0]}' is unknown", f"Choose {MASTER_RENDERS} or {MASTER_DELEGATES}")
-            return io.NodeOutput(_slated(images, share[0], master[0] == MASTER_RENDERS, earlier or [], earlier_frames[0]))
+    def run(cls, images: list, share: list, master: list, earlier_frames: list, earlier: list | None = None) -> io.NodeOutput:
+        return io.NodeOutput(_slated(images, share[0], master[0] == MASTER_RENDERS, earlier or [], earlier_frames[0]))
 
 
 def _slated(images: list, share: Share, master_renders: bool, earlier: list, earlier_frames: str) -> torch.Tensor:
     """[N, rows + H, W, C]: this machine's pictures, and on the first machine the earlier ones behind them."""
-    for batch in earlier:
-        require_pictures("earlier", batch)
     came_before = _earlier_frames(share, sum(batch.shape[0] for batch in earlier), earlier_frames)
     asked = sorted({*share.asked, *came_before})
     taken = earlier if share.part == 0 else []

@@ -192,9 +192,9 @@ def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
         masks = torch.ones(5, 32, 32)
         masks[1] = 0
         score(nodes, pictures, vision("clip"), mask=masks)
-    with refused("clip_vision: no CLIP_VISION arrives"):
+    with refused("clip_vision: expected a CLIP_VISION, received nothing"):
         score(nodes, pictures, None)
-    with refused("images: this is"):
+    with refused("images: expected an IMAGE, received dict"):
         score(nodes, [{"samples": pictures}], vision("clip"))
     with refused("images: picture 4 has no usable embedding"):
         broken = pictures.clone()
