@@ -1,4 +1,4 @@
-"""What every node does alike: it checks its inputs against its schema, and an error names the node."""
+"""What all nodes do: check the inputs against the schema, and name the node in an error."""
 
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
@@ -17,13 +17,17 @@ class StoryNode(io.ComfyNode):
     from a script. Naming an input in `validate_inputs` would switch its own check off.
     """
 
-    run: ClassVar[Callable[..., io.NodeOutput]]  # a class method that takes the schema's inputs by name
-    # What to do about a number or option that is not allowed, by input. Without it: choose one that is.
+    # A class method of the node, which takes the schema's inputs by name.
+    run: ClassVar[Callable[..., io.NodeOutput]]
+    # By input: what to do about a number or option that is not allowed. Else: choose one that is.
     REMEDIES: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
-        """`run` on inputs that its schema allows. Raises ValueError: `node - input: problem. remedy.`"""
+        """`run`, on inputs that the schema allows.
+
+        Raises ValueError, whose text reads `node - input: problem. remedy.`, for all others.
+        """
         schema = cls.define_schema()
         with reported_by(schema.display_name):
             for declared, value in _given(schema, inputs):

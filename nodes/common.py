@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..errors import InputError
-from ..story.share import Share
+from ..machines.share import Share
 from ..story.story import Story
 
 StoryType = io.Custom("STORY")
@@ -40,26 +40,14 @@ def require_story(story: object) -> None:
     require_socket("story", story, "STORY")
 
 
-def require_one_size(name: str, batches: list[torch.Tensor]) -> tuple[int, int, int]:
-    """Height, width and channels that all batches of pictures share."""
-    sizes = sorted({tuple(batch.shape[1:]) for batch in batches})
-    if len(sizes) != 1:
-        listed = ", ".join(f"{width}x{height} with {channels} channels" for height, width, channels in sizes)
-        raise InputError(name, f"the pictures differ in size: {listed}", "Make all of one size")
-    height, width, channels = sizes[0]
-    return height, width, channels
-
-
 def captions_of(captions: list[str] | None, count: int) -> list[str]:
     """One caption per picture, or none at all; one text may bring several, one per line."""
     lines = [line.strip() for text in captions or [] for line in text.splitlines()]
     texts = [line for line in lines if line]
     if texts and len(texts) != count:
-        raise InputError(
-            "captions",
-            f"there are {len(texts)} captions for {count} pictures",
-            "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
-        )
+        problem = f"there are {len(texts)} captions for {count} pictures"
+        remedy = "Connect Story Batch's captions of the same run, or leave captions unconnected"
+        raise InputError("captions", problem, remedy)
     return texts
 
 
@@ -88,10 +76,11 @@ def _is_entry(entry: Any) -> bool:
     return pair and torch.is_tensor(entry[0]) and isinstance(entry[1], dict)
 
 
+LOADED = "Connect the CLIP of a loader: some checkpoints come without one"
 # By type: what a value must be, and what to do where it is something else.
 SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MODEL": (_has("get_model_object"), "Connect the MODEL of a loader"),
-    "CLIP": (_has("tokenize", "cond_stage_model"), "Connect the CLIP of a loader: some checkpoints come without one"),
+    "CLIP": (_has("tokenize", "cond_stage_model"), LOADED),
     "CLIP_VISION": (_has("encode_image", "model"), "Connect Load CLIP Vision"),
     "CONDITIONING": (_is_conditioning, "Connect a CONDITIONING"),
     "LATENT": (_is_latent, "Connect a LATENT"),
