@@ -66,9 +66,11 @@ class StoryGather(StoryNode):
         )
 
     @classmethod
-    def _error_at_the_end(cls, told: str) -> dict:
+    def _error_at_the_end(cls, told: str) -> Any:
+        """What `expand` adds to the graph: a Story Gather after every output node behind this."""
         graph = GraphBuilder()
-        saved = {f"saved_{name}": [name, 0] for name in _outputs_behind(cls.hidden.prompt, cls.hidden.unique_id)}
+        outputs = _outputs_behind(cls.hidden.prompt, cls.hidden.unique_id)
+        saved = {f"saved_{name}": [name, 0] for name in outputs}
         graph.node("StoryGather", **{cls.TOLD: told}, **saved)
         return graph.finalize()
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from comfy.clip_vision import ClipVisionModel
+from comfy.sd import CLIP
 from comfy_api.latest import io
 from PIL import Image
 
@@ -60,9 +62,9 @@ class StoryScore(StoryNode):
     def run(
         cls,
         images: list[torch.Tensor],
-        clip_vision: list,
+        clip_vision: list[ClipVisionModel],
         mask: list[torch.Tensor] | None = None,
-        clip: list | None = None,
+        clip: list[CLIP] | None = None,
         captions: list[str] | None = None,
     ) -> io.NodeOutput:
         vision, text_encoder = clip_vision[0], clip[0] if clip else None

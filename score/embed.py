@@ -101,15 +101,16 @@ def _is_identity(weight: torch.Tensor) -> bool:
 
 def _embedding(encoded: Any) -> torch.Tensor:
     """[b, d] of what `encode_image` gives."""
-    embeds = getattr(encoded, "image_embeds", None)
+    embeds: torch.Tensor | None = getattr(encoded, "image_embeds", None)
     if embeds is None:
-        return encoded.last_hidden_state[:, 0]
+        tokens: torch.Tensor = encoded.last_hidden_state
+        return tokens[:, 0]
     return embeds.mean(1) if embeds.ndim == 3 else embeds
 
 
 def _few_at_once(batches: list[torch.Tensor]) -> Iterator[torch.Tensor]:
     for batch in batches:
-        yield from batch.split(AT_ONCE)
+        yield from torch.split(batch, AT_ONCE)
 
 
 def _three_channels(pictures: torch.Tensor) -> torch.Tensor:
