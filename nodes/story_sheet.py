@@ -1,6 +1,5 @@
 """Story Sheet: all frames with their captions on one picture."""
 
-import numpy as np
 import torch
 from comfy_api.latest import io
 from PIL import Image
@@ -8,6 +7,7 @@ from PIL import Image
 from ..errors import InputError
 from ..log import warn_rarely
 from ..sheet.draw import PAPER, STYLES, Look, draw_sheet
+from ..sheet.pictures import image_of, picture_of
 from ..story.selection import parse_selection
 from .base import StoryNode
 from .common import CATEGORY, captions_of
@@ -125,11 +125,11 @@ class StorySheet(StoryNode):
             warn_rarely(
                 f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK"
             )
-        return io.NodeOutput(torch.from_numpy(np.array(sheet)).float().div(255).unsqueeze(0))
+        return io.NodeOutput(image_of(sheet))
 
 
 def _pictures(batches: list[torch.Tensor]) -> list[Image.Image]:
-    return [_picture(picture) for batch in batches for picture in batch]
+    return [picture_of(picture) for batch in batches for picture in batch]
 
 
 def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str) -> None:
@@ -143,10 +143,3 @@ def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str)
         )
     for place, picture in zip(places, again):
         pictures[place] = picture
-
-
-def _picture(image: torch.Tensor) -> Image.Image:
-    """[H, W, C] in 0..1 to an RGB picture; one channel is grey, an alpha channel is left out."""
-    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().byte()
-    pixels = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
-    return Image.fromarray(pixels.numpy().copy())
