@@ -22,9 +22,3 @@ def reported_by(node: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise ValueError(f"{node} - {error}") from None
-
-
-def require_number(name: str, value: float, low: float, high: float, remedy: str = "") -> None:
-    """Raise InputError unless `value` is a finite number with low <= value <= high."""
-    if not low <= value <= high:  # a NaN fails both comparisons
-        raise InputError(name, f"{value} is outside {low:g} to {high:g}", remedy or f"Choose a number from {low:g} to {high:g}")

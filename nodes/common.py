@@ -28,18 +28,6 @@ def require_socket(name: str, value: Any, kind: str) -> None:
         raise InputError(name, f"expected {article} {kind}, received {received}", remedy)
 
 
-def require_model(model: object) -> None:
-    require_socket("model", model, "MODEL")
-
-
-def require_clip(clip: object) -> None:
-    require_socket("clip", clip, "CLIP")
-
-
-def require_story(story: object) -> None:
-    require_socket("story", story, "STORY")
-
-
 def captions_of(captions: list[str] | None, count: int) -> list[str]:
     """One caption per picture, or none at all; one text may bring several, one per line."""
     lines = [line.strip() for text in captions or [] for line in text.splitlines()]
