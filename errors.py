@@ -5,10 +5,14 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """A bad input. Its text reads `input: what is wrong. What to do.`; the node adds its own name in front."""
+    """A bad input: which one, what is wrong with it, what to do. The node adds its name in front."""
 
-    def __init__(self, name: str, problem: str, remedy: str):
-        super().__init__(f"{name}: {problem}. {remedy}.")
+    def __init__(self, input: str, problem: str, remedy: str):
+        super().__init__(input, problem, remedy)
+        self.input, self.problem, self.remedy = input, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.input}: {self.problem}. {self.remedy}."
 
 
 @contextmanager
@@ -18,9 +22,3 @@ def reported_by(node: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise ValueError(f"{node} - {error}") from None
-
-
-def require_number(name: str, value: float, low: float, high: float, remedy: str = "") -> None:
-    """Raise InputError unless `value` is a finite number with low <= value <= high."""
-    if not low <= value <= high:  # a NaN fails both comparisons
-        raise InputError(name, f"{value} is outside {low:g} to {high:g}", remedy or f"Choose a number from {low:g} to {high:g}")

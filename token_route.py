@@ -42,7 +42,7 @@ def read_request(body: bytes) -> Story:
     return tell(asked["identity"], told_lines(asked["frames"]), window)
 
 
-def answer_for(story: Story) -> dict:
+def answer_for(story: Story) -> dict[str, Any]:
     """Token counts of the identity with its whole cast and of every told frame, and the budget that follows from them."""
     identity_tokens = sum(map(count_tokens, story.identity_phrases))
     frame_tokens = [count_tokens(text) for text in story.frames]
@@ -79,7 +79,6 @@ def register() -> None:
 
     one_at_a_time = asyncio.Lock()
 
-    @server.routes.post(PATH)
     async def tokens(request: web.Request) -> web.Response:
         body = await request.content.read(MAX_BYTES + 1)
         while len(body) <= MAX_BYTES and (more := await request.content.read(MAX_BYTES + 1 - len(body))):
@@ -94,3 +93,5 @@ def register() -> None:
             return web.json_response({"problem": str(error)})
         async with one_at_a_time:  # the tokenizer is Python: more at once would only wait for each other
             return web.json_response(await asyncio.to_thread(answer_for, asked))
+
+    server.routes.post(PATH)(tokens)

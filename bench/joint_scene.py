@@ -44,7 +44,9 @@ class Scene:
         self.model = toy_transformer(family)
         self.side = 4 if family in SMALL_PATCHES else 8
         self.rows = importlib.import_module(f"{pack.__name__}.story.rows")
-        self.story = nodes["StoryPrompt"].execute("@fox: a fox\n@cat: a cat", "@fox at sea\n@cat in snow", 10).args[0]
+        self.story = (
+            nodes["StoryPrompt"].execute(identity="@fox: a fox\n@cat: a cat", frames="@fox at sea\n@cat in snow", window_length=10).args[0]
+        )
         # In running order of the joint calls' blocks: as the model's own lists have them.
         transformer = self.model.model.diffusion_model
         self.blocks = sum(len(getattr(transformer, name, ())) for name in (*STAGES, "single_blocks", "single_stream_blocks"))

@@ -65,7 +65,8 @@ class PackedUNet(UNetModel):
 
 class StoryDemo(comfy.model_base.BaseModel):
     def encode_adm(self, **kwargs: Any) -> torch.Tensor:
-        return kwargs["pooled_output"]
+        pooled: torch.Tensor = kwargs["pooled_output"]
+        return pooled
 
 
 class StoryDemoConfig(comfy.supported_models_base.BASE):
@@ -73,7 +74,7 @@ class StoryDemoConfig(comfy.supported_models_base.BASE):
     latent_format = PictureLatent
     memory_usage_factor = 0.1
 
-    def get_model(self, state_dict: dict, prefix: str = "", device: torch.device | None = None) -> StoryDemo:
+    def get_model(self, state_dict: dict[str, Any], prefix: str = "", device: torch.device | None = None) -> StoryDemo:
         return StoryDemo(self, comfy.model_base.ModelType.V_PREDICTION, device=device, unet_model=PackedUNet)
 
 

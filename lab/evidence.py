@@ -48,8 +48,8 @@ SWEEP_STORIES = 60
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 # What a result depends on besides weights, story, row and setting.
 CODE = (
-    *("story", "svr", "ipca", "demo/model.py", "lab/world", "lab/measure.py", "lab/cast.py", "bench/studio.py"),
-    *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch", "slicing")),
+    *("story", "svr", "ipca", "batch", "demo/model.py", "lab/world", "lab/measure.py", "lab/cast.py", "bench/studio.py"),
+    *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch")),
 )
 
 

@@ -1,10 +1,13 @@
-"""What the nodes share: the STORY socket, where they stand in the menu, and what may come through a socket."""
+"""What the nodes share: their sockets, where they are in the menu, and how captions come."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from comfy_api.latest import io
 
 from ..errors import InputError
-from ..story.share import Share
+from ..machines.share import Share
 from ..story.story import Story
 
 StoryType = io.Custom("STORY")
@@ -12,61 +15,66 @@ ShareType = io.Custom("STORY_SHARE")
 CATEGORY = "story"
 
 
-def require_model(model: object) -> None:
-    _require("model", model, hasattr(model, "get_model_object"), "MODEL")
+def require_socket(name: str, value: Any, kind: str) -> None:
+    """Raise InputError unless input `name` received what its socket of type `kind` carries.
+
+    ComfyUI lets anything through that a script, a broken workflow or a loader without that part
+    puts there. Sockets that are not in SOCKETS carry anything.
+    """
+    fits, remedy = SOCKETS.get(kind, (_anything, ""))
+    if not fits(value):
+        article = "an" if kind.startswith(tuple("AEIOU")) else "a"
+        received = "nothing" if value is None else type(value).__name__
+        raise InputError(name, f"expected {article} {kind}, received {received}", remedy)
 
 
-def require_clip(clip: object) -> None:
-    _require("clip", clip, hasattr(clip, "tokenize") and hasattr(clip, "cond_stage_model"), "CLIP")
+def captions_of(captions: list[str] | None, count: int) -> list[str]:
+    """One caption per picture, or none at all; one text may bring several, one per line."""
+    lines = [line.strip() for text in captions or [] for line in text.splitlines()]
+    texts = [line for line in lines if line]
+    if texts and len(texts) != count:
+        problem = f"there are {len(texts)} captions for {count} pictures"
+        remedy = "Connect Story Batch's captions of the same run, or leave captions unconnected"
+        raise InputError("captions", problem, remedy)
+    return texts
 
 
-def require_clip_vision(clip_vision: object) -> None:
-    _require("clip_vision", clip_vision, hasattr(clip_vision, "encode_image") and hasattr(clip_vision, "model"), "CLIP_VISION")
+def _anything(value: Any) -> bool:
+    return True
 
 
-def require_story(story: object) -> None:
-    _require("story", story, isinstance(story, Story), "STORY")
+def _has(*names: str) -> Callable[[Any], bool]:
+    return lambda value: all(hasattr(value, name) for name in names)
 
 
-def require_share(share: object) -> None:
-    _require("share", share, isinstance(share, Share), "STORY_SHARE")
+def _is_tensor(*dimensions: int) -> Callable[[Any], bool]:
+    return lambda value: torch.is_tensor(value) and value.ndim in dimensions
 
 
-def require_conditioning(name: str, conditioning: object) -> None:
-    fits = (
-        isinstance(conditioning, list)
-        and bool(conditioning)
-        and all(
-            isinstance(entry, (list, tuple)) and len(entry) == 2 and torch.is_tensor(entry[0]) and isinstance(entry[1], dict)
-            for entry in conditioning
-        )
-    )
-    _require(name, conditioning, fits, "CONDITIONING")
+def _is_latent(value: Any) -> bool:
+    return isinstance(value, dict) and torch.is_tensor(value.get("samples"))
 
 
-def require_latent(name: str, latent: object) -> None:
-    _require(name, latent, isinstance(latent, dict) and torch.is_tensor(latent.get("samples")), "LATENT")
+def _is_conditioning(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_entry, value))
 
 
-def require_pictures(name: str, batch: object) -> None:
-    _require(name, batch, torch.is_tensor(batch) and batch.ndim == 4, "IMAGE")
+def _is_entry(entry: Any) -> bool:
+    pair = isinstance(entry, (list, tuple)) and len(entry) == 2
+    return pair and torch.is_tensor(entry[0]) and isinstance(entry[1], dict)
 
 
-def require_one_size(name: str, batches: list) -> tuple[int, int, int]:
-    """Height, width and channels that all batches of pictures share."""
-    for batch in batches or [None]:
-        require_pictures(name, batch)
-    sizes = sorted({tuple(batch.shape[1:]) for batch in batches})
-    if len(sizes) != 1:
-        listed = ", ".join(f"{width}x{height} with {channels} channels" for height, width, channels in sizes)
-        raise InputError(name, f"the pictures differ in size: {listed}", "Make all of one size")
-    return sizes[0]
-
-
-def _require(name: str, value: object, fits: bool, socket: str) -> None:
-    """ComfyUI lets anything through a socket that a script, a broken workflow or a loader without that part puts there."""
-    if fits:
-        return
-    if value is None:
-        raise InputError(name, f"no {socket} arrives", f"Connect a node that has one: some checkpoints come without a {socket}")
-    raise InputError(name, f"this is {type(value).__name__} and no {socket}", f"Connect a {socket}")
+LOADED = "Connect the CLIP of a loader: some checkpoints come without one"
+# By type: what a value must be, and what to do where it is something else.
+SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "MODEL": (_has("get_model_object"), "Connect the MODEL of a loader"),
+    "CLIP": (_has("tokenize", "cond_stage_model"), LOADED),
+    "CLIP_VISION": (_has("encode_image", "model"), "Connect Load CLIP Vision"),
+    "CONDITIONING": (_is_conditioning, "Connect a CONDITIONING"),
+    "LATENT": (_is_latent, "Connect a LATENT"),
+    "IMAGE": (_is_tensor(4), "Connect an IMAGE"),
+    "MASK": (_is_tensor(2, 3), "Connect a MASK"),
+    "STRING": (lambda value: isinstance(value, str), "Connect a text, or type one"),
+    "STORY": (lambda value: isinstance(value, Story), "Connect Story Prompt"),
+    "STORY_SHARE": (lambda value: isinstance(value, Share), "Connect share of Story Batch"),
+}

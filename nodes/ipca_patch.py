@@ -5,7 +5,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy_api.latest import io
 
-from ..errors import InputError, reported_by, require_number
+from ..errors import InputError
 from ..ipca.install import install, is_installed, uninstall
 from ..ipca.settings import LAST_STEP, Settings
 from ..ipca.transformer.side import TransformerSide, chosen_on, family_of_model
@@ -14,12 +14,15 @@ from ..ipca.unet.memory import Memories, Memory, remember
 from ..ipca.unet.side import UNetSide, context_width, unet_of
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
-from .common import CATEGORY, StoryType, require_clip, require_model, require_story
+from .base import StoryNode
+from .common import CATEGORY, StoryType
 
 MAX_STRENGTH = 1000.0
 
 
-class IPCAPatch(io.ComfyNode):
+class IPCAPatch(StoryNode):
+    REMEDIES = {"dropout": "0 is off; 0.01 to 0.1 is useful", "strength": "1 is the paper's, 0 is off"}
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -87,7 +90,7 @@ class IPCAPatch(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         model: ModelPatcher,
         clip: CLIP,
@@ -100,24 +103,17 @@ class IPCAPatch(io.ComfyNode):
         strength: float,
         dropout_seed: int,
     ) -> io.NodeOutput:
-        with reported_by("IPCA Patch"):
-            require_model(model)
-            require_clip(clip)
-            require_story(story)
-            require_number("dropout", dropout, 0, 1, "0 is off; 0.01 to 0.1 is useful")
-            require_number("strength", strength, 0, MAX_STRENGTH, "1 is the paper's, 0 is off")
-            require_number("start_at_step", start_at_step, 0, LAST_STEP)
-            if start_at_step >= end_at_step:
-                raise InputError(
-                    "start_at_step",
-                    f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
-                    "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
-                )
-            settings = Settings(start_at_step, end_at_step, dropout, strength, dropout_seed)
-            side = _side(model, clip, story, blocks, protect_identity, settings)
-            if side is None:
-                return io.NodeOutput(uninstall(model) if is_installed(model) else model)
-            return io.NodeOutput(install(model, side, getattr(cls.hidden, "unique_id", None)))
+        if start_at_step >= end_at_step:
+            raise InputError(
+                "start_at_step",
+                f"{start_at_step} is not below end_at_step {end_at_step}, so no step is left",
+                "Lower it, or raise end_at_step; to switch IPCA off set strength to 0",
+            )
+        settings = Settings(start_at_step, end_at_step, dropout, strength, dropout_seed)
+        side = _side(model, clip, story, blocks, protect_identity, settings)
+        if side is None:
+            return io.NodeOutput(uninstall(model) if is_installed(model) else model)
+        return io.NodeOutput(install(model, side, getattr(cls.hidden, "unique_id", None)))
 
 
 def _side(

@@ -5,14 +5,17 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..errors import InputError, reported_by
-from ..story.selection import batches_of, parse_selection, share_of
-from ..story.share import DEALT, Share
+from ..batch.checks import require_channels_of, require_frames_of, require_latent_of, require_negative_of
+from ..batch.cut import Conditioning, Cut, Latent
+from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
+from ..batch.frames import alike, batches_of
+from ..machines.prompt import was_dealt
+from ..machines.share import Share, share_of
+from ..story.selection import parse_selection
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
-from .common import CATEGORY, ShareType, StoryType, require_conditioning, require_latent, require_model, require_story
-from .empty_latent import MAX_SIZE, PIXELS, empty_latent, require_channels_of
-from .slicing import Cut, alike, require_a_row_a_frame, require_latent_of
+from .base import StoryNode
+from .common import CATEGORY, ShareType, StoryType
 
 NOISE = ["shared", "per frame"]
 MAX_FRAMES = 4096
@@ -23,7 +26,13 @@ NO_NEGATIVE = ExecutionBlocker(
 )
 
 
-class StoryBatch(io.ComfyNode):
+class StoryBatch(StoryNode):
+    REMEDIES = {
+        "frames_per_batch": "Set it to the frames your memory holds, or 0 for all at once",
+        "part_index": "Set parts to the number of machines and count them from 0",
+        "parts": "Set it to the number of machines, or to 0 for automatic",
+    }
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -119,10 +128,10 @@ class StoryBatch(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         story: Story,
-        frames: list,
+        frames: Conditioning,
         width: int,
         height: int,
         noise: str,
@@ -130,50 +139,31 @@ class StoryBatch(io.ComfyNode):
         frames_per_batch: int,
         part_index: int,
         parts: int,
-        latent: dict | None = None,
-        negative: list | None = None,
+        latent: Latent | None = None,
+        negative: Conditioning | None = None,
         retake: str = "",
         model: Any = None,
     ) -> io.NodeOutput:
-        with reported_by("Story Batch"):
-            require_story(story)
-            count = len(story.frames)
-            _check_sockets(frames, latent, negative, model, count)
-            if noise not in NOISE:
-                raise InputError("noise", f"'{noise}' is unknown", f"Choose one of {', '.join(NOISE)}")
-            asked = parse_selection(select, count)
-            rendered = share_of(asked, part_index, parts, spare_machines=_dealt(cls.hidden))
-            takes = parse_retake(retake, count)
-            source = empty_latent(width, height, model) if latent is None else latent
-            cuts = [Cut(batch, count) for batch in batches_of(rendered, frames_per_batch, alike(frames, count))]
-            return io.NodeOutput(
-                [cut.conditioning(frames) for cut in cuts],
-                [cut.latent(source, noise_numbers(cut.batch, takes, count, noise == "shared")) for cut in cuts],
-                [story.frames[frame] for frame in rendered],
-                [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
-                Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
-                ui={"story_frames": rendered},  # the page's strip of frames learns from it which picture is whose
-            )
-
-
-def _dealt(hidden: Any) -> bool:
-    """Whether the pack's handler chose this machine's share: it does not know the frames, so machines may be left over."""
-    node = (getattr(hidden, "prompt", None) or {}).get(getattr(hidden, "unique_id", None), {})
-    return DEALT in node.get("inputs", {})
-
-
-def _check_sockets(frames: list, latent: dict | None, negative: list | None, model: Any, count: int) -> None:
-    require_conditioning("frames", frames)
-    require_a_row_a_frame(
-        "frames", frames, count, "Connect the same Story Prompt to SVR Reweight and Story Batch, and SVR Reweight's output here"
-    )
-    if latent is not None:
-        require_latent("latent", latent)
-        require_latent_of(latent, count)
-    if model is not None:
-        require_model(model)
+        count = len(story.frames)
+        require_frames_of(frames, count)
         if latent is not None:
-            require_channels_of(latent, model)
-    if negative is not None:
-        require_conditioning("negative", negative)
-        require_a_row_a_frame("negative", negative, count, "Connect a negative of one row, which is for all frames", one_for_all=True)
+            require_latent_of(latent, count)
+            if model is not None:
+                require_channels_of(latent, model)
+        if negative is not None:
+            require_negative_of(negative, count)
+        asked = parse_selection(select, count)
+        rendered = share_of(asked, part_index, parts, spare_machines=was_dealt(cls.hidden))
+        takes = parse_retake(retake, count)
+        source = empty_latent(width, height, model) if latent is None else latent
+        batches = batches_of(rendered, frames_per_batch, alike(frames, count))
+        noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
+        cuts = [Cut(batch, count) for batch in batches]
+        return io.NodeOutput(
+            [cut.conditioning(frames) for cut in cuts],
+            [cut.latent(source, numbers) for cut, numbers in zip(cuts, noises)],
+            [story.frames[frame] for frame in rendered],
+            [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
+            Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
+            ui={"story_frames": rendered},  # the page's strip of frames shows which picture is whose
+        )

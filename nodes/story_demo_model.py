@@ -4,10 +4,11 @@ from comfy_api.latest import io
 
 from ..demo.model import load_demo_model
 from ..demo.vision import load_demo_vision
+from .base import StoryNode
 from .common import CATEGORY
 
 
-class StoryDemoModel(io.ComfyNode):
+class StoryDemoModel(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -28,5 +29,5 @@ class StoryDemoModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls) -> io.NodeOutput:
+    def run(cls) -> io.NodeOutput:
         return io.NodeOutput(*load_demo_model(), load_demo_vision())

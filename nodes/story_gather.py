@@ -4,18 +4,17 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
-from comfy_execution.graph_utils import GraphBuilder, is_link
+from comfy_execution.graph_utils import GraphBuilder
 
-from ..errors import InputError, reported_by
-from ..slate import pixels
-from ..slate.record import Gathered, Record, gather, report
+from ..machines.graph import Graph, behind
+from ..machines.record import report
+from ..machines.slate import without_slates
 from ..story.selection import selection_text
-from .common import CATEGORY, require_one_size
+from .base import StoryNode
+from .common import CATEGORY
 
-NO_SLATE = "Put Story Slate before the collector, and let nothing scale, crop, join or compress the pictures between it and Story Gather"
 
-
-class StoryGather(io.ComfyNode):
+class StoryGather(StoryNode):
     """Where frames are missing, what came goes on to Save Image and the sheet, and the run ends with an error that names them.
 
     A node that raises hands nothing on, so the error is raised by a second Story Gather, which this one adds to the graph while
@@ -54,11 +53,10 @@ class StoryGather(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: list | None = None, **saved: Any) -> io.NodeOutput:
-        with reported_by("Story Gather"):
-            if images is None:
-                raise ValueError(cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD])
-            pictures, gathered = _gathered(images)
+    def run(cls, images: list[torch.Tensor] | None = None, **saved: Any) -> io.NodeOutput:
+        if images is None:
+            raise ValueError(cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD])
+        pictures, gathered = without_slates(images)
         return io.NodeOutput(
             pictures,
             [record.caption for record in gathered.records],
@@ -68,45 +66,18 @@ class StoryGather(io.ComfyNode):
         )
 
     @classmethod
-    def _error_at_the_end(cls, told: str) -> dict:
+    def _error_at_the_end(cls, told: str) -> Any:
+        """What `expand` adds to the graph: a Story Gather after every output node behind this."""
         graph = GraphBuilder()
-        saved = {f"saved_{name}": [name, 0] for name in _outputs_behind(cls.hidden.prompt, cls.hidden.unique_id)}
+        outputs = _outputs_behind(cls.hidden.prompt, cls.hidden.unique_id)
+        saved = {f"saved_{name}": [name, 0] for name in outputs}
         graph.node("StoryGather", **{cls.TOLD: told}, **saved)
         return graph.finalize()
 
 
-def _gathered(images: list) -> tuple[torch.Tensor, Gathered]:
-    """The pictures without their slates, float [N, H, W, C], in order; and what their slates say."""
-    require_one_size("images", images)
-    if not sum(batch.shape[0] for batch in images):
-        raise InputError("images", "no picture came", "Look at the logs of the machines that render, and run again")
-    pictures = images[0] if len(images) == 1 else torch.cat(images)
-    slates = [_slate(picture, place) for place, picture in enumerate(pictures, 1)]
-    gathered = gather([record for record, _ in slates])
-    return pictures[gathered.places, slates[0][1] :], gathered
-
-
-def _slate(picture: torch.Tensor, place: int) -> tuple[Record, int]:
-    found = pixels.read(picture)
-    if found is None:
-        raise InputError("images", f"picture {place} has no slate that can be read", NO_SLATE)
-    message, rows = found
-    record = Record.decode(message)
-    if (rows + record.height, record.width) != tuple(picture.shape[:2]):
-        raise InputError("images", f"picture {place} was cropped or joined with another one", NO_SLATE)
-    return record, rows
-
-
-def _outputs_behind(prompt: dict, name: str) -> list[str]:
+def _outputs_behind(graph: Graph, name: str) -> list[str]:
     """The output nodes (Save Image, ..) that hang on a node's outputs, directly or not."""
     from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own table
 
-    behind, waiting = {name}, [name]
-    while waiting:
-        source = waiting.pop()
-        for other, node in prompt.items():
-            if other not in behind and any(is_link(value) and value[0] == source for value in node.get("inputs", {}).values()):
-                behind.add(other)
-                waiting.append(other)
-    outputs = behind - {name}
-    return sorted(other for other in outputs if getattr(NODE_CLASS_MAPPINGS.get(prompt[other]["class_type"]), "OUTPUT_NODE", False))
+    classes = {other: NODE_CLASS_MAPPINGS.get(graph[other]["class_type"]) for other in behind(graph, name)}
+    return sorted(other for other, node in classes.items() if getattr(node, "OUTPUT_NODE", False))

@@ -2,12 +2,14 @@
 
 from comfy_api.latest import io
 
-from ..errors import reported_by
 from ..story.story import MAX_WINDOW, parse_story
+from .base import StoryNode
 from .common import CATEGORY, StoryType
 
 
-class StoryPrompt(io.ComfyNode):
+class StoryPrompt(StoryNode):
+    REMEDIES = {"window_length": "The published default is 10"}
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -48,7 +50,6 @@ class StoryPrompt(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
-        with reported_by("Story Prompt"):
-            story = parse_story(identity, frames, window_length)
+    def run(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
+        story = parse_story(identity, frames, window_length)
         return io.NodeOutput(story, len(story.frames))

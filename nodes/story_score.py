@@ -1,19 +1,22 @@
 """Story Score: how alike the pictures of a story are, how well they fit their captions, and which one falls out."""
 
-import numpy as np
 import torch
+from comfy.clip_vision import ClipVisionModel
+from comfy.sd import CLIP
 from comfy_api.latest import io
 from PIL import Image
 
-from ..errors import InputError, reported_by
 from ..score.chart import CELL, draw_chart
-from ..score.embed import Change, embed_captions, embed_pictures
-from ..score.likeness import cosines, on_noise, seeded_noise
+from ..score.embed import embed_captions, embed_pictures
+from ..score.likeness import cosines
+from ..score.masks import background_as_noise, masks_of
 from ..score.report import Score, in_words
-from .common import CATEGORY, require_clip, require_clip_vision, require_pictures
+from ..sheet.pictures import image_of, picture_of
+from .base import StoryNode
+from .common import CATEGORY, captions_of
 
 
-class StoryScore(io.ComfyNode):
+class StoryScore(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -56,88 +59,40 @@ class StoryScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         images: list[torch.Tensor],
-        clip_vision: list,
+        clip_vision: list[ClipVisionModel],
         mask: list[torch.Tensor] | None = None,
-        clip: list | None = None,
+        clip: list[CLIP] | None = None,
         captions: list[str] | None = None,
     ) -> io.NodeOutput:
-        with reported_by("Story Score"):
-            for batch in images:
-                require_pictures("images", batch)
-            vision, text_encoder = clip_vision[0], clip[0] if clip else None
-            require_clip_vision(vision)
-            if text_encoder is not None:
-                require_clip(text_encoder)
-            count = sum(len(batch) for batch in images)
-            texts = _texts(captions, count)
-            masks = _masks(mask, count)
-            figures = embed_pictures(vision, images, None if masks is None else _on_noise(masks, getattr(vision, "image_size", 224)))
-            fits, why = None, _why_no_fit(texts, text_encoder)
-            if not why:
-                whole = figures if masks is None else embed_pictures(vision, images)
-                fits = cosines(whole, embed_captions(vision, text_encoder, texts, whole.shape[1]))
-            score = Score(cosines(figures, figures), fits, why)
-            chart = draw_chart([_thumbnail(picture) for batch in images for picture in batch], score)
-        pixels = torch.from_numpy(np.array(chart)).float().div(255).unsqueeze(0)
+        vision, encoder = clip_vision[0], clip[0] if clip else None
+        pictures = [picture for batch in images for picture in batch]
+        texts = captions_of(captions, len(pictures))
+        masks = masks_of(mask, len(pictures))
+        width = getattr(vision, "image_size", 224)
+        change = None if masks is None else background_as_noise(masks, width)
+        figures = embed_pictures(vision, images, change)
+        fits, why = None, _why_no_fit(texts, encoder)
+        if encoder is not None and not why:
+            whole = figures if masks is None else embed_pictures(vision, images)
+            fits = cosines(whole, embed_captions(vision, encoder, texts, whole.shape[1]))
+        score = Score(cosines(figures, figures), fits, why)
         odd = 0 if score.odd is None else score.odd + 1
-        return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, in_words(score, texts, masks is not None), pixels)
+        words = in_words(score, texts, masks is not None)
+        chart = image_of(draw_chart(list(map(_thumbnail, pictures)), score))
+        return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, words, chart)
 
 
-def _texts(captions: list[str] | None, count: int) -> list[str]:
-    """One caption a picture, or none at all."""
-    texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
-    if texts and len(texts) != count:
-        raise InputError(
-            "captions",
-            f"there are {len(texts)} captions for {count} pictures",
-            "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
-        )
-    return texts
-
-
-def _why_no_fit(texts: list[str], clip: object) -> str:
-    missing = [name for name, there in (("clip", clip is not None), ("captions", bool(texts))) if not there]
+def _why_no_fit(texts: list[str], encoder: CLIP | None) -> str:
+    inputs = {"clip": encoder is not None, "captions": bool(texts)}
+    missing = [name for name, connected in inputs.items() if not connected]
     return f"{' and '.join(missing)} not connected" if missing else ""
 
 
-def _masks(mask: list[torch.Tensor] | None, count: int) -> list[torch.Tensor] | None:
-    """One mask [H, W] a picture, in 0..1; one for all is handed to each."""
-    given = [item for item in mask or [] if item is not None]
-    if not given:
-        return None
-    for item in given:
-        if not torch.is_tensor(item) or item.ndim not in (2, 3):
-            raise InputError("mask", f"this is {type(item).__name__} and no MASK", "Connect a MASK")
-    rows = [row for item in given for row in (item if item.ndim == 3 else item.unsqueeze(0))]
-    if len(rows) not in (1, count):
-        raise InputError("mask", f"there are {len(rows)} masks for {count} pictures", "Connect one mask a picture, or one for all")
-    for number, row in enumerate(rows, start=1):
-        if not row.max() > 0:  # also where a value is no number
-            raise InputError("mask", f"mask {number} is empty", "Mask the character, or leave mask unconnected to compare whole pictures")
-    return rows * count if len(rows) == 1 else rows
-
-
-def _on_noise(masks: list[torch.Tensor], image_size: int) -> Change:
-    """Pictures on their way to the vision model, their background replaced."""
-    noise = seeded_noise(image_size)
-
-    def change(pictures: torch.Tensor, first: int) -> torch.Tensor:
-        fitted = [
-            torch.nn.functional.interpolate(masks[first + index][None, None].float(), size=pictures.shape[1:3], mode="bilinear")[0, 0]
-            for index in range(len(pictures))
-        ]
-        return on_noise(pictures, torch.stack(fitted).clamp(0, 1), noise)
-
-    return change
-
-
 def _thumbnail(image: torch.Tensor) -> Image.Image:
-    """[H, W, C] in 0..1 to a small RGB picture."""
-    pixels = image.detach().float().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
-    pixels = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
-    picture = Image.fromarray(pixels.numpy().copy())
+    """A small RGB picture of [H, W, C] in 0..1."""
+    picture = picture_of(image)
     picture.thumbnail((CELL[1], CELL[1]), Image.Resampling.LANCZOS)
     return picture

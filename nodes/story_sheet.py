@@ -1,15 +1,16 @@
 """Story Sheet: all frames with their captions on one picture."""
 
-import numpy as np
 import torch
 from comfy_api.latest import io
 from PIL import Image
 
-from ..errors import InputError, reported_by, require_number
+from ..errors import InputError
 from ..log import warn_rarely
 from ..sheet.draw import PAPER, STYLES, Look, draw_sheet
+from ..sheet.pictures import image_of, picture_of
 from ..story.selection import parse_selection
-from .common import CATEGORY, require_pictures
+from .base import StoryNode
+from .common import CATEGORY, captions_of
 
 MAX_COLUMNS = 64
 MAX_PANEL = 8192
@@ -17,7 +18,7 @@ MAX_MARGIN = 512
 MAX_FONT = 512
 
 
-class StorySheet(io.ComfyNode):
+class StorySheet(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -91,7 +92,7 @@ class StorySheet(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         images: list[torch.Tensor],
         title: list[str],
@@ -108,48 +109,27 @@ class StorySheet(io.ComfyNode):
         again: list[torch.Tensor] | None = None,
         again_numbers: list[str] | None = None,
     ) -> io.NodeOutput:
-        with reported_by("Story Sheet"):
-            look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
-            _check(look)
-            pictures = _pictures("images", images)
-            if again is not None:
-                _put_in(pictures, _pictures("again", again), (again_numbers or [""])[0])
-            texts = [line.strip() for text in captions or [] for line in text.splitlines() if line.strip()]
-            if texts and len(texts) != len(pictures):
-                raise InputError(
-                    "captions",
-                    f"there are {len(texts)} captions for {len(pictures)} pictures",
-                    "Connect Story Batch's captions and the pictures of the same run, or leave captions unconnected",
-                )
-            if frame_numbers is not None and len(frame_numbers) != len(pictures):
-                raise InputError(
-                    "frame_numbers",
-                    f"there are {len(frame_numbers)} numbers for {len(pictures)} pictures",
-                    "Connect numbers and images of the same Story Gather, or leave frame_numbers unconnected",
-                )
-            sheet, missing = draw_sheet(pictures, texts, title[0], look, frame_numbers)
+        look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
+        pictures = _pictures(images)
+        if again is not None:
+            _put_in(pictures, _pictures(again), (again_numbers or [""])[0])
+        texts = captions_of(captions, len(pictures))
+        if frame_numbers is not None and len(frame_numbers) != len(pictures):
+            raise InputError(
+                "frame_numbers",
+                f"there are {len(frame_numbers)} numbers for {len(pictures)} pictures",
+                "Connect numbers and images of the same Story Gather, or leave frame_numbers unconnected",
+            )
+        sheet, missing = draw_sheet(pictures, texts, title[0], look, frame_numbers)
         if missing:
             warn_rarely(
                 f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK"
             )
-        return io.NodeOutput(torch.from_numpy(np.array(sheet)).float().div(255).unsqueeze(0))
+        return io.NodeOutput(image_of(sheet))
 
 
-def _check(look: Look) -> None:
-    require_number("columns", look.columns, 0, MAX_COLUMNS)
-    require_number("panel_width", look.panel_width, 16, MAX_PANEL)
-    require_number("margin", look.margin, 0, MAX_MARGIN)
-    require_number("font_size", look.font_size, 0, MAX_FONT)
-    require_number("first_number", look.first_number, 0, 100000)
-    for name, value, known in (("style", look.style, STYLES), ("paper", look.paper, PAPER)):
-        if value not in known:
-            raise InputError(name, f"'{value}' is unknown", f"Choose one of {', '.join(known)}")
-
-
-def _pictures(name: str, batches: list[torch.Tensor]) -> list[Image.Image]:
-    for batch in batches:
-        require_pictures(name, batch)
-    return [_picture(picture) for batch in batches for picture in batch]
+def _pictures(batches: list[torch.Tensor]) -> list[Image.Image]:
+    return [picture_of(picture) for batch in batches for picture in batch]
 
 
 def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str) -> None:
@@ -163,10 +143,3 @@ def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str)
         )
     for place, picture in zip(places, again):
         pictures[place] = picture
-
-
-def _picture(image: torch.Tensor) -> Image.Image:
-    """[H, W, C] in 0..1 to an RGB picture; one channel is grey, an alpha channel is left out."""
-    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().byte()
-    pixels = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
-    return Image.fromarray(pixels.numpy().copy())

@@ -3,11 +3,11 @@
 from comfy.sd import CLIP
 from comfy_api.latest import io
 
-from ..errors import InputError, reported_by, require_number
 from ..story.story import Story
 from ..svr.encode import encode_story, reweighting_for
 from ..svr.reweight import Weights
-from .common import CATEGORY, StoryType, require_clip, require_story
+from .base import StoryNode
+from .common import CATEGORY, StoryType
 
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
@@ -15,7 +15,14 @@ MAX_ALPHA = 1.0
 MAX_BETA = 10.0
 
 
-class SVRReweight(io.ComfyNode):
+class SVRReweight(StoryNode):
+    REMEDIES = {
+        "enhance_alpha": "0.001 to 0.02 is useful; the published code's -0.01 is 0.01 here",
+        "enhance_beta": "1 to 2 is useful",
+        "weaken_alpha": "0.01 to 0.5 is useful",
+        "weaken_beta": "0.05 to 1 is useful",
+    }
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -87,7 +94,7 @@ class SVRReweight(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
         clip: CLIP,
         story: Story,
@@ -98,20 +105,5 @@ class SVRReweight(io.ComfyNode):
         weaken_beta: float,
         pooled: str,
     ) -> io.NodeOutput:
-        with reported_by("SVR Reweight"):
-            require_clip(clip)
-            require_story(story)
-            if enhance_alpha < 0:
-                raise InputError(
-                    "enhance_alpha", f"{enhance_alpha} is negative", "The published code's -0.01 is 0.01 here: leave out the sign"
-                )
-            require_number("enhance_alpha", enhance_alpha, 0, MAX_ALPHA, "0.001 to 0.02 is useful")
-            require_number("enhance_beta", enhance_beta, 0, MAX_BETA, "1 to 2 is useful")
-            require_number("weaken_alpha", weaken_alpha, 0, MAX_ALPHA, "0.01 to 0.5 is useful")
-            require_number("weaken_beta", weaken_beta, 0, MAX_BETA, "0.05 to 1 is useful")
-            if mode not in MODES:
-                raise InputError("mode", f"'{mode}' is unknown", f"Choose one of {', '.join(MODES)}")
-            if pooled not in POOLED:
-                raise InputError("pooled", f"'{pooled}' is unknown", f"Choose one of {', '.join(POOLED)}")
-            reweighting = reweighting_for(mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta))
-            return io.NodeOutput(encode_story(clip, story, reweighting, zero_pooled=pooled == "zero"))
+        reweighting = reweighting_for(mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta))
+        return io.NodeOutput(encode_story(clip, story, reweighting, zero_pooled=pooled == "zero"))

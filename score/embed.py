@@ -10,9 +10,9 @@ from comfy.clip_vision import ClipVisionModel
 from comfy.sd import CLIP
 
 from ..errors import InputError
+from ..families import TOWERS
 
 AT_ONCE = 8  # pictures in one run of the vision model: memory does not grow with the story
-TOWERS = ("l", "g", "h")
 
 Change = Callable[[torch.Tensor, int], torch.Tensor]
 
@@ -62,7 +62,8 @@ def embed_captions(clip_vision: ClipVisionModel, clip: CLIP, captions: list[str]
 
 def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str:
     """The name of the text tower that ends in the vision model's space; InputError where none does."""
-    if not isinstance(getattr(clip_vision.model, "visual_projection", None), torch.nn.Module):
+    projection = getattr(clip_vision.model, "visual_projection", None)
+    if getattr(projection, "weight", None) is None:  # a SigLIP has a lambda or an Identity
         raise InputError(
             "clip",
             "this clip_vision is no CLIP (a SigLIP or DINOv2) and has no text tower in ComfyUI",
@@ -100,15 +101,16 @@ def _is_identity(weight: torch.Tensor) -> bool:
 
 def _embedding(encoded: Any) -> torch.Tensor:
     """[b, d] of what `encode_image` gives."""
-    embeds = getattr(encoded, "image_embeds", None)
+    embeds: torch.Tensor | None = getattr(encoded, "image_embeds", None)
     if embeds is None:
-        return encoded.last_hidden_state[:, 0]
+        tokens: torch.Tensor = encoded.last_hidden_state
+        return tokens[:, 0]
     return embeds.mean(1) if embeds.ndim == 3 else embeds
 
 
 def _few_at_once(batches: list[torch.Tensor]) -> Iterator[torch.Tensor]:
     for batch in batches:
-        yield from batch.split(AT_ONCE)
+        yield from torch.split(batch, AT_ONCE)
 
 
 def _three_channels(pictures: torch.Tensor) -> torch.Tensor:

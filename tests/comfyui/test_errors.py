@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from bench.studio import defaults_of
+
 
 @pytest.fixture
 def s(studio):
@@ -31,6 +33,68 @@ def test_story_prompt(s):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -0.01, 11.0])
 def test_svr_numbers(s, name, value):
     refused("SVR Reweight", name, lambda: s.svr(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "node, name, value, expected",
+    [
+        (
+            "SVRReweight",
+            "enhance_alpha",
+            -0.01,
+            "-0.01 is outside 0 to 1. 0.001 to 0.02 is useful; the published code's -0.01 is 0.01 here",
+        ),
+        ("SVRReweight", "weaken_beta", "1", "expected a number, received str. 0.05 to 1 is useful"),
+        ("SVRReweight", "mode", "svd", "'svd' is unknown. Choose one of svr, svr-eot, original"),
+        ("IPCAPatch", "dropout", 1.1, "1.1 is outside 0 to 1. 0 is off; 0.01 to 0.1 is useful"),
+        ("IPCAPatch", "strength", -1.0, "-1.0 is outside 0 to 1000. 1 is the paper's, 0 is off"),
+        ("StoryBatch", "width", 0, "0 is outside 8 to 16384. Choose a number from 8 to 16384"),
+        ("StoryBatch", "parts", -1, "-1 is outside 0 to 4096. Set it to the number of machines, or to 0 for automatic"),
+        ("StoryBatch", "select", 3, "expected a STRING, received int. Connect a text, or type one"),
+    ],
+)
+def test_what_the_schema_does_not_allow_is_refused_with_what_to_do(s, node, name, value, expected):
+    sockets = {"SVRReweight": ["clip"], "IPCAPatch": ["model", "clip"], "StoryBatch": ["frames"]}[node]
+    inputs = {**{socket: getattr(s, socket) for socket in sockets}, "story": s.story, name: value}
+    with pytest.raises(ValueError) as error:
+        s.call(node, **inputs)
+    assert str(error.value) == f"{s.nodes[node].GET_SCHEMA().display_name} - {name}: {expected}."
+
+
+def bad_values(declared):
+    """Values that an input's schema does not allow; none where it allows any."""
+    if getattr(declared, "options", None) is not None:
+        bad = ["none of these", 0.5]
+    elif getattr(declared, "min", None) is not None:
+        bad = [declared.min - 1, declared.max + 1, math.nan, math.inf, "1"]
+    else:
+        bad = [] if declared.io_type in ("BOOLEAN", "INT") else [5, {}]
+    return bad if declared.optional or not bad else [*bad, None]
+
+
+@pytest.mark.parametrize("node_id", ["StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StorySlate", "StoryGather", "StoryScore"])
+def test_every_input_is_checked_against_its_schema(nodes, node_id):
+    """Each alone: it is checked before anything is done, in a list after a good value too."""
+    node, schema = nodes[node_id], nodes[node_id].GET_SCHEMA()
+    good = defaults_of(node)
+    for declared in schema.inputs:
+        name = declared.id
+        for bad in bad_values(declared):
+            given = [good[name], bad] if name in good else [bad]
+            value = given if schema.is_input_list else bad
+            refused(schema.display_name, name, lambda: node.execute(**{name: value}))  # noqa: B023
+
+
+def test_a_node_runs_on_the_class_that_comfyui_locks(nodes):
+    """ComfyUI clones and locks a node's class for each run, and calls the original's function on it."""
+    from comfy_api.internal import make_locked_method_func
+
+    node = nodes["StoryPrompt"]
+    clone = node.PREPARE_CLASS_CLONE(None)
+    call = make_locked_method_func(node, node.FUNCTION, clone)
+    story, count = call(identity="a fox", frames="in snow\nat sea", window_length=10).args
+    assert count == 2 and story.identity == "a fox"
+    refused("Story Prompt", "window_length", lambda: call(identity="a fox", frames="sea", window_length=65))
 
 
 def test_svr_choices_and_overflow(s):
@@ -114,7 +178,9 @@ def test_what_is_no_such_socket(s, wrong):
         ("story", "Story Batch", lambda: s.call("StoryBatch", story=wrong, frames=s.frames)),
         ("frames", "Story Batch", lambda: s.call("StoryBatch", story=s.story, frames=wrong)),
     ]:
-        refused(node, name, call, "no ", name.upper() if name != "frames" else "CONDITIONING", "Connect")
+        kind = {"frames": "CONDITIONING"}.get(name, name.upper())
+        received = "nothing" if wrong is None else type(wrong).__name__
+        refused(node, name, call, f"expected a {kind}, received {received}. Connect")
     if wrong is not None:
         refused("Story Batch", "latent", lambda: s.call("StoryBatch", story=s.story, frames=s.frames, latent=wrong), "LATENT")
 

@@ -140,5 +140,5 @@ def test_latents_that_do_not_fit_the_model(s):
     assert s.batch(latent=picture) and s.batch(model=qwen, latent={"samples": torch.zeros(1, 4, 8, 8)})
     with pytest.raises(ValueError, match="^Story Batch - model: its latents are no pictures. "):
         s.batch(model=model_of("Hunyuan3Dv2"))
-    with pytest.raises(ValueError, match="^Story Batch - model: this is str and no MODEL"):
+    with pytest.raises(ValueError, match="^Story Batch - model: expected a MODEL, received str"):
         s.batch(model="flux")

@@ -108,14 +108,18 @@ def test_a_machine_too_many_renders_a_frame_again(s):
     [
         ({"images": [pictures(4)]}, "Story Slate - images: there are 4 pictures for 5 frames"),
         ({"images": [pictures(4), pictures(1, size=(16, 16))]}, "Story Slate - images: the pictures differ in size"),
-        ({"images": ["x"]}, "Story Slate - images: this is str and no IMAGE"),
-        ({"images": []}, "Story Slate - images: no IMAGE arrives"),
-        ({"earlier": ["x"]}, "Story Slate - earlier: this is str and no IMAGE"),
-        ({"its_share": None}, "Story Slate - share: no STORY_SHARE arrives"),
+        ({"images": ["x"]}, "Story Slate - images: expected an IMAGE, received str"),
+        ({"images": []}, "Story Slate - images: expected an IMAGE, received nothing"),
+        ({"earlier": ["x"]}, "Story Slate - earlier: expected an IMAGE, received str"),
+        ({"its_share": None}, "Story Slate - share: expected a STORY_SHARE, received nothing"),
         ({"master": "sleeps"}, "Story Slate - master: 'sleeps' is unknown"),
         ({"earlier_frames": "1"}, "Story Slate - earlier_frames: no earlier pictures are connected"),
         ({"earlier": [pictures(2)]}, r"Story Slate - earlier: there are 2 pictures for the 0 frames \(none\)"),
         ({"earlier": [pictures(1)], "earlier_frames": "2"}, "Story Slate - earlier_frames: frames 2 are rendered now as well"),
+        (
+            {"earlier": [pictures(1)], "earlier_frames": "1. 2"},
+            r"Story Slate - earlier_frames: '1\. 2' is not a frame number or a range\. ",
+        ),
         ({"earlier": [pictures(1)], "earlier_frames": "9"}, "Story Slate - earlier_frames: '9' is outside the story's frames 1 to 5"),
     ],
 )

@@ -192,14 +192,24 @@ def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
         masks = torch.ones(5, 32, 32)
         masks[1] = 0
         score(nodes, pictures, vision("clip"), mask=masks)
-    with refused("clip_vision: no CLIP_VISION arrives"):
+    with refused("clip_vision: expected a CLIP_VISION, received nothing"):
         score(nodes, pictures, None)
-    with refused("images: this is"):
+    with refused("images: expected an IMAGE, received dict"):
         score(nodes, [{"samples": pictures}], vision("clip"))
     with refused("images: picture 4 has no usable embedding"):
         broken = pictures.clone()
         broken[3] = math.nan
         score(nodes, broken, vision("clip"))
+
+
+def test_a_vision_model_without_a_projection_is_no_clip(nodes, tmp_path, pictures):
+    """ComfyUI 0.33 gives such a model, a SigLIP, an Identity in the projection's place."""
+    clip = toy_clip("sd15")
+    own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
+    vision = toy_vision("siglip", tmp_path, hidden_size=own)
+    vision.model.visual_projection = torch.nn.Identity()
+    with refused("clip: this clip_vision is no CLIP"):
+        score(nodes, pictures[:2], vision, clip=clip, captions=["a", "b"])
 
 
 def test_nothing_is_changed(nodes, vision, pictures):

@@ -17,11 +17,11 @@ ORDER = [
     "svr",
     "ipca",
     "sheet",
-    "slate",
+    "batch",
+    "machines",
     "score",
     "demo",
     "token_route",
-    "distributed",
     "nodes",
     "__init__",
 ]

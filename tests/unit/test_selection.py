@@ -1,5 +1,5 @@
 import pytest
-from story_pack.story.selection import batches_of, parse_selection, share_of
+from story_pack.story.selection import parse_selection, selection_text
 
 
 @pytest.mark.parametrize(
@@ -23,28 +23,6 @@ def test_unreadable_or_outside_is_refused(text):
         parse_selection(text, 6)
 
 
-@pytest.mark.parametrize("count, parts", [(1, 1), (7, 3), (10, 4), (5, 5), (200, 7)])
-def test_parts_cover_every_frame_once_in_order(count, parts):
-    frames = list(range(100, 100 + count))
-    shares = [share_of(frames, index, parts) for index in range(parts)]
-    assert sum(shares, []) == frames
-    sizes = [len(share) for share in shares]
-    assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
-
-
-@pytest.mark.parametrize(
-    "index, parts, named", [(0, 4, "parts"), (3, 3, "part_index"), (-1, 2, "part_index"), (0, -1, "parts"), (1, 0, "part_index")]
-)
-def test_parts_that_cannot_be(index, parts, named):
-    with pytest.raises(ValueError, match=f"^{named}: "):
-        share_of([0, 1, 2], index, parts)
-
-
-def test_batches():
-    assert batches_of([0, 1, 2, 4, 5], 2) == [[0, 1], [2, 4], [5]]
-    assert batches_of([0, 1, 2], 0) == [[0, 1, 2]]
-    # frames that must not share a batch: the order stays the story's
-    assert batches_of([0, 1, 2, 4, 5], 2, kinds=[9, 9, 9, 0, 7, 9]) == [[0, 1], [2], [4], [5]]
-    assert batches_of([0, 1, 2], 0, kinds=["a", "b", "a"]) == [[0], [1], [2]]
-    with pytest.raises(ValueError, match="^frames_per_batch: "):
-        batches_of([0], -1)
+@pytest.mark.parametrize("text", ["1", "1-3", "1,3", "1-2,4,6-8", "2-8"])
+def test_a_selection_is_written_as_it_is_read(text):
+    assert selection_text(parse_selection(text, 8)) == text

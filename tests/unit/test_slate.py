@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from story_pack.slate.pixels import read, rows_for, write
-from story_pack.slate.record import Record, gather, longest_message, records_of, report
-from story_pack.story.share import Share
+from story_pack.machines.pixels import read, rows_for, write
+from story_pack.machines.record import Record, gather, longest_message, records_of, report
+from story_pack.machines.share import Share
 
 EVERY_BYTE = bytes(range(256)) * 3
 

@@ -1,8 +1,9 @@
-"""Bytes in rows of pixels above a picture, and back: written before a collector, read and taken off behind it.
+"""Bytes in rows of pixels above a picture, and back: any collector of 8-bit pictures keeps them.
 
-One byte a channel: v is written as (v + 1/4) / 255, so that 8-bit pictures hold v whether a collector rounds or cuts off. The
-bytes begin with a mark and their own checksum, so no ordinary picture is taken for one with a slate. Grey pictures, which a
-collector may turn into RGB, carry one byte a pixel; all others use the first three channels.
+One byte per channel: v is written as (v + 1/4) / 255, so that 8-bit pictures hold v whether a
+collector rounds or cuts off. The bytes begin with a mark and their own checksum, so no ordinary
+picture is taken for one with a slate. Grey pictures, which a collector may turn into RGB, carry one
+byte per pixel; all others use the first three channels.
 """
 
 import struct
@@ -11,7 +12,8 @@ import zlib
 import torch
 
 MARK = b"1Prompt1"
-HEADER = struct.Struct(">8sIII")  # mark, rows of the slate, length of the message, CRC-32 of rows, length and message
+# Mark, rows of the slate, length of the message, CRC-32 of rows, length and message.
+HEADER = struct.Struct(">8sIII")
 MAX_BYTES = 1 << 22
 
 
@@ -21,7 +23,10 @@ def rows_for(length: int, width: int, channels: int) -> int:
 
 
 def write(picture: torch.Tensor, message: bytes, rows: int) -> torch.Tensor:
-    """A picture float [H, W, C] with `rows` rows above it that carry the message: [rows + H, W, C]. ValueError where they do not suffice."""
+    """A picture float [H, W, C] with the message in `rows` rows above it: [rows + H, W, C].
+
+    Raises ValueError where the rows do not suffice.
+    """
     _, width, channels = picture.shape
     used = _used(channels)
     if rows < rows_for(len(message), width, channels):
@@ -34,7 +39,10 @@ def write(picture: torch.Tensor, message: bytes, rows: int) -> torch.Tensor:
 
 
 def read(picture: torch.Tensor) -> tuple[bytes, int] | None:
-    """Message and rows of the slate of a picture [rows + H, W, C]; None where it has none, or one that was changed on the way."""
+    """Message and rows of the slate of a picture [rows + H, W, C].
+
+    None where it has none, or one that was changed on the way.
+    """
     height, width, channels = picture.shape
     for used in sorted({_used(channels), 1}, reverse=True):
         header = _bytes(picture, HEADER.size, used)
@@ -54,10 +62,10 @@ def _used(channels: int) -> int:
 
 
 def _bytes(picture: torch.Tensor, count: int, used: int) -> bytes:
-    """The first `count` bytes (or as many as there are) of the picture's first `used` channels, row by row."""
+    """The first `count` bytes, or as many as there are, of the first `used` channels."""
     rows = -(-count // (picture.shape[1] * used))
-    values = picture[:rows, :, :used].detach().float().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
-    return values.numpy().tobytes()[:count]
+    values = picture[:rows, :, :used].detach().float().cpu().nan_to_num().clamp(0, 1)
+    return values.mul(255).round().byte().numpy().tobytes()[:count]
 
 
 def _checksum(rows: int, message: bytes) -> int:

@@ -1,0 +1,50 @@
+"""Whether what is connected to Story Batch goes with its story."""
+
+from typing import Any
+
+from ..errors import InputError
+from .cut import Conditioning, Latent
+
+
+def require_frames_of(frames: Conditioning, count: int) -> None:
+    """Raise InputError unless every entry of the story's conditioning has one row per frame."""
+    remedy = "Connect SVR Reweight's output here, and one Story Prompt to both nodes"
+    _require_rows("frames", frames, count, {count}, remedy)
+
+
+def require_negative_of(negative: Conditioning, count: int) -> None:
+    """Raise InputError unless every entry has one row for all frames, or one per frame."""
+    remedy = "Connect a negative of one row, which is for all frames"
+    _require_rows("negative", negative, count, {1, count}, remedy)
+
+
+def require_latent_of(latent: Latent, count: int) -> None:
+    """Raise InputError unless latents and noise masks are one for all frames or one per frame."""
+    rows, mask = latent["samples"].shape[0], latent.get("noise_mask")
+    if rows not in (1, count):
+        problem = f"it has {rows} images but the story has {count} frames"
+        remedy = f"Connect one latent for all frames or {count}, one a frame"
+        raise InputError("latent", problem, remedy)
+    if mask is not None and mask.ndim > 2 and mask.shape[0] not in (1, rows, count):
+        problem = f"its noise mask has {mask.shape[0]} images but the story has {count} frames"
+        remedy = f"Use one mask for all frames or {count}, one a frame"
+        raise InputError("latent", problem, remedy)
+
+
+def require_channels_of(latent: Latent, model: Any) -> None:
+    """Raise InputError where a latent's channels are not the model's.
+
+    An empty one may have any: the sampler changes them.
+    """
+    has = latent["samples"].shape[1]
+    wanted = model.get_model_object("latent_format").latent_channels
+    if has != wanted and latent["samples"].any():
+        problem = f"it has {has} channels but the model's latents have {wanted}"
+        raise InputError("latent", problem, "Encode the picture with the model's own VAE")
+
+
+def _require_rows(name: str, given: Conditioning, count: int, fits: set[int], remedy: str) -> None:
+    for cond, _ in given:
+        if cond.shape[0] not in fits:
+            problem = f"the conditioning has {cond.shape[0]} rows but the story has {count} frames"
+            raise InputError(name, problem, remedy)

@@ -1,0 +1,82 @@
+"""A story's CONDITIONING and LATENT, cut along its frames: what has a row per frame is cut."""
+
+from typing import Any
+
+import torch
+
+from ..story.rows import ROWS_KEY, rows_of
+from ..svr.stack import padded_lengths, trimmed
+
+Conditioning = list[list[Any]]  # entries [rows (n, tokens, width), dict], as ComfyUI has them
+Latent = dict[str, Any]
+
+
+class Cut:
+    """The frames `batch` (from 0) out of what has one row for each of a story's `count` frames."""
+
+    def __init__(self, batch: list[int], count: int):
+        self.batch = batch
+        self.count = count
+        # By identity: core gives positive and negative the same ControlNet, and samples the two in
+        # one UNet call only where it is the same.
+        self._controls: dict[int, Any] = {}
+
+    def conditioning(self, conditioning: Conditioning) -> Conditioning:
+        """These frames' rows of every entry, and what else there is one of per frame.
+
+        That is whose the rows are, pooled vectors, masks and ControlNet hints. An entry of one row
+        is for all frames: its row stays, what is one per frame beside it is cut. The padding of
+        prompts that are shorter than others of the story goes.
+        """
+        return [self._entry(cond, extra) for cond, extra in conditioning]
+
+    def latent(self, latent: Latent, noise: list[int]) -> Latent:
+        """Latents of these frames, from one for all or one per frame.
+
+        `noise` says by `batch_index` which of the seed's noises each of them starts from, whichever
+        batch it is in.
+        """
+        samples, mask = latent["samples"], latent.get("noise_mask")
+        one_for_all = samples.shape[0] == 1
+        out = {**latent, "batch_index": noise}
+        out["samples"] = samples[[0] * len(self.batch) if one_for_all else self.batch]
+        if mask is not None and mask.ndim > 2:
+            out["noise_mask"] = self._rows(mask)
+        return out
+
+    def _entry(self, cond: torch.Tensor, extra: dict[str, Any]) -> list[Any]:
+        lengths = padded_lengths("frames", cond, rows_of(extra, self.count))
+        rows, kept = self._rows(cond), self._extra(extra)
+        if lengths is None:
+            return [rows, kept]
+        return trimmed(rows, kept, [lengths[frame] for frame in self.batch])
+
+    def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[self.batch] if tensor.shape[0] == self.count else tensor
+
+    def _extra(self, extra: dict[str, Any]) -> dict[str, Any]:
+        out = {key: self._value(value) for key, value in extra.items()}
+        if (records := rows_of(extra, self.count)) is not None:
+            out[ROWS_KEY] = tuple(records[frame] for frame in self.batch)
+        return out
+
+    def _value(self, value: Any) -> Any:
+        if torch.is_tensor(value) and value.ndim > 1:
+            return self._rows(value)
+        is_control = ("cond_hint_original", "previous_controlnet")
+        if any(getattr(value, name, None) is not None for name in is_control):
+            return self._control(value)
+        return value
+
+    def _control(self, control: Any) -> Any:
+        """A copy of a ControlNet and those before it, hints and masks of one per frame cut."""
+        if id(control) not in self._controls:
+            out = control.copy()
+            if out.cond_hint_original is not None:
+                out.cond_hint_original = self._rows(out.cond_hint_original)
+            extras = getattr(out, "extra_concat_orig", ())
+            out.extra_concat_orig = [self._rows(extra) for extra in extras]
+            if control.previous_controlnet is not None:
+                out.set_previous_controlnet(self._control(control.previous_controlnet))
+            self._controls[id(control)] = out
+        return self._controls[id(control)]
