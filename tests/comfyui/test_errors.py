@@ -72,7 +72,10 @@ def bad_values(declared):
     return bad if declared.optional or not bad else [*bad, None]
 
 
-@pytest.mark.parametrize("node_id", ["StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StorySlate", "StoryGather", "StoryScore"])
+CHECKED = ["StoryPrompt", "SVRReweight", "IPCAPatch", "StoryBatch", "StorySheet", "StorySlate", "StoryGather", "StoryScore"]
+
+
+@pytest.mark.parametrize("node_id", CHECKED)
 def test_every_input_is_checked_against_its_schema(nodes, node_id):
     """Each alone: it is checked before anything is done, in a list after a good value too."""
     node, schema = nodes[node_id], nodes[node_id].GET_SCHEMA()
