@@ -18,8 +18,8 @@ NEED_A_MASK = [{"strength": 10.0}, {"dropout": 0.5, "dropout_seed": 3}]
 
 
 @pytest.fixture
-def s(studio, shape):
-    return studio(shape)
+def s(studio):
+    return studio("small")
 
 
 @pytest.fixture(scope="module", params=["flux", "qwen-image", "sd3"])

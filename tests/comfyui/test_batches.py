@@ -19,8 +19,8 @@ CAST = ["@girl feeding ducks", "@dog in the snow", "@girl and @dog at sea", "the
 
 
 @pytest.fixture
-def s(studio, shape):
-    return studio(shape)
+def s(studio):
+    return studio("small")
 
 
 def ipca_lines(warnings_of):
