@@ -1,7 +1,7 @@
 """The models with joint attention that the pack knows: one entry a family here, one test each in tests/comfyui.
 
 A UNet needs no entry: it tells everything itself. A transformer does not: where its text stands among the keys of an
-attention call, and how its text encoder's rows lie in the CONDITIONING have to be said once. Nothing here imports
+attention call, and how its text encoder fills the CONDITIONING have to be said once. Nothing here imports
 ComfyUI or PyTorch.
 """
 
@@ -35,9 +35,9 @@ class Family:
 class Encoder:
     """The text encoders of one kind of CLIP, by the names that ComfyUI's tokenizers give their tokens.
 
-    `bands` are those whose rows are in the CONDITIONING, from its first row on; the encoders of a band stand side by side,
-    in the order of their columns. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
-    to right: a phrase's rows depend on what comes after it. `free_columns` stay empty where a band's first encoder is missing.
+    `bands` are those that fill the CONDITIONING, from its first position on; the encoders of a band are side by side, in the
+    order of their features. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
+    to right: a phrase's embeddings depend on what comes after it. `free_features` stay empty where a band's first encoder is missing.
     `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's beginning alone by ComfyUI.
     Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
     """
@@ -46,7 +46,7 @@ class Encoder:
     bands: tuple[tuple[str, ...], ...]
     pooled: tuple[str, ...] = ()
     two_way: tuple[str, ...] = ()
-    free_columns: int = 0
+    free_features: int = 0
     second: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
 
@@ -84,7 +84,7 @@ ENCODERS = (
     Encoder("SD2.x", (("h",),)),
     Encoder("SDXL", (("l", "g"),)),
     Encoder("Stable Cascade", (("g",),)),
-    Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_columns=768),
+    Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_features=768),
     Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",)),
     Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
     Encoder("Qwen-Image", (("qwen25_7b",),)),

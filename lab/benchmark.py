@@ -187,7 +187,7 @@ def svr_row(studio) -> tuple:
     entry = encode.encode(studio.clip, tokens)[0]
     parts, cond = clip.Reader(studio.clip).parts(tokens, layouts, entry), entry[0][0]
     enhance, weaken = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
-    towers = [(cond[:, part.columns], part.layout) for part in parts]
+    towers = [(cond[:, part.features], part.layout) for part in parts]
 
     def economy():
         return [

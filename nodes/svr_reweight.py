@@ -4,8 +4,9 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..story.story import Story
-from ..svr.encode import encode_story, reweighting_for
+from ..svr.entries import reweighting_for
 from ..svr.reweight import Weights
+from ..svr.story import encode_story
 from .base import StoryNode
 from .common import CATEGORY, StoryType
 

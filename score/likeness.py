@@ -13,7 +13,7 @@ SAME = 1e-6  # likenesses closer than this are told apart by rounding alone
 
 def cosines(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """Cosine of every row [n, d] with every column [m, d]: [n, m]. A row of zeros has no direction and gives nan."""
-    a, b = rows.detach().double().cpu(), columns.detach().double().cpu()
+    a, b = rows.detach().cpu().double(), columns.detach().cpu().double()
     found: torch.Tensor = (a / a.norm(dim=-1, keepdim=True)) @ (b / b.norm(dim=-1, keepdim=True)).T
     return found
 

@@ -20,11 +20,11 @@ class Budget:
     limit: int = CONTENT_TOKENS
 
 
-def budget_of(identity_tokens: int, frame_tokens: list[int], window_length: int, limit: int = CONTENT_TOKENS) -> Budget:
+def budget_of(identity_tokens: int, frame_tokens: list[int], window_length: int) -> Budget:
     """What SVR Reweight will make of a story with these token counts."""
     if not frame_tokens:
-        return Budget(0, identity_tokens, (), limit)
-    window = fitting_length(identity_tokens, frame_tokens, window_length, limit)
+        return Budget(0, identity_tokens, ())
+    window = fitting_length(identity_tokens, frame_tokens, window_length, CONTENT_TOKENS)
     fullest = identity_tokens + max(sum(frame_tokens[frame] for frame in shared) for shared in windows(len(frame_tokens), window))
-    over = tuple(frame for frame, tokens in enumerate(frame_tokens) if identity_tokens + tokens > limit)
-    return Budget(window, fullest, over, limit)
+    over = tuple(frame for frame, tokens in enumerate(frame_tokens) if identity_tokens + tokens > CONTENT_TOKENS)
+    return Budget(window, fullest, over)

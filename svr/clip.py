@@ -19,15 +19,16 @@ WEIGHTED = "(weight:1.5)"
 class Reader:
     """A CLIP of a kind that the pack knows. Raises InputError for another.
 
-    `encoders` are those that fill rows, in the CONDITIONING's order, as far as this CLIP has them: SDXL's refiner has
+    `encoders` are those that fill positions, in the CONDITIONING's order, as far as this CLIP has them: SDXL's refiner has
     SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without a tower.
     """
 
     def __init__(self, clip: CLIP):
         self.clip = clip
         self._said: set[tuple[str, ...]] = set()
-        self.empty = _tokens(clip, "")
-        self.kind = _kind_of(self.empty)
+        self._tokens: dict[str, dict[str, Chunks]] = {}
+        self.empty = self.tokenize("")
+        self.kind = kind_of(self.empty)
         found = {key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band}
         self.encoders = {key: module for key, module in found.items() if module is not None}
         if not self.encoders:
@@ -44,10 +45,11 @@ class Reader:
         return tuple(key for key in self.encoders if key not in TOWERS)
 
     def tokenize(self, text: str) -> dict[str, Chunks]:
-        """Every encoder's tokens with word ids."""
-        tokens = _tokens(self.clip, text)
-        _kind_of(tokens)  # some encoders only join for some texts
-        return tokens
+        """Every encoder's tokens with word ids. A text is tokenised once, however often it is asked for."""
+        if text not in self._tokens:
+            self._tokens[text] = tokens = _tokens(self.clip, text)
+            kind_of(tokens)  # some encoders only join for some texts
+        return self._tokens[text]
 
     def say_once(self, message: str, *words: str) -> None:
         """Log a warning, but not again for this story."""
@@ -67,7 +69,7 @@ class Reader:
         """Whether ComfyUI gives an encoder fewer chunks, `tokens`, than its own tokenizer makes of `text`."""
         return key in self.kind.cut and len(tokens) < len(self._tokenizer(key).tokenize_with_weights(text))
 
-    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list) -> tuple[Part, ...]:
+    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list[Any]) -> tuple[Part, ...]:
         """The parts of a CONDITIONING's entry, which the encoders made of `tokens`, and those of its second text tensor."""
         cond, extra = entry
         counts = {key: sum(map(len, tokens[key])) for key in layouts}
@@ -87,9 +89,12 @@ class Reader:
     def _tokenizer(self, key: str) -> Any:
         return getattr(self.clip.tokenizer, key, None) or getattr(self.clip.tokenizer, f"clip_{key}", None)
 
-    def _width(self, key: str, columns: int) -> int:
-        """A tower fills the columns that its embedding has, another encoder all of them: it may give several layers."""
-        return self.encoders[key].transformer.get_input_embeddings().weight.shape[1] if key in TOWERS else columns
+    def _width(self, key: str, features: int) -> int:
+        """A tower fills the features that its embedding has, another encoder all of them: it may give several layers."""
+        if key not in TOWERS:
+            return features
+        width: int = self.encoders[key].transformer.get_input_embeddings().weight.shape[1]
+        return width
 
 
 def _tokens(clip: CLIP, text: str) -> dict[str, Chunks]:
@@ -103,7 +108,7 @@ def _tokens(clip: CLIP, text: str) -> dict[str, Chunks]:
     return tokens
 
 
-def _kind_of(tokens: Mapping[str, Chunks]) -> Encoder:
+def kind_of(tokens: Mapping[str, Chunks]) -> Encoder:
     for kind in ENCODERS:
         if kind.keys == set(tokens):
             return kind

@@ -1,12 +1,12 @@
-"""Where each phrase lies among the tokens of a T5 or a language model, whose tokens of a phrase depend on what is before it.
+"""Where each phrase is among the tokens of a T5 or a language model, whose tokens of a phrase depend on what is before it.
 
-" fox" inside a text and "fox" at its beginning are other tokens there, and a template stands around the text. So the
+" fox" inside a text and "fox" at its beginning are other tokens there, and there is a template around the text. So the
 prompt is cut where its own beginnings end: the tokens of "A", of "A B", .. and what they share with the whole's.
 """
 
 from collections.abc import Iterable
 
-from .layout import Chunks, Layout, same_token
+from .layout import Chunks, Layout, Token, same_token
 
 
 class TemplateLost(ValueError):
@@ -14,13 +14,13 @@ class TemplateLost(ValueError):
 
 
 def lay_out_by_prefixes(prompt: Chunks, prefixes: list[Chunks], empty: Chunks, padding: int | None) -> tuple[Layout, list[int]]:
-    """The layout of `prompt`, rows counted in its tokens, and the phrases whose end is read together with the next.
+    """The layout of `prompt`, positions counted in its tokens, and the phrases whose end is read together with the next.
 
     `prefixes` are the tokens of its first phrase, of its first two, .. and so on without the last; `empty` are those of
     the empty text, the template alone; `padding` is the id of padding tokens. A token that belongs to two phrases goes to
     the later one. Raises TemplateLost.
     """
-    whole, first_row = _unpadded(prompt, padding)
+    whole, first = _unpadded(prompt, padding)
     template, _ = _unpadded(empty, padding)
     start = _common(whole, template)
     behind = template[start:]
@@ -40,12 +40,12 @@ def lay_out_by_prefixes(prompt: Chunks, prefixes: list[Chunks], empty: Chunks, p
         borders.append(max(start + shared, borders[-1]))
     borders.append(stop)
 
-    phrases = tuple(tuple(range(a + first_row, b + first_row)) for a, b in zip(borders, borders[1:]))
-    begins = tuple(place + first_row for place, (_, _, word) in enumerate(whole[:start]) if word == 0)
-    return Layout(phrases, begins, tuple(range(stop + first_row, len(whole) + first_row))), run_together
+    phrases = tuple(tuple(range(a + first, b + first)) for a, b in zip(borders, borders[1:]))
+    begins = tuple(place + first for place, (_, _, word) in enumerate(whole[:start]) if word == 0)
+    return Layout(phrases, begins, tuple(range(stop + first, len(whole) + first))), run_together
 
 
-def _unpadded(chunks: Chunks, padding: int | None) -> tuple[list[tuple], int]:
+def _unpadded(chunks: Chunks, padding: int | None) -> tuple[list[Token], int]:
     """The tokens between the padding on either side, and how many there are before them."""
     tokens = [token for chunk in chunks for token in chunk]
     padded = [word == 0 and isinstance(token, int) and token == padding for token, _, word in tokens]
@@ -54,7 +54,7 @@ def _unpadded(chunks: Chunks, padding: int | None) -> tuple[list[tuple], int]:
     return tokens[first:last], first
 
 
-def _common(left: Iterable[tuple], right: Iterable[tuple]) -> int:
+def _common(left: Iterable[Token], right: Iterable[Token]) -> int:
     """How many tokens two lists share at their beginning."""
     count = 0
     for a, b in zip(left, right):
@@ -64,6 +64,6 @@ def _common(left: Iterable[tuple], right: Iterable[tuple]) -> int:
     return count
 
 
-def _require_template(text: list[tuple], behind: list[tuple]) -> None:
+def _require_template(text: list[Token], behind: list[Token]) -> None:
     if len(text) < len(behind) or _common(reversed(text), reversed(behind)) < len(behind):
         raise TemplateLost

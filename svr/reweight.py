@@ -1,10 +1,11 @@
 """Singular-value reweighting (SVR) of token embeddings, One-Prompt-One-Story (arXiv 2501.13554), section 3.2.
 
-All functions take and give one encoder's rows, [T, d], and never change their input. The singular values are taken in
-float64 from the economy-size SVD, which the published code's full SVD equals at ten to a hundred times the cost.
+All functions take and give one encoder's embeddings, [T, d], and never change their input. The singular values are taken
+in float64 on the CPU, since some devices have none (Apple's, some of Intel's), from the economy-size SVD, which the
+published code's full SVD equals at ten to a hundred times the cost.
 
-The published alphas are for CLIP, whose rows are about CLIP_ROW long. Another encoder's are anything from 1 to 1000, so
-that exp would do nothing or overflow: there S is taken relative to `scale`, how many times as long its own rows are.
+The published alphas are for CLIP, whose embeddings are about CLIP_ROW long. Another encoder's are from 1 to 1000, so
+that exp would do nothing or overflow: there S is taken relative to `scale`, how many times as long its own are.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import torch
 from .layout import Layout
 
 EOT_FACTOR = 0.9
-CLIP_ROW = 27.7  # CLIP-L's last layer norm gives each of its 768 numbers a mean square near 1: a row is sqrt(768) long
-SINK = 10.0  # a row so many times as long as the middle one holds no word: language models park attention in such rows
+CLIP_ROW = 27.7  # CLIP-L's last layer norm gives each of its 768 numbers a mean square near 1: sqrt(768)
+SINK = 10.0  # an embedding so many times as long as the middle one holds no word: language models park attention in such
 
 
 @dataclass(frozen=True)
@@ -26,28 +27,29 @@ class Weights:
     beta: float
 
 
-def reweight(rows: torch.Tensor, weights: Weights, scale: float = 1.0) -> torch.Tensor:
-    """X = U S V^T with S replaced by beta * exp(alpha * S / scale) * S. `rows` [n, d] -> [n, d] in the same dtype."""
+def reweight(embeds: torch.Tensor, weights: Weights, scale: float = 1.0) -> torch.Tensor:
+    """X = U S V^T with S replaced by beta * exp(alpha * S / scale) * S. `embeds` [n, d] -> [n, d], same dtype and device."""
     # Of X^T, because LAPACK is twice as fast on tall matrices: X^T = V S U^T.
-    v, s, ut = torch.linalg.svd(rows.double().T, full_matrices=False)
+    v, s, ut = torch.linalg.svd(embeds.cpu().double().T, full_matrices=False)
     s = weights.beta * torch.exp(weights.alpha * s / scale) * s
-    return ((v * s) @ ut).T.to(rows.dtype)
+    reweighted: torch.Tensor = (v * s) @ ut
+    return reweighted.T.to(embeds)
 
 
 def reweight_phrase(
     embeds: torch.Tensor, phrase: tuple[int, ...], ends: tuple[int, ...], weights: Weights, eot_apart: bool, scale: float = 1.0
 ) -> torch.Tensor:
-    """One pass over `embeds` [T, d]: reweight the phrase's rows together with all end-of-text rows.
+    """One pass over `embeds` [T, d]: reweight the phrase's positions together with all end-of-text positions.
 
-    `eot_apart` (mode svr-eot): the phrase's rows alone are reweighted, the end-of-text rows are multiplied by 0.9.
+    `eot_apart` (mode svr-eot): only the phrase's are reweighted, those of the end of text are multiplied by 0.9.
     """
     out = embeds.clone()
     if eot_apart:
         out[list(phrase)] = reweight(embeds[list(phrase)], weights, scale)
         out[list(ends)] *= EOT_FACTOR
     else:
-        rows = [*phrase, *ends]
-        out[rows] = reweight(embeds[rows], weights, scale)
+        positions = [*phrase, *ends]
+        out[positions] = reweight(embeds[positions], weights, scale)
     return out
 
 
@@ -65,8 +67,8 @@ def express(
 
     `embeds` [T, d] of one encoder. Kept as they are: phrase 0, the identity; with a cast, which is ours and not the
     paper's, the common text and the frame's own characters, so that an absent character is turned down like another
-    frame's words. Weaken the others one after the other in the prompt's order (each pass takes the end-of-text rows along
-    again), then enhance the expressed one. A phrase without rows in this encoder (an embedding made for another one) is
+    frame's words. Weaken the others one after the other in the prompt's order (each pass takes the end-of-text positions
+    along again), then enhance the expressed one. A phrase without positions in this encoder (an embedding made for another one) is
     passed over.
     """
     others = [phrase for index, phrase in enumerate(layout.phrases) if index != expressed and index not in kept]
@@ -77,22 +79,23 @@ def express(
 
 
 def scale_of(embeds: torch.Tensor, layout: Layout) -> float:
-    """How many times as long as CLIP's the middle one of all phrases' rows is; 1 where they are all zero.
+    """How many times as long as CLIP's the middle one of all phrases' embeddings is; 1 where they are all zero.
 
-    `embeds` [T, d]. The median, so that a few rows of enormous length change nothing.
+    `embeds` [T, d]. The median, so that a few of enormous length change nothing.
     """
-    rows = [row for phrase in layout.phrases for row in phrase]
-    return embeds[rows].double().norm(dim=-1).median().item() / CLIP_ROW or 1.0
+    positions = [position for phrase in layout.phrases for position in phrase]
+    return embeds[positions].cpu().double().norm(dim=-1).median().item() / CLIP_ROW or 1.0
 
 
 def without_sinks(embeds: torch.Tensor, layout: Layout, scale: float) -> Layout:
-    """`layout` less the rows longer than SINK times the middle one, which stay as they are: their S would rule every other.
+    """`layout` less the positions whose embeddings are longer than SINK times the middle one, which stay as they are: their
+    S would rule every other.
 
     `embeds` [T, d] of the encoder with that `scale`.
     """
-    sink = embeds.double().norm(dim=-1) > SINK * CLIP_ROW * scale
+    sink = (embeds.cpu().double().norm(dim=-1) > SINK * CLIP_ROW * scale).tolist()
 
-    def kept(rows: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(row for row in rows if not sink[row])
+    def kept(positions: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(position for position in positions if not sink[position])
 
     return Layout(tuple(map(kept, layout.phrases)), layout.begins, kept(layout.ends))

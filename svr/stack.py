@@ -2,7 +2,7 @@
 
 Prompts of different lengths need one length to lie in one tensor. For a UNet they are repeated whole, as ComfyUI itself
 pads, which leaves cross-attention unchanged. In joint attention a repeated token would count twice: there they are padded
-with zeros behind, and Story Batch cuts the padding off again before anything is sampled.
+with zeros at the end, and Story Batch cuts the padding off again before anything is sampled.
 """
 
 import math
@@ -17,7 +17,7 @@ from ..story.rows import ROWS_KEY, Row
 MASK_KEY = "attention_mask"  # of tokens: which of them are words, [rows, tokens]
 
 
-def stack(entries: list[list], records: tuple[Row, ...], zero_pooled: bool, repeat: bool) -> list:
+def stack(entries: list[list[Any]], records: tuple[Row, ...], zero_pooled: bool, repeat: bool) -> list[Any]:
     """One conditioning entry of N rows from N entries of one row, which says by `records` whose they are."""
     lengths = [cond.shape[1] for cond, _ in entries]
     extra: dict[str, Any] = {**entries[0][1], ROWS_KEY: records}
@@ -38,8 +38,8 @@ def stack(entries: list[list], records: tuple[Row, ...], zero_pooled: bool, repe
     return [cond, extra]
 
 
-def trimmed(cond: torch.Tensor, extra: dict, lengths: list[tuple[int, int]]) -> list:
-    """Rows of one entry whose prompts have these `lengths`, in both tensors, without the padding behind the longest."""
+def trimmed(cond: torch.Tensor, extra: dict[str, Any], lengths: list[tuple[int, int]]) -> list[Any]:
+    """Rows of one entry whose prompts have these `lengths`, in both tensors, without the padding after the longest."""
     length, second_length = map(max, zip(*lengths))
     if extra.get(SECOND_TEXT) is not None:
         extra = {**extra, SECOND_TEXT: extra[SECOND_TEXT][:, :, :second_length]}
@@ -61,14 +61,14 @@ def padded_lengths(name: str, cond: torch.Tensor, records: tuple[Row, ...] | Non
     if cond.shape[1] != max(lengths):
         raise InputError(
             name,
-            f"it has {cond.shape[1]} tokens a frame, but the story's prompts have {min(lengths)} to {max(lengths)}",
+            f"it has {cond.shape[1]} tokens per frame, but the story's prompts have {min(lengths)} to {max(lengths)}",
             "Join no other text to it after SVR Reweight, or set window_length so that all frames share one prompt",
         )
     return both
 
 
 def _padded(tensor: torch.Tensor, length: int, axis: int = 1) -> torch.Tensor:
-    """`tensor` [1, T, ..], or with its T tokens on another axis, with zeros behind them up to `length` of them."""
+    """`tensor` [1, T, ..], or with its T tokens on another axis, with zeros after them up to `length` of them."""
     out = tensor.new_zeros(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
     out.narrow(axis, 0, tensor.shape[axis]).copy_(tensor)
     return out

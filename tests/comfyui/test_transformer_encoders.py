@@ -255,7 +255,7 @@ def test_text_that_was_joined_behind_unequal_prompts_is_told(studios, nodes):
     s = studios("z-image")
     story = s.prompt(s.identity, ["snow", "wearing a red scarf"], window_length=1)
     joined = nodes["ConditioningConcat"]().concat(s.svr(story), s.svr(story))[0]
-    with pytest.raises(ValueError, match="^Story Batch - frames: .*tokens a frame"):
+    with pytest.raises(ValueError, match="^Story Batch - frames: .*tokens per frame"):
         s.batch(story, joined)
 
 

@@ -92,3 +92,32 @@ def test_the_scale_is_the_middle_row_and_sinks_neither_rule_it_nor_are_touched()
     assert kept == Layout(phrases=((1, 2), (4, 5), (6,), (7, 8)), begins=(0,), ends=(10, 11))
     assert without_sinks(embeds.clamp(-SINK / 20, SINK / 20), LAYOUT, scale) == LAYOUT
     assert scale_of(torch.zeros(12, 20), LAYOUT) == 1.0
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor on a device without 64-bit floats: what comes of it is there too, until it is brought to the CPU."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        if func is torch.Tensor.to and any(isinstance(arg, cls) for arg in args[1:]):
+            return args[0].to(args[1].dtype).as_subclass(cls)  # `tensor.to(other)`: to the other's device
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        if torch.is_tensor(out) and out.dtype == torch.float64:
+            raise TypeError(f"{func}: this device has no float64")
+        return out
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("eot_apart", [False, True])
+def test_a_device_without_float64(dtype, eot_apart):
+    embeds = random_rows(12, 20).to(dtype)
+    there = embeds.as_subclass(Elsewhere)
+    with pytest.raises(TypeError, match="no float64"):
+        there.double()
+    out = express(there, LAYOUT, 2, ENHANCE, WEAKEN, eot_apart)
+    assert isinstance(out, Elsewhere) and out.dtype == dtype
+    assert torch.equal(out.cpu(), express(embeds, LAYOUT, 2, ENHANCE, WEAKEN, eot_apart))
+    assert scale_of(there, LAYOUT) == scale_of(embeds, LAYOUT)
+    assert without_sinks(there, LAYOUT, 0.01) == without_sinks(embeds, LAYOUT, 0.01)

@@ -1,0 +1,42 @@
+"""What SVR Reweight reports of words that a text encoder does not read as they are meant."""
+
+import re
+from collections.abc import Mapping
+
+from ..log import logger
+from ..story.story import Story
+from .clip import Reader
+from .layout import Chunks, Layout
+
+WEIGHT = re.compile(r"\([^()]+:\s*[0-9.]+\s*\)")
+SHOWN = 40  # characters of a phrase that a warning quotes
+
+
+def report_weights(reader: Reader, story: Story) -> None:
+    """Warn where a weight like (red:1.3) is literal text, or counts for more than its words."""
+    texts = (story.identity, *story.frames)
+    weighted = next(filter(None, map(WEIGHT.search, texts)), None)
+    if not weighted:
+        return
+    literal = [key for key in reader.others if not reader.reads_weights(key)]
+    if literal:
+        logger.warning("SVR Reweight: %s knows no weights: '%s' is read as it is written", ", ".join(literal), weighted[0])
+    if reader.kind.second:
+        logger.warning(
+            "SVR Reweight: ComfyUI lays the weight of '%s' on whole layers of %s, not on the words: leave it out",
+            weighted[0],
+            ", ".join(reader.kind.second),
+        )
+
+
+def report_cuts(reader: Reader, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], phrases: tuple[str, ...]) -> None:
+    """Warn, once per story, of an encoder to which ComfyUI gives only the beginning of a long prompt."""
+    for key, layout in layouts.items():
+        if reader.cuts(key, " ".join(phrases), tokens[key]):
+            last = max(place for place, positions in enumerate(layout.phrases) if positions)
+            reader.say_once(
+                "SVR Reweight: ComfyUI gives %s the beginning of a long prompt alone, which ends in '%s' here: what follows is left to "
+                "the other text encoders. Shorten the texts, or lower window_length",
+                key,
+                phrases[last][:SHOWN],
+            )

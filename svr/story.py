@@ -1,0 +1,51 @@
+"""The text side at work: a CLIP and a story in, CONDITIONING with one row per frame out."""
+
+from dataclasses import replace
+
+import comfy.model_management
+import comfy.utils
+from comfy.sd import CLIP
+
+from ..story.story import Story
+from .clip import Reader
+from .encode import Entry, Prompt, encode_prompt, record_of
+from .entries import Reweighting, reweight_entry
+from .reports import report_weights
+from .stack import stack
+from .windows import choose_windows
+
+
+def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[Entry]:
+    """CONDITIONING whose tensors have one row per frame.
+
+    `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is. Frames that share a
+    prompt share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict says whose
+    each row is (`story/rows.py`).
+    """
+    reader = Reader(clip)
+    report_weights(reader, story)
+    frame_windows = choose_windows(reader, story)
+    prompts = _encode_each(reader, story, list(dict.fromkeys(frame_windows)))
+    frames, records = [], []
+    for frame, window in enumerate(frame_windows):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        prompt, present = prompts[window], story.present[frame]
+        expressed = len(story.identity_phrases) + window.index(frame)
+        frames.append([reweight_entry(entry, prompt.parts, expressed, present, reweighting) for entry in prompt.entries])
+        records.append(record_of(reader, story.identity_phrases, present, prompt))
+    return [
+        stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
+        for schedule, entries in enumerate(zip(*frames))
+    ]
+
+
+def _encode_each(reader: Reader, story: Story, distinct: list[tuple[int, ...]]) -> dict[tuple[int, ...], Prompt]:
+    """The prompts of these windows, with a bar in the page where there are several."""
+    prompts = {}
+    progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
+    for window in distinct:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        prompts[window] = encode_prompt(reader, story.phrases(window))
+        if progress is not None:
+            progress.update(1)
+    return prompts
