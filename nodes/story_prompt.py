@@ -3,8 +3,12 @@
 from comfy_api.latest import io
 
 from ..errors import reported_by
-from ..story.story import MAX_WINDOW, parse_story
+from ..log import logger, warn_rarely
+from ..story.lists import Listing
+from ..story.story import MAX_WINDOW, Story, read_story
+from ..story.wildcards import unexpanded
 from .common import CATEGORY, StoryType
+from .notice import show_on_node
 
 
 class StoryPrompt(io.ComfyNode):
@@ -21,16 +25,17 @@ class StoryPrompt(io.ComfyNode):
                     multiline=True,
                     dynamic_prompts=False,
                     default="A photo of a red fox with a green coat",
-                    tooltip="Who stays the same in every picture: style, character, clothes. "
-                    "Several characters: a line for each, with its name; see the help.",
+                    tooltip="What stays the same in every picture: style, character, clothes. "
+                    "Several characters, places or things: a line for each, with its name; see the help.",
                 ),
                 io.String.Input(
                     "frames",
                     multiline=True,
                     dynamic_prompts=False,
                     default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                    tooltip="What changes: one picture a line. A line that begins with # is switched off. "
-                    "Frames may name who of the characters is there; see the help.",
+                    tooltip="What changes: one frame per line. A line that begins with # is switched off. A pasted list "
+                    "(numbers, bullets, Scene 1:, JSON, a table, a screenplay) is read as its frames; see the help. "
+                    "Frames may name who of the characters is there.",
                 ),
                 io.Int.Input(
                     "window_length",
@@ -45,10 +50,26 @@ class StoryPrompt(io.ComfyNode):
                 StoryType.Output(display_name="story", tooltip="The identity with its frames."),
                 io.Int.Output(display_name="frame_count", tooltip="How many pictures the story has."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
         with reported_by("Story Prompt"):
-            story = parse_story(identity, frames, window_length)
+            story, listing = read_story(identity, frames, window_length)
+        say_how_it_was_read(story, listing, getattr(cls.hidden, "unique_id", None))
         return io.NodeOutput(story, len(story.frames))
+
+
+def say_how_it_was_read(story: Story, listing: Listing, node: str | None) -> None:
+    """One log line and a text on the node where `frames` is a list; one log line where a wildcard is left as it stands."""
+    if listing.kind:
+        left_out = f"left out: {listing.omitted}" if listing.left_out else "nothing left out"
+        logger.info("Story Prompt: frames read as %s; %s", listing.summary, left_out)
+        show_on_node("\n".join([f"read as {listing.summary}", *([left_out] if listing.left_out else [])]), node)
+    literal = unexpanded((*story.identity_phrases, *story.frames))
+    if literal:
+        warn_rarely(
+            f"Story Prompt: {', '.join(literal)} goes to the text encoder as it is written. Where a wildcard is meant, "
+            "connect a node that expands it to identity or frames"
+        )
