@@ -66,12 +66,12 @@ def bullet_marker(line: str) -> Marker | None:
 
 def read_numbers(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
     """Consecutive numbers from 1 on every item, all written in one way."""
-    return _read_items("a numbered list", lines, number_marker)
+    return _read_items("numbers", lines, number_marker)
 
 
 def read_bullets(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
-    """The same bullet on every item, all indented alike."""
-    return _read_items("a list with bullets", lines, bullet_marker)
+    """The same bullet on every item."""
+    return _read_items("bullets", lines, bullet_marker)
 
 
 def is_apart(before: list[Line]) -> bool:
@@ -116,8 +116,7 @@ def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | N
             continue
         deeper = _indent(raw) > indent
         if mark and mark.style == first.style:
-            fits = _indent(raw) == indent if mark.number is None else mark.number == counted + 1
-            if not fits or not stripped(mark.rest):
+            if mark.number not in (None, counted + 1) or not stripped(mark.rest):
                 return None
             counted += 1
             items.append((number, not is_off(line), [mark.rest]))

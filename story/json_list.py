@@ -8,7 +8,7 @@ from .columns import Column, frames_of_columns
 from .items import Found, Line, is_apart, is_gap, split_talk
 from .marks import stripped, well_formed
 
-KIND = "a JSON list"
+KIND = "json"
 LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 

@@ -22,7 +22,16 @@ from .screenplay import read_screenplay
 from .table import read_table
 
 SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
-CODE = "a code block"
+CODE = "code"
+KINDS = {
+    "numbers": "a numbered list",
+    "bullets": "a list with bullets",
+    "headings": "a list with headings",
+    "json": "a JSON list",
+    "table": "a table",
+    "screenplay": "a screenplay",
+    CODE: "a code block",
+}
 FENCE = re.compile(r"[ \t]*(```+|~~~+)[ \t]*[^`\s]*[ \t]*")
 DEPTH = 4  # a list in a list in a code block
 
@@ -40,7 +49,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Listing:
-    """The frames of a text, what it was read as (empty: one frame a line), and what was left out of it, in order."""
+    """The frames of a text, what it was read as (of KINDS; empty: one frame a line), and what was left out of it, in order."""
 
     kind: str
     frames: tuple[Frame, ...]
@@ -55,7 +64,7 @@ class Listing:
     def summary(self) -> str:
         """`a numbered list: 3 frames`; empty where the text is one frame a line."""
         count = len(self.told)
-        return f"{self.kind}: {count} frame{'' if count == 1 else 's'}" if self.kind else ""
+        return f"{KINDS[self.kind]}: {count} frame{'' if count == 1 else 's'}" if self.kind else ""
 
     @property
     def omitted(self) -> str:

@@ -12,7 +12,7 @@ from .marks import stripped
 from .mentions import mention
 from .names import key_of
 
-KIND = "a screenplay"
+KIND = "screenplay"
 PLACES = {"INT": "interior", "EXT": "exterior", "EST": "exterior", "INT/EXT": "interior and exterior", "I/E": "interior and exterior"}
 HEADING = re.compile(r"(INT\.?/EXT|I/E|INT|EXT|EST)[. ]\s*(\S.*)")
 NUMBERED = re.compile(r"\s*#[^#]+#$")
@@ -52,7 +52,7 @@ def read_screenplay(lines: list[Line], names: tuple[str, ...] = ()) -> Found | N
         elif len(paragraph) > 1 and _cue(line):
             _speak(scenes[-1], _cue(line), names)
             left_out += [words for _, words in paragraph]
-        elif len(paragraph) == 1 and (TRANSITION.fullmatch(line) or line[0] in "=~"):
+        elif len(paragraph) == 1 and (TRANSITION.fullmatch(_plain(line)) or line[0] in "=~"):
             left_out.append(line)
         else:
             words = " ".join(stripped(words.removeprefix("!")) for _, words in paragraph)

@@ -7,7 +7,7 @@ from .items import Found, Line
 from .json_list import one_line
 from .marks import INVISIBLE, stripped
 
-KIND = "a table"
+KIND = "table"
 SEPARATOR_LINE = re.compile(r"sep=([,;\t])", re.IGNORECASE)  # Excel writes and reads it
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 DELIMITERS = "\t;,"
