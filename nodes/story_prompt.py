@@ -8,7 +8,6 @@ from ..story.lists import Listing
 from ..story.story import MAX_WINDOW, Story, read_story
 from ..story.wildcards import unexpanded
 from .common import CATEGORY, StoryType
-from .notice import show_on_node
 
 
 class StoryPrompt(io.ComfyNode):
@@ -50,23 +49,26 @@ class StoryPrompt(io.ComfyNode):
                 StoryType.Output(display_name="story", tooltip="The identity with its frames."),
                 io.Int.Output(display_name="frame_count", tooltip="How many pictures the story has."),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
         with reported_by("Story Prompt"):
             story, listing = read_story(identity, frames, window_length)
-        say_how_it_was_read(story, listing, getattr(cls.hidden, "unique_id", None))
-        return io.NodeOutput(story, len(story.frames))
+        say_how_it_was_read(story, listing)
+        # The page's part shows it on the node. (ComfyUI's own progress text would stay there, outdated, and be saved with the workflow.)
+        return io.NodeOutput(story, len(story.frames), ui={"story_read": [told_to_the_page(listing)]})
 
 
-def say_how_it_was_read(story: Story, listing: Listing, node: str | None) -> None:
-    """One log line and a text on the node where `frames` is a list; one log line where a wildcard is left as it stands."""
+def told_to_the_page(listing: Listing) -> dict:
+    return {"kind": listing.kind, "frames": len(listing.told), "left_out": list(listing.left_out)}
+
+
+def say_how_it_was_read(story: Story, listing: Listing) -> None:
+    """One log line where `frames` is a list, and one where a wildcard is left as it stands."""
     if listing.kind:
         left_out = f"left out: {listing.omitted}" if listing.left_out else "nothing left out"
         logger.info("Story Prompt: frames read as %s; %s", listing.summary, left_out)
-        show_on_node("\n".join([f"read as {listing.summary}", *([left_out] if listing.left_out else [])]), node)
     literal = unexpanded((*story.identity_phrases, *story.frames))
     if literal:
         warn_rarely(

@@ -68,7 +68,7 @@ def read_headings(lines: list[Line], names: tuple[str, ...] = ()) -> Found | Non
     full = [bool(body.paragraphs) for body in bodies]
     if all(full):
         frames, left_out = _below(headings, bodies)
-    elif not any(full[:-1]) and not (full[-1] and stripped(lines[places[-1] + 1][1])):
+    elif not any(full[:-1]) and not (full[-1] and not is_gap(stripped(lines[places[-1] + 1][1]))):
         frames, left_out = _behind(headings, bodies[-1])
     else:
         return None

@@ -39,7 +39,7 @@ export function readHeadings(lines) {
     const full = bodies.map(({ paragraphs }) => paragraphs.length > 0);
     let read;
     if (full.every(Boolean)) read = below(found, bodies);
-    else if (!full.slice(0, -1).some(Boolean) && !(full.at(-1) && stripped(lines[found.at(-1).place + 1]))) read = behind(found, bodies.at(-1));
+    else if (!full.slice(0, -1).some(Boolean) && !(full.at(-1) && !isGap(stripped(lines[found.at(-1).place + 1])))) read = behind(found, bodies.at(-1));
     else return null;
     if (!read.frames.every(Boolean)) return null;
     const [early, talk] = splitTalk(lines.slice(0, found[0].place));

@@ -122,6 +122,7 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./lists_text.js",
         "./marks_text.js",
         "./names_text.js",
+        "./paste_list.js",
         "./screenplay_text.js",
         "./selection_text.js",
         "./table_text.js",
