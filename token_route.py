@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import InputError
 from .story.budget import Budget, budget_of
-from .story.story import MAX_WINDOW, Story, tell, told_lines
+from .story.story import MAX_WINDOW, Story, tell
 from .svr.layout import content
 
 PATH = "/one-prompt-one-story/tokens"
@@ -39,7 +39,7 @@ def read_request(body: bytes) -> Story:
     window = asked.get("window_length")
     if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= MAX_WINDOW:
         raise BadRequest(f"window_length must be a whole number from 1 to {MAX_WINDOW}")
-    return tell(asked["identity"], told_lines(asked["frames"]), window)
+    return tell(asked["identity"], asked["frames"], window)
 
 
 def answer_for(story: Story) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def register() -> None:
         if len(body) > MAX_BYTES:
             return web.json_response({"error": f"the body is over {MAX_BYTES} bytes"}, status=413)
         try:
-            asked = read_request(body)
+            asked = await asyncio.to_thread(read_request, body)
         except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
         except InputError as error:  # a story that is being typed: the page shows what the run would say

@@ -49,6 +49,17 @@ install_chromium() {
     fi
 }
 
+# The page's readers of text run in Node's own test runner.
+install_node() {
+    command -v node >/dev/null || command -v nodejs >/dev/null && return 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "setup: Node for the tests of the page's readers"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs >/dev/null
+    else
+        echo "setup: no Node found; the tests of the page's readers will be skipped. Install nodejs to run them."
+    fi
+}
+
 # The newest page that there is: the page tests run on it too, so that the pack is ready before ComfyUI pins it.
 install_newest_frontend() {
     "$python" -m pip --disable-pip-version-check --quiet install --no-deps --upgrade --target "$bench/frontend" comfyui-frontend-package \
@@ -70,6 +81,7 @@ fi
 once "tools-$(echo "$python" | tr / _)" "$root/tests/requirements.txt" install_test_tools
 if [ "${1:-}" = test ]; then
     install_chromium
+    install_node
     install_newest_frontend
 fi
 

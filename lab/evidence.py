@@ -31,6 +31,7 @@ from . import judge as judging
 from . import own_checkpoint
 from .cast import draw_casts, measure_cast
 from .measure import as_bytes, colour_distance, scene_of
+from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
 from .progress import Progress, spoken
 from .report import Results, Told, cast_table, dose_picture, page, ratios, share_table, strip_sheet, table
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
@@ -42,13 +43,14 @@ from .world.render import NAMES
 FULL_RUN = 200
 FRAMES, SEED = 5, 2026
 UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)
-MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, "}
+PLACE = Setting(said=1.0, batch=FRAMES)  # as many frames at once as there are: the pictures are the same
+MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, ", PLACE: "place, "}
 STRIP_STORIES = 4
 SWEEP_STORIES = 60
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 # What a result depends on besides weights, story, row and setting.
 CODE = (
-    *("story", "svr", "ipca", "batch", "demo/model.py", "lab/world", "lab/measure.py", "lab/cast.py", "bench/studio.py"),
+    *("story", "svr", "ipca", "batch", "demo/model.py", "lab/world", "lab/measure.py", "lab/cast.py", "lab/places.py", "bench/studio.py"),
     *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch")),
 )
 
@@ -111,7 +113,10 @@ def tell(job: tuple[int, dict, Row, Setting]) -> tuple[dict[str, float], np.ndar
     with torch.inference_mode():  # as the server does
         latents, seconds = render(studio, story, row, seed, setting)
     pictures = latents.clamp(-1, 1).clone()
-    columns = (measure_cast if "cast" in story else measure)(pictures, story, judge)
+    if "place" in story:
+        columns = measure_places(pictures, story)
+    else:
+        columns = (measure_cast if "cast" in story else measure)(pictures, story, judge)
     return {**columns, "seconds": seconds}, as_bytes(pictures)
 
 
@@ -134,14 +139,22 @@ Job = tuple[Setting, int, dict, Row]
 def jobs(count: int, sweeps: bool) -> Iterator[Job]:
     """What is to be rendered: story by story, so that a stopped run has all rows of as many stories; sweeps last."""
     unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count, FRAMES, SEED)
+    places, not_named = draw_places(count, FRAMES, SEED), draw_places(count, FRAMES, SEED, named=False)
     doses = [row for rows in DOSES.values() for row in rows]
     for seed in range(count):
         yield from ((UNSAID, seed, unsaid[seed], row) for row in (*ROWS.values(), *doses))
         yield from ((SAID, seed, said[seed], row) for row in (ROWS["d"], ROWS["e"], *doses))
         yield from ((CAST, seed, casts[seed], ROWS[name]) for name in "de")
+        yield from place_jobs(seed, places, not_named)
     if sweeps:
         for seed in range(min(count, SWEEP_STORIES)):
             yield from ((UNSAID, seed, unsaid[seed], row) for rows in SWEEPS.values() for row in rows)
+
+
+def place_jobs(seed: int, places: list[dict], not_named: list[dict]) -> Iterator[Job]:
+    """The rows of a story with a place: named in the cast, and once as plain words."""
+    yield from ((PLACE, seed, places[seed], row) for row in PLACE_ROWS.values())
+    yield PLACE, seed, not_named[seed], NOT_NAMED
 
 
 def keys(job: Job) -> tuple[str, str]:

@@ -35,13 +35,16 @@ def colour_distance(pictures: torch.Tensor, kind: str, props: list[str]) -> floa
 
 def scene_of(picture: torch.Tensor, kind: str) -> str:
     """The scene whose background is nearest, looking past the character and all places where a prop may be."""
+    return background_looks(picture[None], kind)[0][0]
+
+
+def background_looks(pictures: torch.Tensor, kind: str) -> tuple[list[str], list[bool], np.ndarray]:
+    """Of every picture: the nearest scene, whether it is turned round, and the pixels in sight, 0..255 [n, pixels, 3]."""
     hidden = character_map(kind, "plain", False) != NONE
     for prop in PROP_NAMES:
         hidden |= overlay(prop)[..., 3] > 0
-    pixels = (picture.permute(1, 2, 0).numpy() + 1) * 127.5
-
-    def distance(name: str) -> float:
-        drawn = background(name).astype(float)
-        return min(np.abs(pixels - side)[~hidden].mean() for side in (drawn, drawn[:, ::-1]))
-
-    return min(SCENE_NAMES, key=distance)
+    pixels = ((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5)[:, ~hidden]
+    sides = [(name, turned) for name in SCENE_NAMES for turned in (False, True)]
+    drawn = [background(name).astype(float)[:, :: -1 if turned else 1][~hidden] for name, turned in sides]
+    nearest = [sides[int(np.argmin([np.abs(own - side).mean() for side in drawn]))] for own in pixels]
+    return [name for name, _ in nearest], [turned for _, turned in nearest], pixels

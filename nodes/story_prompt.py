@@ -1,8 +1,13 @@
 """Story Prompt: an identity and its frames, as text."""
 
+from typing import Any
+
 from comfy_api.latest import io
 
-from ..story.story import MAX_WINDOW, parse_story
+from ..log import logger, warn_rarely
+from ..story.lists import Listing
+from ..story.story import MAX_WINDOW, Story, read_story
+from ..story.wildcards import unexpanded
 from .base import StoryNode
 from .common import CATEGORY, StoryType
 
@@ -23,16 +28,17 @@ class StoryPrompt(StoryNode):
                     multiline=True,
                     dynamic_prompts=False,
                     default="A photo of a red fox with a green coat",
-                    tooltip="Who stays the same in every picture: style, character, clothes. "
-                    "Several characters: a line for each, with its name; see the help.",
+                    tooltip="What stays the same in every picture: style, character, clothes. "
+                    "Several characters, places or things: a line for each, with its name; see the help.",
                 ),
                 io.String.Input(
                     "frames",
                     multiline=True,
                     dynamic_prompts=False,
                     default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                    tooltip="What changes: one picture a line. A line that begins with # is switched off. "
-                    "Frames may name who of the characters is there; see the help.",
+                    tooltip="What changes: one frame per line. A line that begins with # is switched off. A pasted list "
+                    "(numbers, bullets, Scene 1:, JSON, a table, a screenplay) is read as its frames; see the help. "
+                    "Frames may name who of the characters is there.",
                 ),
                 io.Int.Input(
                     "window_length",
@@ -51,5 +57,24 @@ class StoryPrompt(StoryNode):
 
     @classmethod
     def run(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
-        story = parse_story(identity, frames, window_length)
-        return io.NodeOutput(story, len(story.frames))
+        story, listing = read_story(identity, frames, window_length)
+        say_how_it_was_read(story, listing)
+        # The page's part shows it on the node. (ComfyUI's own progress text would stay there, outdated, and be saved with the workflow.)
+        return io.NodeOutput(story, len(story.frames), ui={"story_read": [told_to_the_page(listing)]})
+
+
+def told_to_the_page(listing: Listing) -> dict[str, Any]:
+    return {"kind": listing.kind, "frames": len(listing.told), "left_out": list(listing.left_out)}
+
+
+def say_how_it_was_read(story: Story, listing: Listing) -> None:
+    """One log line where `frames` is a list, and one where a wildcard is left as it stands."""
+    if listing.kind:
+        left_out = f"left out: {listing.omitted}" if listing.left_out else "nothing left out"
+        logger.info("Story Prompt: frames read as %s; %s", listing.summary, left_out)
+    literal = unexpanded((*story.identity_phrases, *story.frames))
+    if literal:
+        warn_rarely(
+            f"Story Prompt: {', '.join(literal)} goes to the text encoder as it is written. Where a wildcard is meant, "
+            "connect a node that expands it to identity or frames"
+        )

@@ -1,23 +1,29 @@
-"""The cast: characters that the identity names, one a line, and which of them each frame mentions.
+"""The cast: who and what the identity names, one a line, and which of them each frame mentions.
 
     A watercolour picture of
     @girl: a girl with red braids
-    @dog: a small brown dog
+    @kitchen: a small kitchen with blue tiles
 
-A frame mentions them as @girl and @dog, and the mention becomes the plain word. This is ours, not the paper's: there the
-identity is one text that all frames share. Without an @name: line nothing here has a meaning, @ included.
+A frame mentions them as @girl and @kitchen, and the mention becomes the plain word. Characters, places and things are all
+the same to it. This is ours, not the paper's: there the identity is one text that all frames share. Without an @name: line
+nothing here has a meaning, @ included.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from ..errors import InputError
+from .marks import JOINERS, lines_of, shown, stripped, without_invisible
+from .names import NOBODY, is_name, key_of, mention_at
 
-NOBODY = "nobody"
-CHARACTER = re.compile(r"@([^\s:：@]+)\s*[:：]\s*(.*)")
+# A list's mark and Markdown's emphasis may stand before the name: `- @fox: ..`, `1. **@fox**: ..`.
+MARK = r"(?:(?:[-+–—•‣◦●○▪■·]|\*(?=\s)|[0-9]{1,3}[.)、])\s*)?"
+EMPHASIS = r"(\*{1,3}|_{1,2}|`|)"
+CHARACTER = re.compile(rf"{MARK}{EMPHASIS}@([^\s:：@*`]+)\1\s*[:：]\s*(.*)")
+BOLD_TO_THE_COLON = re.compile(rf"{MARK}(\*{{1,3}}|_{{1,2}}|`)@([^\s:：@*`]+)\s*[:：]\s*\1\s*(.*)")
+BOLD_WHOLE = re.compile(rf"{MARK}(\*{{1,3}}|_{{1,2}})@([^\s:：@*`]+)\s*[:：]\s*(.*)\1")
+SEVERAL_WORDS = re.compile(rf"{MARK}{EMPHASIS}@([^\s:：@*`]+(?:[ \u00a0][^\s:：@*`]+){{1,2}})\1\s*[:：]\s*(\S.*)")
 MAX_CAST = 64
-SHOWN = 40  # characters of a line that an error quotes
 
 
 @dataclass(frozen=True)
@@ -30,31 +36,33 @@ class Character:
 
 def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
     """The common text before the first @name: line, and the characters. No such line: all of the text, and no cast."""
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    named = {number: match for number, line in lines if (match := CHARACTER.fullmatch(line)) and _is_name(match[1])}
+    lines = [(number, line) for number, raw in lines_of(text) if (line := stripped(raw))]
+    named = {number: found for number, line in lines if (found := _named(number, line))}
     if not named:
-        return text.strip(), ()
+        return stripped(text), ()
     if len(named) > MAX_CAST:
         raise InputError(
             "identity", f"it names {len(named)} characters", f"Name at most {MAX_CAST}; a prompt has 75 tokens for all of them"
         )
-    known = tuple(match[1] for match in named.values())
+    known = tuple(name for name, _ in named.values())
     common: list[str] = []
     characters: list[Character] = []
     for number, line in lines:
         if number in named:
-            name, words = named[number].groups()
+            name, words = named[number]
             _check_name(number, name, [character.name for character in characters])
             words, _ = _read("identity", number, words, known)
             if not words:
                 raise InputError(
-                    "identity", f"line {number}: @{name} has no description", f"Write what it looks like behind the colon: '@{name}: a ..'"
+                    "identity",
+                    f"line {number}: @{shown(name)} has no description",
+                    f"Write what it looks like behind the colon: '@{name}: a ..'",
                 )
             characters.append(Character(name, words))
         elif characters:
             raise InputError(
                 "identity",
-                f"line {number}: '{line[:SHOWN]}' stands behind a character but is none",
+                f"line {number}: '{shown(line)}' stands behind a character but is none",
                 "Begin the line with a name, like '@dog: a small brown dog', or put it before the first character: all frames share it there",
             )
         else:
@@ -71,8 +79,8 @@ def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str
         return line, ()
     words, mentioned = _read("frames", number, line, (*(character.name for character in cast), NOBODY))
     if not words:
-        raise InputError("frames", f"line {number}: '{line[:SHOWN]}' has no words", "Write what happens in the picture")
-    keys = [_key(character.name) for character in cast]
+        raise InputError("frames", f"line {number}: '{shown(line)}' has no words", "Write what happens in the picture")
+    keys = [key_of(character.name) for character in cast]
     if not mentioned:
         return words, tuple(range(len(cast)))
     if NOBODY in mentioned and len(mentioned) > 1:
@@ -80,59 +88,60 @@ def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str
     return words, tuple(place for place, key in enumerate(keys) if key in mentioned)
 
 
+def _named(number: int, line: str) -> tuple[str, str] | None:
+    """The name and the description of an @name: line; InputError where the name has several words."""
+    for form in (BOLD_TO_THE_COLON, BOLD_WHOLE, CHARACTER):
+        if (match := form.fullmatch(line)) and is_name(match[2]):
+            return _seen(match[2]), stripped(match[3])
+    match = SEVERAL_WORDS.fullmatch(line)
+    if match and all(map(is_name, match[2].split())):
+        raise InputError(
+            "identity",
+            f"line {number}: '@{shown(match[2])}' has several words, and a name is one word",
+            f"Write '@{'_'.join(shown(match[2]).split())}: ..', here and in the frames",
+        )
+    return None
+
+
 def _read(name: str, number: int, line: str, known: tuple[str, ...]) -> tuple[str, set[str]]:
     """The line with mentions as plain words and `\\@` as @, and the keys of the names that it mentions.
 
     A mention counts at a word's beginning only. @nobody leaves no word.
     """
-    keys = {_key(each) for each in known}
+    keys = {key_of(each) for each in known}
     words, mentioned, at = [], set(), 0
     while at < len(line):
         if line.startswith("\\@", at):
             words.append("@")
             at += 2
             continue
-        end = _name_end(line, at + 1) if line[at] == "@" and not (at and _in_name(line[at - 1])) else at
-        if end <= at + 1:
+        ends = mention_at(line, at)
+        if not ends:
             words.append(line[at])
             at += 1
             continue
-        key = _key(line[at + 1 : end])
-        if key not in keys:
+        end = next((end for end in reversed(ends) if key_of(line[at + 1 : end]) in keys), None)
+        if end is None:
             remedy = f"The cast is {', '.join('@' + each for each in known)}; write \\@ for a plain @"
-            raise InputError(name, f"line {number}: @{line[at + 1 : end][:SHOWN]} is unknown", remedy)
+            raise InputError(name, f"line {number}: @{shown(line[at + 1 : ends[-1]])} is unknown", remedy)
+        key = key_of(line[at + 1 : end])
         mentioned.add(key)
         if key != NOBODY:
-            words.append(line[at + 1 : end].replace("_", " "))
+            words.append(_seen(line[at + 1 : end]).replace("_", " "))
         elif not words or words[-1].isspace():
             end += end < len(line) and line[end].isspace()
         at = end
-    return "".join(words).strip(), mentioned
+    return stripped("".join(words)), mentioned
+
+
+def _seen(name: str) -> str:
+    """A name as it is written, without what cannot be seen: but a joiner in it changes how a word looks."""
+    return "".join(char for char in name if char in JOINERS or without_invisible(char))
 
 
 def _check_name(number: int, name: str, before: list[str]) -> None:
-    if _key(name) == NOBODY:
+    if key_of(name) == NOBODY:
         raise InputError("identity", f"line {number}: @{NOBODY} is taken: a frame with it has no character", "Choose another name")
-    if _key(name) in map(_key, before):
+    if key_of(name) in map(key_of, before):
         known = ", ".join("@" + each for each in before)
         raise InputError("identity", f"line {number}: @{name} is named twice (known so far: {known})", "Give each character its own name")
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _is_name(text: str) -> bool:
-    return _name_end(text, 0) == len(text)
-
-
-def _name_end(text: str, start: int) -> int:
-    """Where the name that begins at `start` ends: letters, their marks, digits and `_` of any script."""
-    end = start
-    while end < len(text) and _in_name(text[end]):
-        end += 1
-    return end
-
-
-def _in_name(char: str) -> bool:
-    return char == "_" or unicodedata.category(char)[0] in "LMN"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from ..errors import InputError
+from .marks import shown, stripped
 
 RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
@@ -13,14 +14,14 @@ def parse_selection(select: str, frame_count: int, name: str = "select") -> list
 
     `name` is the input that errors speak of.
     """
-    if not select.strip():
+    if not stripped(select):
         return list(range(frame_count))
     chosen: set[int] = set()
-    for part in filter(None, map(str.strip, select.split(","))):
+    for part in filter(None, map(stripped, select.split(","))):
         match = RANGE.fullmatch(part)
         if match is None:
             raise InputError(
-                name, f"'{part[:40]}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
+                name, f"'{shown(part)}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= frame_count:
@@ -31,7 +32,7 @@ def parse_selection(select: str, frame_count: int, name: str = "select") -> list
             )
         chosen.update(range(first - 1, last))
     if not chosen:
-        raise InputError(name, f"'{select.strip()[:40]}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
+        raise InputError(name, f"'{shown(select)}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
     return sorted(chosen)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from ..log import logger
-from .cast import read_frame, read_identity
+from .cast import Character, read_frame, read_identity
+from .lists import Listing, read_frames
+from .marks import shown, stripped
 
 MAX_WINDOW = 64
-SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,20 @@ class Story:
 
 
 def parse_story(identity: str, frames: str, window_length: int) -> Story:
-    """Make a Story of the node's raw texts: one frame a line, outer white space dropped.
+    """Make a Story of the node's raw texts, as `read_story` does, without what it was read as."""
+    return read_story(identity, frames, window_length)[0]
+
+
+def read_story(identity: str, frames: str, window_length: int) -> tuple[Story, Listing]:
+    """Make a Story of the node's raw texts, and say how `frames` was read: a list, or one frame a line (`lists.py`).
 
     Blank lines and lines that begin with `#`, frames switched off, are no frames. Characters are read as in `cast.py`.
     """
-    if not identity.strip():
+    if not stripped(identity):
         raise InputError("identity", "is empty", "Describe who stays the same, for example 'A photo of a red fox with a green coat'")
-    lines = told_lines(frames)
-    if not lines:
+    common, cast = read_identity(identity)
+    listing = read_frames(frames, tuple(character.name for character in cast))
+    if not listing.told:
         raise InputError(
             "frames",
             "holds no frame",
@@ -52,27 +59,25 @@ def parse_story(identity: str, frames: str, window_length: int) -> Story:
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError("window_length", f"{window_length} is outside 1 to {MAX_WINDOW}", "The published default is 10")
-    story = tell(identity, lines, window_length)
-    unseen = [phrase for place, phrase in enumerate(story.identity_phrases) if not any(place in shown for shown in story.present)]
+    story = _tell(common, cast, listing.told, window_length)
+    unseen = [phrase for place, phrase in enumerate(story.identity_phrases) if not any(place in present for present in story.present)]
     if unseen:
-        logger.warning("Story Prompt: no frame mentions %s", "; ".join(f"'{phrase[:40]}'" for phrase in unseen))
-    return story
+        logger.warning("Story Prompt: no frame mentions %s", "; ".join(f"'{shown(phrase)}'" for phrase in unseen))
+    return story, listing
 
 
-def tell(identity: str, lines: list[tuple[int, str]], window_length: int) -> Story:
-    """The Story of an identity and numbered frame lines, however few or empty they are. InputError where the cast is wrong."""
+def tell(identity: str, frames: str, window_length: int) -> Story:
+    """The Story of two texts, however few or empty its frames are. InputError where the cast is wrong."""
     common, cast = read_identity(identity)
+    return _tell(common, cast, read_frames(frames, tuple(character.name for character in cast)).told, window_length)
+
+
+def _tell(common: str, cast: tuple[Character, ...], lines: list[tuple[int, str]], window_length: int) -> Story:
     phrases = (common, *(character.text for character in cast)) if common or not cast else tuple(character.text for character in cast)
     told = [read_frame(number, line, cast) for number, line in lines]
     first = len(phrases) - len(cast)  # the phrases before it are common to all frames
-    present = tuple((*range(first), *(first + place for place in shown)) for _, shown in told)
+    present = tuple((*range(first), *(first + place for place in mentioned)) for _, mentioned in told)
     return Story(phrases, tuple(words for words, _ in told), window_length, present)
-
-
-def told_lines(text: str) -> list[tuple[int, str]]:
-    """The frames of a text of one frame a line, in order, each with its line's number from 1; blank and switched-off lines are none."""
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [(number, line) for number, line in lines if line and not line.startswith(SWITCHED_OFF)]
 
 
 def windows(frame_count: int, length: int) -> tuple[tuple[int, ...], ...]:

@@ -3,6 +3,7 @@
 import re
 
 from ..errors import InputError
+from .marks import shown, stripped
 
 TAKE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?(?:\s*:\s*(\d{1,9}))?")
 MAX_TAKE = 99
@@ -12,10 +13,10 @@ ROOM = 64  # noises set aside for one take of a story with a noise a frame; doub
 def parse_retake(retake: str, frame_count: int) -> dict[int, int]:
     """Takes by frame (from 0) that a text like `3, 5:4` asks for; a frame without a number gets take 2. Others have take 1."""
     takes: dict[int, int] = {}
-    for part in filter(None, map(str.strip, retake.split(","))):
+    for part in filter(None, map(stripped, retake.split(","))):
         match = TAKE.fullmatch(part)
         if match is None:
-            raise InputError("retake", f"'{part[:40]}' is no frame with a take", "Write '3' for take 2 of frame 3, '3:4' for take 4")
+            raise InputError("retake", f"'{shown(part)}' is no frame with a take", "Write '3' for take 2 of frame 3, '3:4' for take 4")
         first, last, take = int(match[1]), int(match[2] or match[1]), int(match[3] or 2)
         if not 1 <= first <= last <= frame_count:
             raise InputError("retake", f"'{part}' is outside the story's frames 1 to {frame_count}", f"Name frames from 1 to {frame_count}")

@@ -1,6 +1,8 @@
 """Where every phrase of a prompt is among the tokens of each of a CLIP's text encoders."""
 
 from ..errors import InputError
+from ..story.brackets import left_open
+from ..story.marks import shown
 from .clip import Reader
 from .layout import Chunks, Layout, PhrasesRunTogether, lay_out
 from .prefixes import TemplateLost, lay_out_by_prefixes
@@ -28,7 +30,7 @@ def _tower_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
     try:
         return {tower: lay_out(tokens[tower], [phrase[tower] for phrase in each]) for tower in reader.towers}
     except PhrasesRunTogether as error:
-        raise _unbalanced(phrases[error.phrase]) from None
+        raise _unbalanced(phrases, error.phrase) from None
 
 
 def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str, ...]) -> dict[str, Layout]:
@@ -47,18 +49,19 @@ def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
                 f"a text takes the place of what {key} expects around a prompt",
                 "Leave out template words like <|im_start|>, and embeddings that do not exist",
             ) from None
-        for phrase in (phrases[place] for place in run_together):
+        for place in run_together:
+            phrase = phrases[place]
             if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
-                raise _unbalanced(phrase)
+                raise _unbalanced(phrases, place)
             reader.say_once(
                 "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it counts as the next one's", key, phrase
             )
     return layouts
 
 
-def _unbalanced(phrase: str) -> InputError:
+def _unbalanced(phrases: tuple[str, ...], place: int) -> InputError:
     return InputError(
         "story",
-        f"the parentheses in '{phrase}' are not balanced and swallow the next phrase",
+        f"the parentheses in '{shown(phrases[left_open(phrases, place)])}' are not balanced and swallow the next phrase",
         "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
     )

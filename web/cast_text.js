@@ -1,46 +1,63 @@
 // The cast in the texts: who the identity names, whom a frame mentions, and a frame's text with one more or one less.
 // It reads as the story does when it runs (story/cast.py): a mention counts at a word's beginning only, \@ is a plain @.
 
-import { linesOf } from "./frames_text.js";
+import { JOINERS, linesOf, stripped, withoutInvisible } from "./marks_text.js";
+import { NOBODY, isName, keyOf, mention, mentionsIn } from "./names_text.js";
 
-const NAME = "[\\p{L}\\p{M}\\p{N}_]+";
-const CHARACTER = new RegExp(`^\\s*@(${NAME})\\s*[:：]`, "u");
-const MENTION = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_\\\\])@(${NAME})`, "gu");
-const NOBODY = "nobody";
+const MARK = "(?:(?:[\\-+–—•‣◦●○▪■·]|\\*(?=\\s)|[0-9]{1,3}[.)、])\\s*)?";
+const NAME = "([^\\s:：@*`]+)";
+const CHARACTER = [
+    new RegExp(`^${MARK}(\\*{1,3}|_{1,2}|\`)@${NAME}\\s*[:：]\\s*\\1\\s*(.*)$`, "u"),
+    new RegExp(`^${MARK}(\\*{1,3}|_{1,2})@${NAME}\\s*[:：]\\s*(.*)\\1$`, "u"),
+    new RegExp(`^${MARK}(\\*{1,3}|_{1,2}|\`|)@${NAME}\\1\\s*[:：]\\s*(.*)$`, "u"),
+];
 
-const keyOf = (name) => name.normalize("NFC").toLowerCase();
+export const castOf = (identity) => linesOf(identity).map((line) => nameIn(stripped(line))).filter(Boolean);
 
-export const castOf = (identity) => linesOf(identity).map((line) => CHARACTER.exec(line)?.[1]).filter(Boolean);
+function nameIn(line) {
+    const names = CHARACTER.map((form) => form.exec(line)?.[2]).filter((name) => name && isName(name));
+    return names.length ? seen(names[0]) : "";
+}
+
+// A name without what cannot be seen: but a joiner in it changes how a word looks.
+const seen = (name) => [...name].filter((char) => JOINER.test(char) || withoutInvisible(char)).join("");
+const JOINER = new RegExp(`[${JOINERS}]`);
+
+// Of the mentions in a text, those of the cast and of nobody, each with the end of its longest known name.
+function known(text, cast) {
+    const keys = [...cast, NOBODY].map(keyOf);
+    return mentionsIn(text).flatMap(({ at, ends, keys: named }) => {
+        const longest = named.findIndex((key) => keys.includes(key));
+        return longest < 0 ? [] : [{ at, end: ends.at(-1 - longest), key: named[longest] }];
+    });
+}
 
 // The names that are in a frame. Without a mention that is everyone.
 export function presentIn(text, cast) {
-    const mentioned = [...text.matchAll(MENTION)].map((match) => keyOf(match[1]));
-    return mentioned.length ? cast.filter((name) => mentioned.includes(keyOf(name))) : cast;
+    if (!mentionsIn(text).length) return cast;
+    const mentioned = known(text, cast).map(({ key }) => key);
+    return cast.filter((name) => mentioned.includes(keyOf(name)));
 }
 
 // The frame's text with one of the cast brought in or left out.
 export function toggled(text, name, cast) {
     const present = presentIn(text, cast);
     const wanted = present.includes(name) ? present.filter((other) => other !== name) : cast.filter((other) => other === name || present.includes(other));
-    let changed = text.replace(new RegExp(`\\s*(?<![\\p{L}\\p{M}\\p{N}_\\\\])@${NOBODY}(?![\\p{L}\\p{M}\\p{N}_])`, "giu"), "").trim();
-    for (const other of cast.filter((each) => !wanted.includes(each))) changed = without(changed, other);
-    for (const other of wanted.filter((each) => !mentions(changed, each)).reverse()) changed = withName(changed, other);
-    return wanted.length ? changed : `${changed} @${NOBODY}`.trim();
+    const unwanted = [NOBODY, ...cast.filter((each) => !wanted.includes(each))].map(keyOf);
+    const left = mention(without(text, unwanted, cast), wanted);
+    return wanted.length ? left : `${left} @${NOBODY}`.trim();
 }
 
-const mentions = (text, name) => [...text.matchAll(MENTION)].some((match) => keyOf(match[1]) === keyOf(name));
-
-// A plain word becomes the mention; else the mention goes to the front.
-function withName(text, name) {
-    const word = name.replaceAll("_", "[ _]");
-    const plain = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_@])${word}(?![\\p{L}\\p{M}\\p{N}_])`, "iu");
-    if (plain.test(text)) return text.replace(plain, (found) => `@${found.replaceAll(" ", "_")}`);
-    return `@${name}${text.startsWith("@") ? ", " : text ? " " : ""}${text}`;
-}
-
-// The mention goes, with the comma or the "and" that tied it to its neighbours.
-function without(text, name) {
-    const here = `(?<![\\p{L}\\p{M}\\p{N}_\\\\])@${name}(?![\\p{L}\\p{M}\\p{N}_])`;
-    const tie = "(?:\\s*,\\s*|\\s+(?:and|&)\\s+)";
-    return text.replace(new RegExp(`${here}${tie}|${tie}${here}|${here}`, "giu"), "").replace(/\s+/g, " ").trim();
+// The mentions go, each with the comma or the "and" that tied it to its neighbours.
+function without(text, keys, cast) {
+    for (;;) {
+        const gone = known(text, cast).find(({ key }) => keys.includes(key));
+        if (!gone) return text;
+        const chars = [...text];
+        let [before, after] = [chars.slice(0, gone.at).join(""), chars.slice(gone.end).join("")];
+        const tie = /^(?:\s*,\s*|\s+(?:and|&)\s+)/i;
+        if (tie.test(after)) after = after.replace(tie, "");
+        else before = before.replace(/(?:\s*,\s*|\s+(?:and|&)\s+)$/i, "");
+        text = (before + after).replace(/\s+/g, " ").trim();
+    }
 }

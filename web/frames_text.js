@@ -1,20 +1,16 @@
 // The frames' text and the rows of the editor: one frame a line, `#` before a frame that is switched off.
 
-// Where a line ends, as the story reads it (Python's splitlines): a text from a word processor has some of the rarer ones.
-const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+import { readFrames } from "./lists_text.js";
+import { linesOf, stripped } from "./marks_text.js";
 
-export const linesOf = (text) => text.split(LINE_END);
-
-export function rowsOf(text) {
-    return linesOf(text).map((line) => line.trim()).filter(Boolean).map((line) => {
-        const on = !line.startsWith("#");
-        return { on, text: on ? line : line.replace(/^#\s*/, "") };
-    });
-}
+export const rowsOf = (text, names = []) => readFrames(text, names).rows;
 
 export function textOf(rows) {
     return rows.map(({ on, text }) => (on ? text : `# ${text}`.trimEnd())).join("\n");
 }
+
+// Whether a pasted text is more than a part of one frame.
+export const isSeveral = (text) => linesOf(stripped(text)).length > 1;
 
 // The rows after one of the editor's commands. `place` is the row's index.
 export const commands = {
@@ -29,9 +25,8 @@ export const commands = {
         return moved;
     },
     // A text of several lines written or pasted into one row becomes as many rows.
-    write: (rows, place, text) => {
-        const lines = linesOf(text);
-        if (lines.length === 1) return rows.map((row, index) => (index === place ? { ...row, text } : row));
-        return [...rows.slice(0, place), ...rowsOf(text), ...rows.slice(place + 1)];
+    write: (rows, place, text, names = []) => {
+        if (linesOf(text).length === 1) return rows.map((row, index) => (index === place ? { ...row, text } : row));
+        return [...rows.slice(0, place), ...rowsOf(text, names), ...rows.slice(place + 1)];
     },
 };

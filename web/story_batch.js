@@ -3,6 +3,7 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn, watchWidgets, write } from "./element.js";
+import { castOf } from "./cast_text.js";
 import { rowsOf } from "./frames_text.js";
 import { framesIn, takesIn, textOfFrames, textOfTakes } from "./selection_text.js";
 import { say } from "./words.js";
@@ -94,10 +95,10 @@ function keysOf(texts) {
     });
 }
 
-const told = (text) => rowsOf(text).filter((row) => row.on).map((row) => row.text);
+const told = (text, names) => rowsOf(text, names).filter((row) => row.on).map((row) => row.text);
 
 function framesOf(story) {
-    return story && !isLinked(story, "frames") ? told(textIn(story, "frames")) : [];
+    return story && !isLinked(story, "frames") ? told(textIn(story, "frames"), castOf(textIn(story, "identity"))) : [];
 }
 
 // The Story Prompt that a node's story comes from, through reroutes.

@@ -4,31 +4,47 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn, watchWidgets, write } from "./element.js";
 import { castOf, presentIn, toggled } from "./cast_text.js";
-import { commands, linesOf, rowsOf, textOf } from "./frames_text.js";
+import { commands, isSeveral, rowsOf, textOf } from "./frames_text.js";
+import { readFrames } from "./lists_text.js";
+import { pasteList } from "./paste_list.js";
 import { say } from "./words.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
 const DEBOUNCE_MS = 300;
 const ROW_HEIGHT = 28;
 const CAST_HEIGHT = 22;
+const NOTE_HEIGHT = 34;
 const SHOWN_ROWS = 8;
 const TEXTS = ["identity", "frames", "window_length"];
+
+const editors = new Set();
 
 class FrameEditor {
     constructor(node) {
         this.node = node;
         this.rows = [];
         this.budget = element("div", { class: "opos-budget", role: "status" });
+        this.note = element("div", { class: "opos-read", role: "status", hidden: true });
         this.list = element("ol", { class: "opos-frames" });
         this.addButton = element("button", { class: "opos-add", type: "button", onclick: () => this.change("add") }, say("addFrame"));
-        this.element = element("div", { class: "opos-editor" }, this.budget, this.list, this.addButton);
-        addPart(node, "frame_editor", this.element, () => 78 + Math.min(SHOWN_ROWS * ROW_HEIGHT, this.rowHeight * Math.max(1, this.rows.length)));
+        this.element = element("div", { class: "opos-editor" }, this.budget, this.note, this.list, this.addButton);
+        addPart(node, "frame_editor", this.element, () => 78 + (this.note.hidden ? 0 : NOTE_HEIGHT) + Math.min(SHOWN_ROWS * ROW_HEIGHT, this.rowHeight * Math.max(1, this.rows.length)));
         watchWidgets(node, TEXTS, () => this.refresh());
+        const removed = node.onRemoved;
+        node.onRemoved = (...given) => {
+            editors.delete(this);
+            return removed?.apply(node, given);
+        };
+        editors.add(this);
         this.refresh();
     }
 
+    get cast() {
+        return castOf(textIn(this.node, "identity"));
+    }
+
     get rowHeight() {
-        return ROW_HEIGHT + (castOf(textIn(this.node, "identity")).length ? CAST_HEIGHT : 0);
+        return ROW_HEIGHT + (this.cast.length ? CAST_HEIGHT : 0);
     }
 
     value(name) {
@@ -38,21 +54,24 @@ class FrameEditor {
     // From the stored text to the rows; a text that we wrote ourselves leaves the rows, and the cursor in them, alone.
     refresh() {
         const text = textIn(this.node, "frames");
-        this.element.classList.toggle("opos-linked", isLinked(this.node, "frames"));
-        const cast = castOf(textIn(this.node, "identity")).join(" ");
-        if (text !== this.written || cast !== this.cast) {
-            this.rows = text === this.written ? this.rows : rowsOf(text);
+        const linked = isLinked(this.node, "frames");
+        if (linked !== this.wasLinked) this.ran = null;
+        this.wasLinked = linked;
+        this.element.classList.toggle("opos-linked", linked);
+        const names = this.cast;
+        if (text !== this.written || names.join(" ") !== this.drawnFor) {
+            this.rows = text === this.written ? this.rows : rowsOf(text, names);
             this.written = text;
-            this.cast = cast;
+            this.drawnFor = names.join(" ");
             this.draw();
-        }
+        } else this.tell();
         window.dispatchEvent(new Event(STORY_CHANGED));
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.count(), DEBOUNCE_MS);
     }
 
     change(command, ...details) {
-        this.rows = commands[command](this.rows, ...details);
+        this.rows = commands[command](this.rows, ...details, this.cast);
         this.store();
         this.draw();
         if (command === "add") this.list.lastElementChild?.querySelector("input[type=text]").focus();
@@ -63,8 +82,49 @@ class FrameEditor {
         write(this.node, "frames", this.written);
     }
 
+    // What the text was read as, where that is a list; after a paste with a way back to the text as it was pasted.
+    tell() {
+        const linked = isLinked(this.node, "frames");
+        const pasted = !linked && this.pasted?.after === this.written ? this.pasted : null;
+        const { kind, frames, leftOut } = (linked ? this.ran : summaryOf(pasted?.read ?? readFrames(this.written, this.cast))) ?? {};
+        this.note.hidden = !kind;
+        if (!kind) return this.note.replaceChildren();
+        const said = say("readAs", { kind: say(kind), n: frames });
+        const left = leftOut.length ? ` ${say("leftOut", { what: leftOut.join(" · ") })}` : "";
+        this.note.title = said + left;
+        const undo = element("button", { type: "button", onclick: () => write(this.node, "frames", pasted.before) }, say("undo"));
+        this.note.replaceChildren(element("span", {}, said + left), pasted ? undo : "");
+    }
+
+    // A run says how it read a text that comes from another node.
+    heard({ kind, frames, left_out: leftOut }) {
+        this.ran = { kind, frames, leftOut };
+        this.tell();
+        growToFit(this.node);
+    }
+
+    // Whether a text box is that of our `frames`. Nodes 2.0 draws boxes of its own: the node's text boxes stand in the inputs' order.
+    owns(area) {
+        const widget = this.node.widgets.find((each) => each.name === "frames");
+        if (area === widget.element || area === widget.inputEl) return true;
+        const drawn = isLinked(this.node, "frames") ? null : area.closest("[data-node-id]");
+        if (drawn?.dataset.nodeId !== String(this.node.id) || this.node.graph !== app.canvas.graph || this.element.contains(area)) return false;
+        const boxes = [...drawn.querySelectorAll("textarea")];
+        return area.value === textIn(this.node, "frames") && boxes.indexOf(area) === boxes.length - 1;
+    }
+
+    paste(event, area) {
+        const pasted = pasteList(event, area, this.cast, keepForUndo);
+        if (!pasted) return;
+        this.pasted = pasted;
+        if (textIn(this.node, "frames") !== pasted.after) write(this.node, "frames", pasted.after);
+        this.tell();
+        growToFit(this.node);
+    }
+
     draw() {
         let number = 0;
+        this.tell();
         this.list.replaceChildren(...this.rows.map((row, place) => this.row(row, place, row.on ? ++number : null)));
         this.show(this.counted);
         growToFit(this.node);
@@ -79,10 +139,9 @@ class FrameEditor {
         });
         text.addEventListener("paste", (event) => {
             const pasted = event.clipboardData?.getData("text") ?? "";
-            if (linesOf(pasted.trim()).length === 1) return;
+            if (!isSeveral(pasted) && !readFrames(pasted, this.cast).kind) return;
             event.preventDefault();
-            const whole = text.value.slice(0, text.selectionStart) + pasted + text.value.slice(text.selectionEnd);
-            this.change("write", place, whole);
+            this.pasteRow(place, pasted, text);
         });
         text.addEventListener("keydown", (event) => {
             event.stopPropagation();
@@ -99,9 +158,20 @@ class FrameEditor {
             button("×2", say("duplicate"), "duplicate", place), button("✕", say("remove"), "remove", place), this.chips(place, text));
     }
 
+    // Several lines pasted into a row become as many rows, a list the frames that it holds.
+    pasteRow(place, pasted, { value, selectionStart, selectionEnd }) {
+        const read = readFrames(pasted, this.cast);
+        const [head, tail] = [value.slice(0, selectionStart), value.slice(selectionEnd)];
+        const plain = [...this.rows.slice(0, place).map((row) => textOf([row])), head + pasted + tail, ...this.rows.slice(place + 1).map((row) => textOf([row]))];
+        this.change("write", place, read.kind ? [head, textOf(read.rows), tail].filter(Boolean).join("\n") : head + pasted + tail);
+        this.pasted = read.kind ? { read, before: plain.join("\n"), after: this.written } : null;
+        this.tell();
+        growToFit(this.node);
+    }
+
     // Who of the cast is in the frame: a click brings one in or leaves one out, and writes that into the text.
     chips(place, input) {
-        const cast = castOf(textIn(this.node, "identity"));
+        const cast = this.cast;
         if (!cast.length) return "";
         const bar = element("span", { class: "opos-cast" });
         const draw = () => bar.replaceChildren(...cast.map((name) => {
@@ -148,6 +218,8 @@ class FrameEditor {
     }
 }
 
+const summaryOf = ({ kind, rows, leftOut }) => ({ kind, frames: rows.filter((row) => row.on).length, leftOut });
+
 function meter({ fullest, limit, over }) {
     const share = Math.min(100, (100 * fullest) / limit);
     return element("div", { class: `opos-meter${over.length ? " opos-full" : ""}` }, element("i", { style: `width: ${share}%` }));
@@ -159,9 +231,26 @@ function sentence({ identity, frames, window, fullest, limit, over, estimate }) 
     return say(frames.length === 1 ? "one" : window === frames.length ? "all" : "some", numbers);
 }
 
+// The graph's own undo keeps the text as it was pasted as a step of its own, where the page lets us ask for it.
+function keepForUndo() {
+    const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+    (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
+}
+
 app.registerExtension({
     name: "OnePromptOneStory.StoryPrompt",
-    setup: () => loadStyle("story.css"),
+    setup() {
+        loadStyle("story.css");
+        document.addEventListener("paste", (event) => {
+            const area = event.target;
+            if (area instanceof HTMLTextAreaElement) [...editors].find((editor) => editor.owns(area))?.paste(event, area);
+        }, true);
+        api.addEventListener("executed", ({ detail }) => {
+            const id = String(detail.display_node ?? detail.node).split(":").at(-1);
+            const [read] = detail.output?.story_read ?? [];
+            if (read) editors.forEach((editor) => String(editor.node.id) === id && editor.heard(read));
+        });
+    },
     nodeCreated(node) {
         if (node.comfyClass === "StoryPrompt" && node.addDOMWidget) new FrameEditor(node);
     },

@@ -18,6 +18,8 @@ const WORDS = {
         lastBlock: "set strength to 0 to switch IPCA off",
         allFrames: "all", renderOne: "render frame {n} alone", switchFrame: "frame {n}: render or leave out", take: "take {n}",
         anotherTake: "frame {n}: another take, from another noise", takeBefore: "frame {n}: the take before", framesUnknown: "the frames are known when the story runs",
+        readAs: "Read as {kind}: {n} frames.", leftOut: "Left out: {what}", undo: "undo",
+        numbers: "a numbered list", bullets: "a list with bullets", headings: "a list with headings", json: "a JSON list", table: "a table", screenplay: "a screenplay", code: "a code block",
     },
     zh: {
         addFrame: "+ 画面", frame: "第 {n} 帧", frameOff: "已关闭的帧", placeholder: "这幅画面里发生什么", tell: "讲述此帧",
@@ -34,6 +36,8 @@ const WORDS = {
         lastBlock: "要关闭 IPCA，请把 strength 设为 0",
         allFrames: "全部", renderOne: "只渲染第 {n} 帧", switchFrame: "第 {n} 帧：渲染或略过", take: "第 {n} 版",
         anotherTake: "第 {n} 帧：换一份噪声再来一版", takeBefore: "第 {n} 帧：上一版", framesUnknown: "运行故事时才知道有哪些帧",
+        readAs: "识别为{kind}：{n} 帧。", leftOut: "已略去：{what}", undo: "撤销",
+        numbers: "编号列表", bullets: "项目符号列表", headings: "带标题的列表", json: "JSON 列表", table: "表格", screenplay: "剧本", code: "代码块",
     },
     "zh-TW": {
         addFrame: "+ 影格", frame: "第 {n} 影格", frameOff: "已關閉的影格", placeholder: "這幅畫面裡發生什麼", tell: "敘述此影格",
@@ -50,6 +54,8 @@ const WORDS = {
         lastBlock: "要關閉 IPCA，請將 strength 設為 0",
         allFrames: "全部", renderOne: "只算繪第 {n} 影格", switchFrame: "第 {n} 影格：算繪或略過", take: "第 {n} 版",
         anotherTake: "第 {n} 影格：換一份雜訊再來一版", takeBefore: "第 {n} 影格：上一版", framesUnknown: "執行故事時才知道有哪些影格",
+        readAs: "辨識為{kind}：{n} 影格。", leftOut: "已略去：{what}", undo: "復原",
+        numbers: "編號清單", bullets: "項目符號清單", headings: "帶標題的清單", json: "JSON 清單", table: "表格", screenplay: "劇本", code: "程式碼區塊",
     },
     ja: {
         addFrame: "+ フレーム", frame: "フレーム {n}", frameOff: "オフのフレーム", placeholder: "この絵で起こること", tell: "このフレームを語る",
@@ -66,6 +72,8 @@ const WORDS = {
         lastBlock: "IPCA を切るには strength を 0 に",
         allFrames: "すべて", renderOne: "フレーム {n} だけを描く", switchFrame: "フレーム {n}：描く・描かない", take: "テイク {n}",
         anotherTake: "フレーム {n}：別のノイズでもう一度", takeBefore: "フレーム {n}：前のテイク", framesUnknown: "フレームは実行時に分かります",
+        readAs: "{kind}として読みました：{n} フレーム。", leftOut: "除いたもの：{what}", undo: "元に戻す",
+        numbers: "番号付きリスト", bullets: "箇条書き", headings: "見出し付きリスト", json: "JSON リスト", table: "表", screenplay: "脚本", code: "コードブロック",
     },
     ko: {
         addFrame: "+ 프레임", frame: "프레임 {n}", frameOff: "꺼진 프레임", placeholder: "이 그림에서 일어나는 일", tell: "이 프레임을 이야기에 넣기",
@@ -82,6 +90,8 @@ const WORDS = {
         lastBlock: "IPCA를 끄려면 strength를 0으로",
         allFrames: "모두", renderOne: "프레임 {n}만 그리기", switchFrame: "프레임 {n}: 그리기 또는 빼기", take: "테이크 {n}",
         anotherTake: "프레임 {n}: 다른 노이즈로 다시", takeBefore: "프레임 {n}: 이전 테이크", framesUnknown: "프레임은 실행할 때 알 수 있습니다",
+        readAs: "{kind}(으)로 읽음: 프레임 {n}개.", leftOut: "뺀 것: {what}", undo: "되돌리기",
+        numbers: "번호 목록", bullets: "글머리 기호 목록", headings: "제목이 있는 목록", json: "JSON 목록", table: "표", screenplay: "시나리오", code: "코드 블록",
     },
     fr: {
         addFrame: "+ scène", frame: "scène {n}", frameOff: "scène désactivée", placeholder: "ce qui se passe dans cette image", tell: "raconter cette scène",
@@ -98,6 +108,8 @@ const WORDS = {
         lastBlock: "pour couper IPCA, mettez strength à 0",
         allFrames: "toutes", renderOne: "rendre la scène {n} seule", switchFrame: "scène {n} : rendre ou laisser", take: "prise {n}",
         anotherTake: "scène {n} : une autre prise, depuis un autre bruit", takeBefore: "scène {n} : la prise précédente", framesUnknown: "les scènes sont connues à l'exécution",
+        readAs: "Lu comme {kind} : {n} scènes.", leftOut: "Laissé de côté : {what}", undo: "annuler",
+        numbers: "une liste numérotée", bullets: "une liste à puces", headings: "une liste avec titres", json: "une liste JSON", table: "un tableau", screenplay: "un scénario", code: "un bloc de code",
     },
     es: {
         addFrame: "+ escena", frame: "escena {n}", frameOff: "escena apagada", placeholder: "qué ocurre en esta imagen", tell: "contar esta escena",
@@ -114,6 +126,8 @@ const WORDS = {
         lastBlock: "para apagar IPCA pon strength a 0",
         allFrames: "todas", renderOne: "generar solo la escena {n}", switchFrame: "escena {n}: generar u omitir", take: "toma {n}",
         anotherTake: "escena {n}: otra toma, desde otro ruido", takeBefore: "escena {n}: la toma anterior", framesUnknown: "las escenas se conocen al ejecutar",
+        readAs: "Leído como {kind}: {n} escenas.", leftOut: "Omitido: {what}", undo: "deshacer",
+        numbers: "una lista numerada", bullets: "una lista con viñetas", headings: "una lista con títulos", json: "una lista JSON", table: "una tabla", screenplay: "un guion", code: "un bloque de código",
     },
     ru: {
         addFrame: "+ кадр", frame: "кадр {n}", frameOff: "выключенный кадр", placeholder: "что происходит на этой картинке", tell: "рассказывать этот кадр",
@@ -130,6 +144,8 @@ const WORDS = {
         lastBlock: "чтобы выключить IPCA, задайте strength 0",
         allFrames: "все", renderOne: "только кадр {n}", switchFrame: "кадр {n}: рисовать или пропустить", take: "дубль {n}",
         anotherTake: "кадр {n}: ещё дубль, из другого шума", takeBefore: "кадр {n}: прежний дубль", framesUnknown: "кадры станут известны при запуске",
+        readAs: "Прочитано как {kind}: кадров {n}.", leftOut: "Пропущено: {what}", undo: "отменить",
+        numbers: "нумерованный список", bullets: "список с маркерами", headings: "список с заголовками", json: "список JSON", table: "таблица", screenplay: "сценарий", code: "блок кода",
     },
 };
 

@@ -114,7 +114,9 @@ def test_svr_choices_and_overflow(s):
     [
         ("a (fox", ["in snow) far", "sea"], "a (fox"),
         ("a fox", ["(in snow", "at sea)"], "(in snow"),
-        ("a fox :)", ["sea", "(red:1.3) sky"], "(red:1.3) sky"),
+        ("a fox :)", ["sea", "(red:1.3) sky"], "a fox :)"),
+        ("a fox", ["playing in the snow :)", "foraging (red berries:1.3)"], "playing in the snow :)"),
+        ("a fox", ["(big) sea", "at (home", "(red:1.3) sky"], "at (home"),
     ],
 )
 def test_parentheses_that_swallow_the_next_phrase(s, identity, frames, named):

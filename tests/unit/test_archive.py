@@ -117,7 +117,15 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./cast_text.js",
         "./element.js",
         "./frames_text.js",
+        "./headings_text.js",
+        "./items_text.js",
+        "./lists_text.js",
+        "./marks_text.js",
+        "./names_text.js",
+        "./paste_list.js",
+        "./screenplay_text.js",
         "./selection_text.js",
+        "./table_text.js",
         "./words.js",
     }
 

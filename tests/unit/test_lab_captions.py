@@ -72,7 +72,7 @@ def test_a_caption_with_a_cast_has_the_phrases_of_the_packs_own_story():
     common, *characters = drawn["phrases"][: drawn["first"]]
     kinds = [next(word for word in text.split() if word in NAMES["kind"]) for text in characters]
     identity = "\n".join([common, *(f"@{kind}: {text}" for kind, text in zip(kinds, characters))])
-    story = tell(identity, [(number, "@" + frame) for number, frame in enumerate(drawn["phrases"][drawn["first"] :], 1)], 10)
+    story = tell(identity, "\n".join("@" + frame for frame in drawn["phrases"][drawn["first"] :]), 10)
     assert story.phrases(tuple(range(4))) == tuple(drawn["phrases"])
     assert story.present[drawn["shown"] - drawn["first"]] == drawn["present"]
 
