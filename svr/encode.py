@@ -49,6 +49,23 @@ class Prompt:
     parts: tuple[Part, ...]
 
 
+class LeftOpen(InputError):
+    """A phrase whose parentheses are not balanced, so that the next phrase is read otherwise than alone."""
+
+    def __init__(self, phrase: str, where: str = ""):
+        super().__init__(
+            "story",
+            f"the parentheses in '{shown(phrase)}'{where} are not balanced and swallow the next phrase",
+            "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
+        )
+        self.phrase = phrase
+
+    def in_frame_of(self, story: Story) -> "LeftOpen":
+        """The same with the frame's number, where it is a frame."""
+        known = self.phrase in story.frames
+        return LeftOpen(self.phrase, f" (frame {story.frames.index(self.phrase) + 1})" if known else "")
+
+
 def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[list]:
     """CONDITIONING whose tensors have one row a frame.
 
@@ -64,7 +81,10 @@ def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero
     progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
     for window in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        prompts[window] = _encode_prompt(reader, story.phrases(window))
+        try:
+            prompts[window] = _encode_prompt(reader, story.phrases(window))
+        except LeftOpen as error:
+            raise error.in_frame_of(story) from None
         if progress is not None:
             progress.update(1)
 
@@ -137,7 +157,7 @@ def _tower_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
     try:
         return {tower: lay_out(tokens[tower], [phrase[tower] for phrase in alone]) for tower in reader.towers}
     except PhrasesRunTogether as error:
-        raise _unbalanced(phrases, error.phrase) from None
+        raise LeftOpen(phrases[left_open(phrases, error.phrase)]) from None
 
 
 def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str, ...]) -> dict[str, Layout]:
@@ -159,19 +179,11 @@ def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
         for place in run_together:
             phrase = phrases[place]
             if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
-                raise _unbalanced(phrases, place)
+                raise LeftOpen(phrases[left_open(phrases, place)])
             reader.say_once(
                 "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it counts as the next one's", key, phrase
             )
     return layouts
-
-
-def _unbalanced(phrases: tuple[str, ...], place: int) -> InputError:
-    return InputError(
-        "story",
-        f"the parentheses in '{shown(phrases[left_open(phrases, place)])}' are not balanced and swallow the next phrase",
-        "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
-    )
 
 
 def _say_what_is_literal(reader: Reader, story: Story) -> None:

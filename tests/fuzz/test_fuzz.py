@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import ImageFont
 from story_pack.errors import InputError
 from story_pack.sheet.text import wrap
-from story_pack.story.selection import batches_of, parse_selection, share_of
 from story_pack.story.lists import read_frames
 from story_pack.story.marks import stripped
+from story_pack.story.selection import batches_of, parse_selection, share_of
 from story_pack.story.story import parse_story, tell, windows
 from story_pack.story.takes import MAX_TAKE, noise_numbers, parse_retake
 from story_pack.token_route import BadRequest, answer_for, read_request
