@@ -2,7 +2,7 @@
 
 Every row goes through the pack's nodes and ComfyUI's own sampling on the demo model. Identities leave attributes unsaid,
 so that there is something to keep; in a second measure they say everything, and few steps without CFG make that hard to draw.
-In a third there is a cast (`cast.py`).
+In a third there is a cast (`cast.py`), in a fourth a place in the cast (`places.py`).
 Writes evidence.md, evidence.json and pictures: a full run, of at least 200 stories, into docs/, a quick one into
 output/evidence/. What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was.
 With CHECKPOINT or UNET set, `own_checkpoint.py` does the same on that model.
@@ -33,7 +33,7 @@ from .cast import draw_casts, measure_cast
 from .measure import as_bytes, colour_distance, scene_of
 from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
 from .progress import Progress, spoken
-from .report import Results, Told, cast_table, dose_picture, page, ratios, share_table, strip_sheet, table
+from .report import Results, Told, cast_table, dose_picture, page, place_table, ratios, share_table, strip_sheet, table
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
 from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
@@ -199,7 +199,7 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     """The page, its pictures, and all numbers as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     results = results_of(todo, shelf)
-    (folder / "evidence.md").write_text(page(results, count, UNSAID, SAID, CAST, SWEEP_STORIES), encoding="utf-8")
+    (folder / "evidence.md").write_text(page(results, count, UNSAID, SAID, CAST, PLACE, SWEEP_STORIES), encoding="utf-8")
     rows = {
         f"{MEASURES[setting]}{label}": [
             story and {name: None if np.isnan(value) else round(value, 4) for name, value in story.items()} for story in stories
@@ -208,11 +208,21 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     }
     (folder / "evidence.json").write_text(json.dumps({"stories": count, "rows": rows}))
     dose_picture(results, UNSAID, SAID, folder / "evidence-ipca.png")
-    for name, (setting, row) in {**{name: (UNSAID, row) for name, row in ROWS.items()}, "cast": (CAST, ROWS["e"])}.items():
+    for name, (setting, row) in {
+        **{name: (UNSAID, row) for name, row in ROWS.items()},
+        "cast": (CAST, ROWS["e"]),
+        "place": (PLACE, ROWS["e"]),
+    }.items():
         told = [job for job in todo if job[0] == setting and job[3] == row and job[1] < STRIP_STORIES and shelf.get(*keys(job))]
         if told:
             strip_sheet([shelf.pixels(*keys(job)) for job in told], zoom=3).save(folder / f"evidence-{name}.png", optimize=True)
-    tables = [table(results, UNSAID), share_table(results, UNSAID, SAID), cast_table(results, CAST), ratios(results, UNSAID)]
+    tables = [
+        table(results, UNSAID),
+        share_table(results, UNSAID, SAID),
+        cast_table(results, CAST),
+        place_table(results, PLACE),
+        ratios(results, UNSAID),
+    ]
     print("\n" + "\n\n".join(tables) + f"\n{folder / 'evidence.md'}")
 
 

@@ -7,6 +7,8 @@ from PIL import Image
 
 from .cast import COLUMNS as CAST_COLUMNS
 from .dose import draw_doses
+from .places import AT_PLACE, NOT_NAMED, PLACE_ROWS
+from .places import COLUMNS as PLACE_COLUMNS
 from .rows import DOSES, HOLDS_MOST, ROWS, SWEEPS, Row, Setting
 from .tables import cell, markdown, mean_and_error, paired
 
@@ -35,6 +37,20 @@ CASTS = """## A cast
 Stories of 5 frames with two or three characters, said in full, one of them in every frame ({steps} steps, CFG {cfg:g}). *kind*, *colours* (body and
 coat), *pattern*, *scene* and *prop*: shares of frames that show what was said of the character in it. *absent*: share of frames that show another
 character of the cast; lower is better."""
+
+
+PLACES = f"""## A place
+
+Stories of 5 frames with one character and one place in the cast, both said in full; {AT_PLACE} frames are at the place, the others elsewhere
+({{steps}} steps, CFG {{cfg:g}}). The world draws a place in one way but for which way round it is, which no caption says: that is the place's
+unsaid look. Without the judge, past character and props:
+
+- *turned*: share of pairs of the place's frames in which it is turned differently; 0.5 is chance, lower is better. *look*: mean difference
+  of their pixels, 0 to 1.
+- *place*: share of the place's frames that show it. *others' scene*: share of the other frames that show their own. *place elsewhere*: share
+  of them that show the place; lower is better.
+- *others alike*: share of pairs of a frame at the place and one elsewhere that are turned the same way. At 0.5 the place's turn does not
+  reach them."""
 
 
 class Results:
@@ -101,6 +117,16 @@ def cast_table(results: Results, setting: Setting) -> str:
     return markdown(["row", "stories", *CAST_COLUMNS], lines) if lines else ""
 
 
+def place_table(results: Results, setting: Setting) -> str:
+    """Whether a place stays the same over its frames, and out of the others."""
+    lines = []
+    for name, row in {**PLACE_ROWS, "": NOT_NAMED}.items():
+        if results.has(setting, row):
+            cells = [cell(results.column(setting, row, column)) for column in PLACE_COLUMNS]
+            lines.append([f"({name}) {row.label}" if name else row.label, str(results.count(setting, row)), *cells])
+    return markdown(["row", "stories", *PLACE_COLUMNS], lines) if lines else ""
+
+
 def ratios(results: Results, setting: Setting) -> str:
     """Against separate prompts, the two numbers of the paper's table: row (e), and the setting of IPCA that holds most."""
     base = {column: mean_and_error(results.column(setting, ROWS["a"], column)) for column in ("identity", "alignment")}
@@ -112,7 +138,7 @@ def ratios(results: Results, setting: Setting) -> str:
     return f"**{', '.join(told)}** (the paper on SDXL: 0.377 and 0.985)." if told else ""
 
 
-def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Setting, sweep_stories: int) -> str:
+def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Setting, place: Setting, sweep_stories: int) -> str:
     setting = (
         f"`make evidence`: {count} random stories of 5 frames, {unsaid.steps} Euler steps, CFG {unsaid.cfg:g}, means with standard errors; "
         f"sweeps over the first {min(count, sweep_stories)}."
@@ -140,6 +166,9 @@ def page(results: Results, count: int, unsaid: Setting, said: Setting, cast: Set
         CASTS.format(steps=cast.steps, cfg=cast.cfg),
         cast_table(results, cast),
         "![Stories with a cast](evidence-cast.png)" if results.has(cast, ROWS["e"]) else "",
+        PLACES.format(steps=place.steps, cfg=place.cfg) if place_table(results, place) else "",
+        place_table(results, place),
+        "![Stories with a place](evidence-place.png)" if results.has(place, ROWS["e"]) else "",
         "## The first stories in every row",
         strips,
     ]

@@ -43,6 +43,7 @@ class Marker:
 def number_marker(line: str) -> Marker | None:
     """The number that a line begins with, bold or not."""
     bare = line.removeprefix("**")
+    style: tuple[str, ...]
     if match := BRACKETED.fullmatch(bare):
         opening, number, closing, rest = match.groups()
         style = ("bracket", opening + closing, family_of(number))
@@ -105,7 +106,8 @@ def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | N
     start = next((place for place, mark in enumerate(marked) if mark and mark.number in (None, 1)), None)
     if start is None or not is_apart(lines[:start]):
         return None
-    first, indent = marked[start], _indent(lines[start][1])
+    first = marked[start]
+    style, indent = first.style if first else (), _indent(lines[start][1])
     items: list[tuple[int, bool, list[str]]] = []  # line, told, words
     counted, gap, place = 0, False, start
     for place in range(start, len(lines)):
@@ -115,7 +117,7 @@ def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | N
             gap = True
             continue
         deeper = _indent(raw) > indent
-        if mark and mark.style == first.style:
+        if mark and mark.style == style:
             if mark.number not in (None, counted + 1) or not stripped(mark.rest):
                 return None
             counted += 1
@@ -130,7 +132,7 @@ def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | N
     else:
         place = len(lines)
     after = marked[place:]
-    if counted < 2 or (after and not gap) or any(mark and mark.style == first.style for mark in after):
+    if counted < 2 or (after and not gap) or any(mark and mark.style == style for mark in after):
         return None
     return _found(kind, lines[:start], items, lines[place:])
 

@@ -3,9 +3,27 @@
 from ..errors import InputError
 from ..story.brackets import left_open
 from ..story.marks import shown
+from ..story.story import Story
 from .clip import Reader
 from .layout import Chunks, Layout, PhrasesRunTogether, lay_out
 from .prefixes import TemplateLost, lay_out_by_prefixes
+
+
+class LeftOpen(InputError):
+    """A phrase whose parentheses are not balanced, so that the next phrase is read otherwise than by itself."""
+
+    def __init__(self, phrase: str, where: str = ""):
+        super().__init__(
+            "story",
+            f"the parentheses in '{shown(phrase)}'{where} are not balanced and swallow the next phrase",
+            "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
+        )
+        self.phrase = phrase
+
+    def in_frame_of(self, story: Story) -> "LeftOpen":
+        """The same with the frame's number, where it is a frame."""
+        known = self.phrase in story.frames
+        return LeftOpen(self.phrase, f" (frame {story.frames.index(self.phrase) + 1})" if known else "")
 
 
 def lay_out_prompt(reader: Reader, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
@@ -30,7 +48,7 @@ def _tower_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
     try:
         return {tower: lay_out(tokens[tower], [phrase[tower] for phrase in each]) for tower in reader.towers}
     except PhrasesRunTogether as error:
-        raise _unbalanced(phrases, error.phrase) from None
+        raise LeftOpen(phrases[left_open(phrases, error.phrase)]) from None
 
 
 def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str, ...]) -> dict[str, Layout]:
@@ -52,16 +70,8 @@ def _other_layouts(reader: Reader, tokens: dict[str, Chunks], phrases: tuple[str
         for place in run_together:
             phrase = phrases[place]
             if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
-                raise _unbalanced(phrases, place)
+                raise LeftOpen(phrases[left_open(phrases, place)])
             reader.say_once(
                 "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it counts as the next one's", key, phrase
             )
     return layouts
-
-
-def _unbalanced(phrases: tuple[str, ...], place: int) -> InputError:
-    return InputError(
-        "story",
-        f"the parentheses in '{shown(phrases[left_open(phrases, place)])}' are not balanced and swallow the next phrase",
-        "Close every '(' in the same frame or identity, or write '\\(' for a plain parenthesis",
-    )

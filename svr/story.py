@@ -10,6 +10,7 @@ from ..story.story import Story
 from .clip import Reader
 from .encode import Entry, Prompt, encode_prompt, record_of
 from .entries import Reweighting, reweight_entry
+from .phrases import LeftOpen
 from .reports import report_weights
 from .stack import stack
 from .windows import choose_windows
@@ -45,7 +46,10 @@ def _encode_each(reader: Reader, story: Story, distinct: list[tuple[int, ...]]) 
     progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
     for window in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        prompts[window] = encode_prompt(reader, story.phrases(window))
+        try:
+            prompts[window] = encode_prompt(reader, story.phrases(window))
+        except LeftOpen as error:
+            raise error.in_frame_of(story) from None
         if progress is not None:
             progress.update(1)
     return prompts

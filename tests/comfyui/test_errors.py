@@ -120,7 +120,8 @@ def test_svr_choices_and_overflow(s):
     ],
 )
 def test_parentheses_that_swallow_the_next_phrase(s, identity, frames, named):
-    refused("SVR Reweight", "story", lambda: s.svr(s.prompt(identity, frames)), f"'{named}'")
+    place = f" (frame {frames.index(named) + 1})" if named in frames else ""
+    refused("SVR Reweight", "story", lambda: s.svr(s.prompt(identity, frames)), f"'{named}'{place} are not balanced")
 
 
 @pytest.mark.parametrize("mode", ["svr", "original"])

@@ -89,11 +89,11 @@ def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
 
 def test_the_page_tells_what_is_there(evidence, tmp_path):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
-    from lab import cast
+    from lab import cast, places
     from lab.report import COLUMNS
     from lab.shelf import Shelf
 
-    shelf, columns = Shelf(tmp_path / "kept", "w"), {*COLUMNS, *cast.COLUMNS, "stated", "seconds"}
+    shelf, columns = Shelf(tmp_path / "kept", "w"), {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"}
     todo = list(evidence.jobs(3, sweeps=False))
     stopped = next(place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"])
     for job in todo[:stopped]:
@@ -104,7 +104,8 @@ def test_the_page_tells_what_is_there(evidence, tmp_path):
     assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
     assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
     assert "identity (e)/(a) = 1.000" in text and "alignment (up0 alone, strength 100)/(a) = 1.125" in text, ".375 of .333"
-    assert (tmp_path / "out/evidence-cast.png").is_file()
+    assert f"| SVR + IPCA, place not named | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text
+    assert (tmp_path / "out/evidence-cast.png").is_file() and (tmp_path / "out/evidence-place.png").is_file()
     assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
 
 
@@ -120,3 +121,33 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     evidence.run([job], shelf)
     assert {*shelf.get(*evidence.keys(job))} == {*cast.COLUMNS, "seconds"}
     assert shelf.pixels(*evidence.keys(job)).shape == (32, 160, 3)
+
+
+def test_a_place_is_measured_as_it_was_drawn(evidence):
+    """Drawn pictures in place of rendered ones: what is said of them is known."""
+    import numpy as np
+
+    from lab import places
+    from lab.world.render import NAMES, Attributes, Renderer
+
+    (story,) = places.draw_places(1, evidence.FRAMES, seed=3)
+    (plain,) = places.draw_places(1, evidence.FRAMES, seed=3, named=False)
+    assert story["scenes"] == plain["scenes"] and story["scenes"].count(story["place"]) == places.AT_PLACE
+    assert f"@{story['place']}" in story["identity"] and f"@{story['place']}" not in plain["identity"]
+    assert [frame.replace(f"@{story['place']}", story["place"]) for frame in story["frames"]] == plain["frames"]
+
+    def measured(scenes, flips):
+        rows = [
+            {"kind": NAMES["kind"].index(story["kind"]), "body": 0, "coat": 1, "pattern": 0, "prop": 0, "flip": flip}
+            | {"scene": NAMES["scene"].index(scene)}
+            for scene, flip in zip(scenes, flips)
+        ]
+        pictures, _ = Renderer()(Attributes.stack(rows))
+        return places.measure_places(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1, story)
+
+    right = measured(story["scenes"], [1] * evidence.FRAMES)
+    assert (right["turned"], right["look"], right["place"], right["others' scene"], right["place elsewhere"]) == (0, 0, 1, 1, 0)
+    there = [index for index, scene in enumerate(story["scenes"]) if scene == story["place"]]
+    one_turned = [int(index == there[0]) for index in range(evidence.FRAMES)]
+    assert measured(story["scenes"], one_turned)["turned"] == pytest.approx(2 / 3)
+    assert measured([story["place"]] * evidence.FRAMES, [0] * evidence.FRAMES)["place elsewhere"] == 1
