@@ -3,19 +3,25 @@
 from typing import Any
 
 from ..errors import InputError
+from .companions import counts
 from .cut import Conditioning, Latent
 
 
 def require_frames_of(frames: Conditioning, count: int) -> None:
-    """Raise InputError unless every entry of the story's conditioning has one row per frame."""
+    """Raise InputError unless every entry of the story's conditioning has one row per frame.
+
+    What hangs on it, such as masks and ControlNet pictures, must be one for all or one per frame.
+    """
     remedy = "Connect SVR Reweight's output here, and one Story Prompt to both nodes"
     _require_rows("frames", frames, count, {count}, remedy)
+    _require_companions("frames", frames, count)
 
 
 def require_negative_of(negative: Conditioning, count: int) -> None:
-    """Raise InputError unless every entry has one row for all frames, or one per frame."""
+    """Raise InputError unless every entry, with what hangs on it, is for all or one per frame."""
     remedy = "Connect a negative of one row, which is for all frames"
     _require_rows("negative", negative, count, {1, count}, remedy)
+    _require_companions("negative", negative, count)
 
 
 def require_latent_of(latent: Latent, count: int) -> None:
@@ -48,3 +54,11 @@ def _require_rows(name: str, given: Conditioning, count: int, fits: set[int], re
         if cond.shape[0] not in fits:
             problem = f"the conditioning has {cond.shape[0]} rows but the story has {count} frames"
             raise InputError(name, problem, remedy)
+
+
+def _require_companions(name: str, given: Conditioning, count: int) -> None:
+    for _, extra in given:
+        for said, items in counts(extra):
+            if items not in (1, count):
+                problem = f"{said.format(items)} for {count} frame{'s' * (count != 1)}"
+                raise InputError(name, problem, f"Use one for all frames or {count}, one per frame")

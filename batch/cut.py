@@ -1,11 +1,13 @@
 """A story's CONDITIONING and LATENT, cut along its frames: what has a row per frame is cut."""
 
+import copy
 from typing import Any
 
 import torch
 
 from ..story.rows import ROWS_KEY, rows_of
 from ..svr.stack import padded_lengths, trimmed
+from .companions import HINTS, LEAST_AXES, is_holder
 
 Conditioning = list[list[Any]]  # entries [rows (n, tokens, width), dict], as ComfyUI has them
 Latent = dict[str, Any]
@@ -24,9 +26,10 @@ class Cut:
     def conditioning(self, conditioning: Conditioning) -> Conditioning:
         """These frames' rows of every entry, and what else there is one of per frame.
 
-        That is whose the rows are, pooled vectors, masks and ControlNet hints. An entry of one row
-        is for all frames: its row stays, what is one per frame beside it is cut. The padding of
-        prompts that are shorter than others of the story goes.
+        That is whose the rows are, what `companions.py` lists, and any other tensor with a row per
+        frame, in a list too. An entry of one row is for all frames: its row stays, what is one per
+        frame beside it is cut. The padding of prompts that are shorter than others of the story
+        goes.
         """
         return [self._entry(cond, extra) for cond, extra in conditioning]
 
@@ -55,15 +58,21 @@ class Cut:
         return tensor[self.batch] if tensor.shape[0] == self.count else tensor
 
     def _extra(self, extra: dict[str, Any]) -> dict[str, Any]:
-        out = {key: self._value(value) for key, value in extra.items()}
+        out = {key: self._value(value, LEAST_AXES.get(key, 2)) for key, value in extra.items()}
         if (records := rows_of(extra, self.count)) is not None:
             out[ROWS_KEY] = tuple(records[frame] for frame in self.batch)
         return out
 
-    def _value(self, value: Any) -> Any:
-        if torch.is_tensor(value) and value.ndim > 1:
-            return self._rows(value)
-        is_control = ("cond_hint_original", "previous_controlnet")
+    def _value(self, value: Any, least_axes: int = 2) -> Any:
+        if torch.is_tensor(value):
+            return self._rows(value) if value.ndim >= least_axes else value
+        if isinstance(value, list):
+            return [self._value(item, least_axes) for item in value]
+        if is_holder(value):
+            out = copy.copy(value)
+            vars(out).update({name: self._value(held) for name, held in vars(value).items()})
+            return out
+        is_control = (*HINTS, "previous_controlnet")
         if any(getattr(value, name, None) is not None for name in is_control):
             return self._control(value)
         return value
@@ -72,8 +81,9 @@ class Cut:
         """A copy of a ControlNet and those before it, hints and masks of one per frame cut."""
         if id(control) not in self._controls:
             out = control.copy()
-            if out.cond_hint_original is not None:
-                out.cond_hint_original = self._rows(out.cond_hint_original)
+            for name in HINTS:
+                if getattr(out, name, None) is not None:
+                    setattr(out, name, self._value(getattr(out, name)))
             extras = getattr(out, "extra_concat_orig", ())
             out.extra_concat_orig = [self._rows(extra) for extra in extras]
             if control.previous_controlnet is not None:

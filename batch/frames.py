@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from itertools import groupby
+from typing import Any
 
 from ..story.rows import rows_of
 from ..svr.stack import padded_lengths
@@ -19,11 +20,22 @@ def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) 
     return [run[start : start + size] for run in runs for start in range(0, len(run), size)]
 
 
-def alike(conditioning: Conditioning, count: int) -> list[tuple[tuple[int, int], ...]]:
-    """For each of a story's `count` frames the lengths of its prompts, a pair per entry.
+def alike(conditioning: Conditioning, count: int) -> list[tuple[Hashable, ...]]:
+    """For each of a story's `count` frames what it must share with the others of its batch.
 
-    Only frames that are equal in them may share a batch.
+    Per entry that is the lengths of its prompt, a pair, and its mask where ComfyUI makes one area
+    around the masks of the whole batch. Only frames that are equal in them may share a batch.
     """
-    records = [(cond, rows_of(extra, count)) for cond, extra in conditioning]
-    lengths = [padded_lengths("frames", cond, rows) or [(0, 0)] * count for cond, rows in records]
-    return list(zip(*lengths))
+    kinds: list[Sequence[Hashable]] = []
+    for cond, extra in conditioning:
+        lengths = padded_lengths("frames", cond, rows_of(extra, count))
+        kinds += [lengths or [(0, 0)] * count, _masks_with_bounds(extra, count)]
+    return list(zip(*kinds))
+
+
+def _masks_with_bounds(extra: dict[str, Any], count: int) -> list[int]:
+    """For every frame the first frame with the same mask; 0 where the mask's bounds do not count."""
+    mask = extra.get("mask")
+    if not extra.get("set_area_to_bounds") or mask is None or mask.ndim < 3 or len(mask) != count:
+        return [0] * count
+    return [next(at for at in range(count) if bool((mask[at] == own).all())) for own in mask]
