@@ -7,7 +7,7 @@ not listed here may have any number. Three that look alike are for all frames, b
 itself makes one of them for the whole batch: GLIGEN boxes, unCLIP pictures and areas.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,15 @@ KNOWN = {
 LEAST_AXES = {"mask": 3}  # a mask of two axes is one picture, which has no axis that counts
 # Pictures that a ControlNet carries, the second one in Advanced-ControlNet's.
 HINTS = ("cond_hint_original", "mask_cond_hint_original")
+
+
+def items_by_number(count: int, told: tuple[bool, ...] = ()) -> dict[int, Sequence[int]]:
+    """By how many items there are, the item (from 0) of each of a story's `count` frames.
+
+    There may be as many as frames, or as lines with the switched-off ones: `told` is the Story's.
+    """
+    lines = [place for place, is_told in enumerate(told) if is_told]
+    return {len(told): lines, count: range(count)} if told else {count: range(count)}
 
 
 def counts(extra: dict[str, Any]) -> Iterator[tuple[str, int]]:

@@ -7,18 +7,22 @@ import torch
 
 from ..story.rows import ROWS_KEY, rows_of
 from ..svr.stack import padded_lengths, trimmed
-from .companions import HINTS, LEAST_AXES, is_holder
+from .companions import HINTS, LEAST_AXES, is_holder, items_by_number
 
 Conditioning = list[list[Any]]  # entries [rows (n, tokens, width), dict], as ComfyUI has them
 Latent = dict[str, Any]
 
 
 class Cut:
-    """The frames `batch` (from 0) out of what has one row for each of a story's `count` frames."""
+    """The frames `batch` (from 0) out of what has one row for each of a story's `count` frames.
 
-    def __init__(self, batch: list[int], count: int):
+    Or one for each of its lines, where `told` says which of them are frames.
+    """
+
+    def __init__(self, batch: list[int], count: int, told: tuple[bool, ...] = ()):
         self.batch = batch
         self.count = count
+        self._items = items_by_number(count, told)
         # By identity: core gives positive and negative the same ControlNet, and samples the two in
         # one UNet call only where it is the same.
         self._controls: dict[int, Any] = {}
@@ -42,7 +46,7 @@ class Cut:
         samples, mask = latent["samples"], latent.get("noise_mask")
         one_for_all = samples.shape[0] == 1
         out = {**latent, "batch_index": noise}
-        out["samples"] = samples[[0] * len(self.batch) if one_for_all else self.batch]
+        out["samples"] = samples[[0] * len(self.batch)] if one_for_all else self._rows(samples)
         if mask is not None and mask.ndim > 2:
             out["noise_mask"] = self._rows(mask)
         return out
@@ -55,7 +59,8 @@ class Cut:
         return trimmed(rows, kept, [lengths[frame] for frame in self.batch])
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor[self.batch] if tensor.shape[0] == self.count else tensor
+        items = self._items.get(tensor.shape[0])
+        return tensor if items is None else tensor[[items[frame] for frame in self.batch]]
 
     def _extra(self, extra: dict[str, Any]) -> dict[str, Any]:
         out = {key: self._value(value, LEAST_AXES.get(key, 2)) for key, value in extra.items()}

@@ -145,20 +145,20 @@ class StoryBatch(StoryNode):
         model: Any = None,
     ) -> io.NodeOutput:
         count = len(story.frames)
-        require_frames_of(frames, count)
+        require_frames_of(frames, count, story.told)
         if latent is not None:
-            require_latent_of(latent, count)
+            require_latent_of(latent, count, story.told)
             if model is not None:
                 require_channels_of(latent, model)
         if negative is not None:
-            require_negative_of(negative, count)
+            require_negative_of(negative, count, story.told)
         asked = parse_selection(select, count)
         rendered = share_of(asked, part_index, parts, spare_machines=was_dealt(cls.hidden))
         takes = parse_retake(retake, count)
         source = empty_latent(width, height, model) if latent is None else latent
-        batches = batches_of(rendered, frames_per_batch, alike(frames, count))
+        batches = batches_of(rendered, frames_per_batch, alike(frames, count, story.told))
         noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
-        cuts = [Cut(batch, count) for batch in batches]
+        cuts = [Cut(batch, count, story.told) for batch in batches]
         return io.NodeOutput(
             [cut.conditioning(frames) for cut in cuts],
             [cut.latent(source, numbers) for cut, numbers in zip(cuts, noises)],

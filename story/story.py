@@ -3,7 +3,7 @@
 One-Prompt-One-Story, Liu et al., ICLR 2025 (arXiv 2501.13554): P0 is the identity prompt, P1..PN are the frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
 from ..log import logger
@@ -19,12 +19,14 @@ class Story:
 
     `identity_phrases` is the identity alone, or with a cast the common text, if any, and one phrase a character. `present`
     says for every frame which of these phrases hold for it: all but the characters that are not in its cast.
+    `told` says of every line, switched off or not, whether it is a frame; empty where none is switched off.
     """
 
     identity_phrases: tuple[str, ...]
     frames: tuple[str, ...]
     window_length: int
     present: tuple[tuple[int, ...], ...]
+    told: tuple[bool, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -52,7 +54,7 @@ def parse_story(identity: str, frames: str, window_length: int) -> Story:
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError("window_length", f"{window_length} is outside 1 to {MAX_WINDOW}", "The published default is 10")
-    story = tell(identity, lines, window_length)
+    story = replace(tell(identity, lines, window_length), told=which_are_told(frames))
     unseen = [phrase for place, phrase in enumerate(story.identity_phrases) if not any(place in shown for shown in story.present)]
     if unseen:
         logger.warning("Story Prompt: no frame mentions %s", "; ".join(f"'{phrase[:40]}'" for phrase in unseen))
@@ -73,6 +75,16 @@ def told_lines(text: str) -> list[tuple[int, str]]:
     """The frames of a text of one frame a line, in order, each with its line's number from 1; blank and switched-off lines are none."""
     lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
     return [(number, line) for number, line in lines if line and not line.startswith(SWITCHED_OFF)]
+
+
+def which_are_told(text: str) -> tuple[bool, ...]:
+    """For every line with words, switched off or not, whether it is told; empty where all are.
+
+    A line of nothing but `#` is a divider, not a frame.
+    """
+    lines = filter(None, (line.strip() for line in text.splitlines()))
+    told = tuple(not line.startswith(SWITCHED_OFF) for line in lines if line.strip(SWITCHED_OFF).strip())
+    return () if all(told) else told
 
 
 def windows(frame_count: int, length: int) -> tuple[tuple[int, ...], ...]:

@@ -256,3 +256,41 @@ def test_a_style_text_is_joined_after_story_batch_at_one_frame_per_batch(s):
     (joined,) = concat(positives[2], style)
     assert torch.equal(joined[0][0], torch.cat([s.frames[0][0][2:3], style[0][0]], 1))
     assert s.sample(s.ipca(), joined, latents[2]).isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def second_is_off(nodes, models):
+    """A story of four lines that tells the first, third and fourth."""
+    return Studio(nodes, *models("sdxl"), frames=[FOUR[0], "# " + FOUR[1], "", "#", *FOUR[2:]])
+
+
+@kinds
+@pytest.mark.parametrize("select, at_once", [("", 1), ("", 2), ("", 0), ("2-3", 4), ("3", 1)])
+def test_an_item_belongs_to_its_line_switched_off_or_not(second_is_off, kind, select, at_once):
+    """Four items: lines 1, 3, 4 have 1, 3, 4. Three items are one for each line that is told."""
+    s, (make, items, said) = second_is_off, KINDS[kind]
+    told = {"": [0, 1, 2], "2-3": [1, 2], "3": [2]}[select]
+    for count, theirs in ((4, [1, 3, 4]), (3, [1, 2, 3])):
+        positives = s.batch(frames=make(s, count), select=select, frames_per_batch=at_once)[0]
+        assert [number for each in positives for number in numbers_in(items(each[0][1]))] == [theirs[frame] for frame in told]
+    with pytest.raises(ValueError) as error:
+        s.batch(frames=make(s, 5))
+    assert f"{said.format(5)} for 3 frames, or 4 with those that are switched off. Use" in str(error.value)
+
+
+def test_latents_masks_and_the_negative_belong_to_their_line_too(second_is_off):
+    s = second_is_off
+    latent = {"samples": numbered(4, 4, 8, 8), "noise_mask": numbered(4, 1, 64, 64)}
+    negative = [[numbered(4, 77, 96), {}]]
+    _, latents, _, negatives, _ = s.batch(latent=latent, negative=negative, frames_per_batch=2)
+    for found in ([each["samples"] for each in latents], [each["noise_mask"] for each in latents], [each[0][0] for each in negatives]):
+        assert [number for each in found for number in numbers_in(each)] == [1, 3, 4]
+    with pytest.raises(ValueError, match="^Story Batch - latent: it has 2 images but the story has 3 frames, or 4 with"):
+        s.batch(latent={"samples": numbered(2, 4, 8, 8)})
+
+
+def test_bounds_of_masks_by_line(second_is_off):
+    s, masks = second_is_off, torch.zeros(4, 64, 64)
+    masks[[0, 2], :32] = 1
+    frames = s.core("ConditioningSetMask", conditioning=s.frames, mask=masks, set_cond_area="mask bounds", strength=1.0)
+    assert [positive[0][0].shape[0] for positive in s.batch(frames=frames, frames_per_batch=0)[0]] == [2, 1]
