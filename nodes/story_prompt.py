@@ -1,7 +1,10 @@
 """Story Prompt: an identity and its frames, as text."""
 
+from typing import Any
+
 from comfy_api.latest import io
 
+from ..batch.lists import in_turn
 from ..story.story import MAX_WINDOW, parse_story
 from .base import StoryNode
 from .common import CATEGORY, StoryType
@@ -17,6 +20,7 @@ class StoryPrompt(StoryNode):
             display_name="Story Prompt",
             category=CATEGORY,
             description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
+            is_input_list=True,
             inputs=[
                 io.String.Input(
                     "identity",
@@ -44,12 +48,14 @@ class StoryPrompt(StoryNode):
                 ),
             ],
             outputs=[
-                StoryType.Output(display_name="story", tooltip="The identity with its frames."),
-                io.Int.Output(display_name="frame_count", tooltip="How many pictures the story has."),
+                StoryType.Output(display_name="story", is_output_list=True, tooltip="The identity with its frames."),
+                io.Int.Output(display_name="frame_count", is_output_list=True, tooltip="How many pictures the story has."),
             ],
         )
 
     @classmethod
-    def run(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
-        story = parse_story(identity, frames, window_length)
-        return io.NodeOutput(story, len(story.frames))
+    def run(cls, frames: list[str], **lists: list[Any]) -> io.NodeOutput:
+        """A list of texts is one story; identities and window lengths are told one after the other."""
+        text = "\n".join(frames)
+        stories = [parse_story(frames=text, **inputs) for inputs in in_turn(lists)]
+        return io.NodeOutput(stories, [len(story.frames) for story in stories])
