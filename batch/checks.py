@@ -3,32 +3,41 @@
 from typing import Any
 
 from ..errors import InputError
+from .companions import counts, items_by_number
 from .cut import Conditioning, Latent
 
 
-def require_frames_of(frames: Conditioning, count: int) -> None:
-    """Raise InputError unless every entry of the story's conditioning has one row per frame."""
+def require_frames_of(frames: Conditioning, count: int, told: tuple[bool, ...] = ()) -> None:
+    """Raise InputError unless every entry of the story's conditioning has one row per frame.
+
+    What hangs on it, such as masks and ControlNet pictures, must be one for all or one per frame,
+    or one per line where `told` says which lines are frames.
+    """
     remedy = "Connect SVR Reweight's output here, and one Story Prompt to both nodes"
     _require_rows("frames", frames, count, {count}, remedy)
+    _require_companions("frames", frames, count, told)
 
 
-def require_negative_of(negative: Conditioning, count: int) -> None:
-    """Raise InputError unless every entry has one row for all frames, or one per frame."""
+def require_negative_of(negative: Conditioning, count: int, told: tuple[bool, ...] = ()) -> None:
+    """Raise InputError unless every entry, with what hangs on it, is for all or one per frame."""
     remedy = "Connect a negative of one row, which is for all frames"
-    _require_rows("negative", negative, count, {1, count}, remedy)
+    _require_rows("negative", negative, count, {1, *items_by_number(count, told)}, remedy)
+    _require_companions("negative", negative, count, told)
 
 
-def require_latent_of(latent: Latent, count: int) -> None:
+def require_latent_of(latent: Latent, count: int, told: tuple[bool, ...] = ()) -> None:
     """Raise InputError unless latents and noise masks are one for all frames or one per frame."""
     rows, mask = latent["samples"].shape[0], latent.get("noise_mask")
-    if rows not in (1, count):
-        problem = f"it has {rows} images but the story has {count} frames"
+    fits = {1, *items_by_number(count, told)}
+    if rows not in fits:
+        problem = f"it has {rows} images but the story has {count} frames{_with_lines(told)}"
         remedy = f"Connect one latent for all frames or {count}, one a frame"
         raise InputError("latent", problem, remedy)
-    if mask is not None and mask.ndim > 2 and mask.shape[0] not in (1, rows, count):
-        problem = f"its noise mask has {mask.shape[0]} images but the story has {count} frames"
+    if mask is not None and mask.ndim > 2 and mask.shape[0] not in fits:
+        items = mask.shape[0]
+        problem = f"its noise mask has {items} images but the story has {count} frames"
         remedy = f"Use one mask for all frames or {count}, one a frame"
-        raise InputError("latent", problem, remedy)
+        raise InputError("latent", problem + _with_lines(told), remedy)
 
 
 def require_channels_of(latent: Latent, model: Any) -> None:
@@ -48,3 +57,16 @@ def _require_rows(name: str, given: Conditioning, count: int, fits: set[int], re
         if cond.shape[0] not in fits:
             problem = f"the conditioning has {cond.shape[0]} rows but the story has {count} frames"
             raise InputError(name, problem, remedy)
+
+
+def _require_companions(name: str, given: Conditioning, count: int, told: tuple[bool, ...]) -> None:
+    fits = {1, *items_by_number(count, told)}
+    for said, items in (found for _, extra in given for found in counts(extra)):
+        if items not in fits:
+            problem = f"{said.format(items)} for {count} frame{'s' * (count != 1)}"
+            remedy = f"Use one for all frames or {count}, one per frame"
+            raise InputError(name, problem + _with_lines(told), remedy)
+
+
+def _with_lines(told: tuple[bool, ...]) -> str:
+    return f", or {len(told)} with those that are switched off" if told else ""

@@ -1,22 +1,28 @@
 """A story's CONDITIONING and LATENT, cut along its frames: what has a row per frame is cut."""
 
+import copy
 from typing import Any
 
 import torch
 
 from ..story.rows import ROWS_KEY, rows_of
 from ..svr.stack import padded_lengths, trimmed
+from .companions import HINTS, LEAST_AXES, is_holder, items_by_number
 
 Conditioning = list[list[Any]]  # entries [rows (n, tokens, width), dict], as ComfyUI has them
 Latent = dict[str, Any]
 
 
 class Cut:
-    """The frames `batch` (from 0) out of what has one row for each of a story's `count` frames."""
+    """The frames `batch` (from 0) out of what has one row for each of a story's `count` frames.
 
-    def __init__(self, batch: list[int], count: int):
+    Or one for each of its lines, where `told` says which of them are frames.
+    """
+
+    def __init__(self, batch: list[int], count: int, told: tuple[bool, ...] = ()):
         self.batch = batch
         self.count = count
+        self._items = items_by_number(count, told)
         # By identity: core gives positive and negative the same ControlNet, and samples the two in
         # one UNet call only where it is the same.
         self._controls: dict[int, Any] = {}
@@ -24,9 +30,10 @@ class Cut:
     def conditioning(self, conditioning: Conditioning) -> Conditioning:
         """These frames' rows of every entry, and what else there is one of per frame.
 
-        That is whose the rows are, pooled vectors, masks and ControlNet hints. An entry of one row
-        is for all frames: its row stays, what is one per frame beside it is cut. The padding of
-        prompts that are shorter than others of the story goes.
+        That is whose the rows are, what `companions.py` lists, and any other tensor with a row per
+        frame, in a list too. An entry of one row is for all frames: its row stays, what is one per
+        frame beside it is cut. The padding of prompts that are shorter than others of the story
+        goes.
         """
         return [self._entry(cond, extra) for cond, extra in conditioning]
 
@@ -39,7 +46,7 @@ class Cut:
         samples, mask = latent["samples"], latent.get("noise_mask")
         one_for_all = samples.shape[0] == 1
         out = {**latent, "batch_index": noise}
-        out["samples"] = samples[[0] * len(self.batch) if one_for_all else self.batch]
+        out["samples"] = samples[[0] * len(self.batch)] if one_for_all else self._rows(samples)
         if mask is not None and mask.ndim > 2:
             out["noise_mask"] = self._rows(mask)
         return out
@@ -52,18 +59,25 @@ class Cut:
         return trimmed(rows, kept, [lengths[frame] for frame in self.batch])
 
     def _rows(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor[self.batch] if tensor.shape[0] == self.count else tensor
+        items = self._items.get(tensor.shape[0])
+        return tensor if items is None else tensor[[items[frame] for frame in self.batch]]
 
     def _extra(self, extra: dict[str, Any]) -> dict[str, Any]:
-        out = {key: self._value(value) for key, value in extra.items()}
+        out = {key: self._value(value, LEAST_AXES.get(key, 2)) for key, value in extra.items()}
         if (records := rows_of(extra, self.count)) is not None:
             out[ROWS_KEY] = tuple(records[frame] for frame in self.batch)
         return out
 
-    def _value(self, value: Any) -> Any:
-        if torch.is_tensor(value) and value.ndim > 1:
-            return self._rows(value)
-        is_control = ("cond_hint_original", "previous_controlnet")
+    def _value(self, value: Any, least_axes: int = 2) -> Any:
+        if torch.is_tensor(value):
+            return self._rows(value) if value.ndim >= least_axes else value
+        if isinstance(value, list):
+            return [self._value(item, least_axes) for item in value]
+        if is_holder(value):
+            out = copy.copy(value)
+            vars(out).update({name: self._value(held) for name, held in vars(value).items()})
+            return out
+        is_control = (*HINTS, "previous_controlnet")
         if any(getattr(value, name, None) is not None for name in is_control):
             return self._control(value)
         return value
@@ -72,8 +86,9 @@ class Cut:
         """A copy of a ControlNet and those before it, hints and masks of one per frame cut."""
         if id(control) not in self._controls:
             out = control.copy()
-            if out.cond_hint_original is not None:
-                out.cond_hint_original = self._rows(out.cond_hint_original)
+            for name in HINTS:
+                if getattr(out, name, None) is not None:
+                    setattr(out, name, self._value(getattr(out, name)))
             extras = getattr(out, "extra_concat_orig", ())
             out.extra_concat_orig = [self._rows(extra) for extra in extras]
             if control.previous_controlnet is not None:

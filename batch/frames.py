@@ -2,9 +2,13 @@
 
 from collections.abc import Hashable, Sequence
 from itertools import groupby
+from typing import Any
+
+import torch
 
 from ..story.rows import rows_of
 from ..svr.stack import padded_lengths
+from .companions import items_by_number
 from .cut import Conditioning
 
 
@@ -19,11 +23,24 @@ def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) 
     return [run[start : start + size] for run in runs for start in range(0, len(run), size)]
 
 
-def alike(conditioning: Conditioning, count: int) -> list[tuple[tuple[int, int], ...]]:
-    """For each of a story's `count` frames the lengths of its prompts, a pair per entry.
+def alike(conditioning: Conditioning, count: int, told: tuple[bool, ...] = ()) -> list[tuple[Hashable, ...]]:
+    """For each of a story's `count` frames what it must share with the others of its batch.
 
-    Only frames that are equal in them may share a batch.
+    Per entry that is the lengths of its prompt, a pair, and its mask where ComfyUI makes one area
+    around the masks of the whole batch. Only frames that are equal in them may share a batch.
     """
-    records = [(cond, rows_of(extra, count)) for cond, extra in conditioning]
-    lengths = [padded_lengths("frames", cond, rows) or [(0, 0)] * count for cond, rows in records]
-    return list(zip(*lengths))
+    kinds: list[Sequence[Hashable]] = []
+    for cond, extra in conditioning:
+        lengths = padded_lengths("frames", cond, rows_of(extra, count))
+        kinds += [lengths or [(0, 0)] * count, _masks_with_bounds(extra, count, told)]
+    return list(zip(*kinds))
+
+
+def _masks_with_bounds(extra: dict[str, Any], count: int, told: tuple[bool, ...]) -> list[int]:
+    """For every frame the first item with its mask; 0 where the mask's bounds do not count."""
+    mask = extra.get("mask")
+    if not extra.get("set_area_to_bounds") or mask is None or mask.ndim < 3:
+        return [0] * count
+    first = [next(at for at, other in enumerate(mask) if torch.equal(own, other)) for own in mask]
+    items = items_by_number(count, told).get(len(mask), [0] * count)
+    return [first[item] for item in items]

@@ -45,7 +45,9 @@ class Scene:
         self.side = 4 if family in SMALL_PATCHES else 8
         self.rows = importlib.import_module(f"{pack.__name__}.story.rows")
         self.story = (
-            nodes["StoryPrompt"].execute(identity="@fox: a fox\n@cat: a cat", frames="@fox at sea\n@cat in snow", window_length=10).args[0]
+            nodes["StoryPrompt"]
+            .execute(identity=["@fox: a fox\n@cat: a cat"], frames=["@fox at sea\n@cat in snow"], window_length=[10])
+            .args[0][0]
         )
         # In running order of the joint calls' blocks: as the model's own lists have them.
         transformer = self.model.model.diffusion_model

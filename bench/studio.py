@@ -5,6 +5,8 @@ import comfy.samplers
 import torch
 
 FRAMES = ["wearing a scarf in a meadow", "playing in the snow", "foraging berries in the forest"]
+# Nodes that take lists and make one thing of them; `call` gives them one value each.
+TELL_LISTS = ("StoryPrompt", "StoryBatch")
 
 
 def encode_each(clip, texts):
@@ -28,7 +30,10 @@ class Studio:
     def call(self, node_id, **inputs):
         """Execute a node with its defaults, as ComfyUI would fill them in. Returns its outputs."""
         node = self.nodes[node_id]
-        return node.execute(**{**defaults_of(node), **inputs}).args
+        given = {**defaults_of(node), **inputs}
+        if node_id in TELL_LISTS:
+            given = {name: [value] for name, value in given.items()}
+        return node.execute(**given).args
 
     def core(self, node_id, **inputs):
         """Execute one of ComfyUI's own nodes, of either schema version. Returns its first output."""
@@ -39,7 +44,7 @@ class Studio:
         return getattr(node(), node.FUNCTION)(**inputs)[0]
 
     def prompt(self, identity, frames, window_length=10):
-        return self.call("StoryPrompt", identity=identity, frames="\n".join(frames), window_length=window_length)[0]
+        return self.call("StoryPrompt", identity=identity, frames="\n".join(frames), window_length=window_length)[0][0]
 
     def svr(self, story=None, clip=None, **inputs):
         return self.call("SVRReweight", clip=clip or self.clip, story=story or self.story, **inputs)[0]
@@ -49,7 +54,8 @@ class Studio:
 
     def batch(self, story=None, frames=None, **inputs):
         inputs = {"width": 64, "height": 64, **inputs}
-        return self.call("StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs)
+        *lists, (share,) = self.call("StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs)
+        return (*lists, share)
 
     def encode(self, text):
         """CLIP Text Encode."""

@@ -9,6 +9,7 @@ from ..batch.checks import require_channels_of, require_frames_of, require_laten
 from ..batch.cut import Conditioning, Cut, Latent
 from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
 from ..batch.frames import alike, batches_of
+from ..batch.lists import in_turn, with_latents
 from ..machines.prompt import was_dealt
 from ..machines.share import Share, share_of
 from ..story.selection import parse_selection
@@ -40,6 +41,7 @@ class StoryBatch(StoryNode):
             display_name="Story Batch",
             category=CATEGORY,
             description="Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run once a batch by themselves.",
+            is_input_list=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
                 StoryType.Input("story", tooltip="From Story Prompt."),
@@ -123,12 +125,28 @@ class StoryBatch(StoryNode):
                     is_output_list=True,
                     tooltip="For KSampler's negative, where one is connected here: one entry a batch.",
                 ),
-                ShareType.Output(display_name="share", tooltip="For Story Slate: which frames of the story are rendered here."),
+                ShareType.Output(
+                    display_name="share", is_output_list=True, tooltip="For Story Slate: which frames of the story are rendered here."
+                ),
             ],
         )
 
     @classmethod
-    def run(
+    def run(cls, latent: list[Latent] | None = None, **lists: list[Any]) -> io.NodeOutput:
+        """Once per story, in turn; a list of latents that belong together is one batch for it."""
+        given = [one for one in latent or [] if one is not None]
+        runs = with_latents(in_turn(lists), given)
+        outputs = [cls.batches(**inputs) for inputs in runs]
+        positives, latents, captions, negatives, shares, rendered = zip(*outputs)
+        return io.NodeOutput(
+            *(sum(lists, []) for lists in (positives, latents, captions, negatives)),
+            list(shares),
+            # The page's strip of frames shows which picture is whose.
+            ui={"story_frames": sum(rendered, [])},
+        )
+
+    @classmethod
+    def batches(
         cls,
         story: Story,
         frames: Conditioning,
@@ -143,27 +161,28 @@ class StoryBatch(StoryNode):
         negative: Conditioning | None = None,
         retake: str = "",
         model: Any = None,
-    ) -> io.NodeOutput:
+    ) -> tuple[list[Any], list[Any], list[str], list[Any], Share, list[int]]:
+        """The outputs for one story, and the frames that are rendered, from 0."""
         count = len(story.frames)
-        require_frames_of(frames, count)
+        require_frames_of(frames, count, story.told)
         if latent is not None:
-            require_latent_of(latent, count)
+            require_latent_of(latent, count, story.told)
             if model is not None:
                 require_channels_of(latent, model)
         if negative is not None:
-            require_negative_of(negative, count)
+            require_negative_of(negative, count, story.told)
         asked = parse_selection(select, count)
         rendered = share_of(asked, part_index, parts, spare_machines=was_dealt(cls.hidden))
         takes = parse_retake(retake, count)
         source = empty_latent(width, height, model) if latent is None else latent
-        batches = batches_of(rendered, frames_per_batch, alike(frames, count))
+        batches = batches_of(rendered, frames_per_batch, alike(frames, count, story.told))
         noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
-        cuts = [Cut(batch, count) for batch in batches]
-        return io.NodeOutput(
+        cuts = [Cut(batch, count, story.told) for batch in batches]
+        return (
             [cut.conditioning(frames) for cut in cuts],
             [cut.latent(source, numbers) for cut, numbers in zip(cuts, noises)],
             [story.frames[frame] for frame in rendered],
             [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
             Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
-            ui={"story_frames": rendered},  # the page's strip of frames shows which picture is whose
+            rendered,
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..batch.lists import in_turn
 from ..log import logger, warn_rarely
 from ..story.lists import Listing
 from ..story.story import MAX_WINDOW, Story, read_story
@@ -22,6 +23,7 @@ class StoryPrompt(StoryNode):
             display_name="Story Prompt",
             category=CATEGORY,
             description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
+            is_input_list=True,
             inputs=[
                 io.String.Input(
                     "identity",
@@ -50,17 +52,21 @@ class StoryPrompt(StoryNode):
                 ),
             ],
             outputs=[
-                StoryType.Output(display_name="story", tooltip="The identity with its frames."),
-                io.Int.Output(display_name="frame_count", tooltip="How many pictures the story has."),
+                StoryType.Output(display_name="story", is_output_list=True, tooltip="The identity with its frames."),
+                io.Int.Output(display_name="frame_count", is_output_list=True, tooltip="How many pictures the story has."),
             ],
         )
 
     @classmethod
-    def run(cls, identity: str, frames: str, window_length: int) -> io.NodeOutput:
-        story, listing = read_story(identity, frames, window_length)
-        say_how_it_was_read(story, listing)
+    def run(cls, frames: list[str], **lists: list[Any]) -> io.NodeOutput:
+        """A list of texts is one story; identities and window lengths are told one after the other."""
+        text = "\n".join(frames)
+        read = [read_story(frames=text, **inputs) for inputs in in_turn(lists)]
+        for story, listing in read:
+            say_how_it_was_read(story, listing)
+        stories, counts = [story for story, _ in read], [len(story.frames) for story, _ in read]
         # The page's part shows it on the node. (ComfyUI's own progress text would stay there, outdated, and be saved with the workflow.)
-        return io.NodeOutput(story, len(story.frames), ui={"story_read": [told_to_the_page(listing)]})
+        return io.NodeOutput(stories, counts, ui={"story_read": [told_to_the_page(read[0][1])]})
 
 
 def told_to_the_page(listing: Listing) -> dict[str, Any]:

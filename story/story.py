@@ -3,12 +3,12 @@
 One-Prompt-One-Story, Liu et al., ICLR 2025 (arXiv 2501.13554): P0 is the identity prompt, P1..PN are the frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
 from ..log import logger
 from .cast import Character, read_frame, read_identity
-from .lists import Listing, read_frames
+from .lists import SWITCHED_OFF, Listing, read_frames
 from .marks import shown, stripped
 
 MAX_WINDOW = 64
@@ -20,12 +20,14 @@ class Story:
 
     `identity_phrases` is the identity alone, or with a cast the common text, if any, and one phrase a character. `present`
     says for every frame which of these phrases hold for it: all but the characters that are not in its cast.
+    `told` says of every line, switched off or not, whether it is a frame; empty where none is switched off.
     """
 
     identity_phrases: tuple[str, ...]
     frames: tuple[str, ...]
     window_length: int
     present: tuple[tuple[int, ...], ...]
+    told: tuple[bool, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -59,7 +61,7 @@ def read_story(identity: str, frames: str, window_length: int) -> tuple[Story, L
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError("window_length", f"{window_length} is outside 1 to {MAX_WINDOW}", "The published default is 10")
-    story = _tell(common, cast, listing.told, window_length)
+    story = replace(_tell(common, cast, listing.told, window_length), told=which_are_told(listing))
     unseen = [phrase for place, phrase in enumerate(story.identity_phrases) if not any(place in present for present in story.present)]
     if unseen:
         logger.warning("Story Prompt: no frame mentions %s", "; ".join(f"'{shown(phrase)}'" for phrase in unseen))
@@ -78,6 +80,15 @@ def _tell(common: str, cast: tuple[Character, ...], lines: list[tuple[int, str]]
     first = len(phrases) - len(cast)  # the phrases before it are common to all frames
     present = tuple((*range(first), *(first + place for place in mentioned)) for _, mentioned in told)
     return Story(phrases, tuple(words for words, _ in told), window_length, present)
+
+
+def which_are_told(listing: Listing) -> tuple[bool, ...]:
+    """For every line or item with words, switched off or not, whether it is told; empty where all are.
+
+    A line of nothing but `#` is a divider, not a frame.
+    """
+    told = tuple(frame.on for frame in listing.frames if stripped(frame.text.strip(SWITCHED_OFF)))
+    return () if all(told) else told
 
 
 def windows(frame_count: int, length: int) -> tuple[tuple[int, ...], ...]:

@@ -95,9 +95,9 @@ def test_a_node_runs_on_the_class_that_comfyui_locks(nodes):
     node = nodes["StoryPrompt"]
     clone = node.PREPARE_CLASS_CLONE(None)
     call = make_locked_method_func(node, node.FUNCTION, clone)
-    story, count = call(identity="a fox", frames="in snow\nat sea", window_length=10).args
+    (story,), (count,) = call(identity=["a fox"], frames=["in snow\nat sea"], window_length=[10]).args
     assert count == 2 and story.identity == "a fox"
-    refused("Story Prompt", "window_length", lambda: call(identity="a fox", frames="sea", window_length=65))
+    refused("Story Prompt", "window_length", lambda: call(identity=["a fox"], frames=["sea"], window_length=[65]))
 
 
 def test_svr_choices_and_overflow(s):

@@ -1,71 +1,113 @@
-"""A pasted list through the nodes: the weight counts, the log and the node say what was read, wildcards are said once."""
-
-import logging
+"""Lists into our nodes: what belongs together is one story or one batch, all else runs in turn."""
 
 import pytest
+import torch
 
+from bench import inprocess
 from bench.studio import Studio, defaults_of
 
-ANSWER = "Here are the frames:\n\n1) playing\n2) foraging (red berries:1.3)\n\nLet me know if .."
+SEVEN = [f"in place {number}" for number in range(1, 8)]
+FOUR = SEVEN[:4]
 
 
-@pytest.fixture
-def s(studio) -> Studio:
-    return studio("small")
+@pytest.fixture(scope="module")
+def s(nodes, models):
+    inprocess.load_core_extras("rebatch")
+    return Studio(nodes, *models("sdxl"), frames=FOUR)
 
 
-def told(s, frames, identity="a red fox"):
+def told(s, **lists):
     node = s.nodes["StoryPrompt"]
-    return node.execute(**{**defaults_of(node), "identity": identity, "frames": frames})
+    defaults = {name: [value] for name, value in defaults_of(node).items()}
+    stories, counts = node.execute(**{**defaults, "identity": ["a fox"], **lists}).args
+    assert counts == [len(story.frames) for story in stories]
+    return stories
 
 
-def test_the_weight_of_an_item_counts(s):
-    """As without the number: before, `2) foraging (red berries:1.3)` was read as eleven literal tokens."""
-    plain, listed = (s.svr(told(s, text).args[0]) for text in ("playing\nforaging (red berries:1.3)", ANSWER))
-    assert (plain[0][0] == listed[0][0]).all()
-    assert s.clip.tokenize("foraging (red berries:1.3)") == s.clip.tokenize(told(s, ANSWER).args[0].frames[1])
+def batches(s, **lists):
+    node = s.nodes["StoryBatch"]
+    given = {name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()}
+    out = node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists})
+    return *out.args, out.ui["story_frames"]
 
 
-def test_the_log_and_the_node_say_what_was_read(s, caplog):
-    with caplog.at_level(logging.INFO, "one-prompt-one-story"):
-        output = told(s, ANSWER)
-    (record,) = caplog.records
-    assert record.getMessage() == (
-        "Story Prompt: frames read as a numbered list: 2 frames; left out: 'Here are the frames:', 'Let me know if ..'"
-    )
-    assert output.args[1] == 2
-    assert output.ui == {"story_read": [{"kind": "numbers", "frames": 2, "left_out": ["Here are the frames:", "Let me know if .."]}]}
-    caplog.clear()
-    with caplog.at_level(logging.INFO, "one-prompt-one-story"):
-        assert told(s, "playing\nforaging").ui == {"story_read": [{"kind": "", "frames": 2, "left_out": []}]}
-    assert not caplog.records
+def test_a_list_of_texts_is_one_story(s):
+    (story,) = told(s, frames=SEVEN)
+    assert (story,) == tuple(told(s, frames=["\n".join(SEVEN)])) and story.frames == tuple(SEVEN)
+    (story,) = told(s, frames=["one\ntwo", "# three", "four\n"])
+    assert story.frames == ("one", "two", "four") and story.told == (True, True, False, True)
 
 
-def test_an_unexpanded_wildcard_is_said_once(s, caplog):
-    frames = "in the {snow|rain}\nat __place__ again\nat __place__\n{no} choice, __init, (a:1.2)"
-    with caplog.at_level(logging.WARNING, "one-prompt-one-story"):
-        story = told(s, frames).args[0]
-        told(s, frames)
-    (record,) = caplog.records
-    assert "'{snow|rain}', '__place__' goes to the text encoder as it is written" in record.getMessage()
-    assert "connect a node that expands it" in record.getMessage() and story.frames[0] == "in the {snow|rain}"
+def test_identities_and_window_lengths_run_one_after_the_other(s):
+    stories = told(s, identity=["a fox", "a cat"], frames=SEVEN, window_length=[3, 5, 7])
+    assert [(story.identity, story.window_length) for story in stories] == [("a fox", 3), ("a cat", 5), ("a cat", 7)]
+    assert all(story.frames == tuple(SEVEN) for story in stories)
 
 
-@pytest.mark.parametrize("identity", ["- @fox: a red fox", "**@fox**: a red fox", "\ufeff@fox: a red fox"])
-def test_a_cast_in_a_list_is_the_cast(s, identity):
-    story = told(s, "@fox in the snow", identity).args[0]
-    assert (story.identity_phrases, story.frames, story.present) == (("a red fox",), ("fox in the snow",), ((0,),))
+def numbered(count):
+    return torch.arange(1.0, count + 1).view(-1, 1, 1, 1).expand(count, 4, 8, 8).clone()
 
 
-def test_a_place_is_in_the_cast(s):
-    identity = "@girl: a girl\n@kitchen: a small kitchen with blue tiles"
-    story = told(s, "@girl baking in @kitchen\n@girl at sea", identity).args[0]
-    assert story.present == ((0, 1), (0,)) and story.frames[0] == "girl baking in kitchen"
-    assert s.svr(story)[0][0].shape[0] == 2
+def numbers(latents):
+    return [int(each[0, 0, 0]) for latent in latents for each in latent["samples"]]
 
 
-def test_an_identity_of_two_words_says_how_to_name_it(s):
-    with pytest.raises(
-        ValueError, match="^Story Prompt - identity: line 1: '@red fox' has several words, and a name is one word. Write '@red_fox"
-    ):
-        told(s, "@red_fox in the snow", "@red fox: a fox")
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("at_once", [1, 2, 4, 0])
+def test_a_list_of_latents_is_one_batch(s, size, at_once):
+    """As Rebatch Latents makes it."""
+    latent = {"samples": numbered(4), "noise_mask": torch.rand(4, 1, 64, 64)}
+    listed = s.core("RebatchLatents", latents=[latent], batch_size=[size])
+    assert len(listed) > 1
+    ours, whole = (batches(s, latent=latents, frames_per_batch=[at_once]) for latents in (listed, [latent]))
+    assert numbers(ours[1]) == [1, 2, 3, 4] and ours[2] == whole[2] == FOUR and ours[5] == whole[5] == [0, 1, 2, 3]
+    for one, other in zip(ours[1], whole[1], strict=True):
+        assert torch.equal(one["noise_mask"], other["noise_mask"]) and one["batch_index"] == other["batch_index"]
+    assert len(ours[4]) == 1
+
+
+def test_a_list_of_another_number_is_an_error(s):
+    with pytest.raises(ValueError, match="^Story Batch - latent: it has 3 images but the story has 4 frames"):
+        batches(s, latent=[{"samples": numbered(1)}] * 3)
+    other = {"samples": torch.zeros(1, 4, 8, 16)}
+    with pytest.raises(ValueError, match="^Story Batch - latent: the latents of the list have the sizes 4x8x8 and 4x8x16. Connect"):
+        batches(s, latent=[{"samples": numbered(3)}, other])
+
+
+def test_latents_without_a_mask_beside_one_with_it_are_painted(s):
+    mask = torch.zeros(64, 64)
+    latents = [{"samples": numbered(2), "noise_mask": mask}, {"samples": numbered(2)}]
+    (out,) = batches(s, latent=latents, frames_per_batch=[0])[1]
+    assert [float(each.mean()) for each in out["noise_mask"]] == [0, 0, 1, 1]
+
+
+def test_whole_batches_run_one_after_the_other(s):
+    two = [{"samples": numbered(4)}, {"samples": numbered(4) + 10}]
+    assert numbers(batches(s, latent=two)[1]) == [1, 2, 3, 4, 11, 12, 13, 14]
+    (story,) = told(s, frames=["at sea"])
+    (frames,) = [s.svr(story)]
+    alone = batches(s, story=[story], frames=[frames], latent=[{"samples": numbered(1) + at} for at in range(3)])
+    assert numbers(alone[1]) == [1, 2, 3]
+
+
+def test_stories_run_one_after_the_other(s):
+    stories = [s.story, *told(s, frames=["at sea", "in snow"])]
+    frames = [s.svr(story) for story in stories]
+    both = batches(s, story=stories, frames=frames, frames_per_batch=[3])
+    assert [positive[0][0].shape[0] for positive in both[0]] == [3, 1, 2]
+    assert both[2] == [*FOUR, "at sea", "in snow"] and both[5] == [0, 1, 2, 3, 0, 1]
+    assert [share.captions for share in both[4]] == [story.frames for story in stories]
+    own = [{"samples": numbered(1)}, {"samples": numbered(2) + 5}]
+    assert numbers(batches(s, story=stories, frames=frames, latent=own)[1]) == [1, 1, 1, 1, 6, 7]
+
+
+def test_nothing_in_a_list_is_nothing_connected(s):
+    for latent in ([], [None], [None, {"samples": numbered(4)}]):
+        assert numbers(batches(s, latent=latent, negative=[None], model=[])[1]) == ([1, 2, 3, 4] if len(latent) == 2 else [0] * 4)
+
+
+def test_one_value_each_is_what_it_was(s):
+    latent, negative = {"samples": numbered(4), "type": "x"}, s.negative
+    positives, latents, captions, negatives, shares, _ = batches(s, latent=[latent], negative=[negative], frames_per_batch=[0])
+    assert torch.equal(positives[0][0][0], s.frames[0][0]) and torch.equal(latents[0]["samples"], latent["samples"])
+    assert latents[0]["type"] == "x" and negatives[0][0][0] is negative[0][0] and len(shares) == 1 and captions == FOUR

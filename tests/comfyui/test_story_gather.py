@@ -93,11 +93,12 @@ def test_earlier_pictures_come_along_from_the_first_machine_alone(s, text):
 def test_a_machine_too_many_renders_a_frame_again(s):
     node = s.nodes["StoryBatch"]
     inputs = {**defaults_of(node), "story": s.story, "frames": s.frames, "select": "2,4", "part_index": 2, "parts": 3}
+    inputs = {name: [value] for name, value in inputs.items()}
     for dealt, expected in (({"dealt": True}, (1,)), ({}, None)):
         graph = {"7": {"class_type": "StoryBatch", "inputs": {**dealt}}}
         clone = in_graph(node, "7", graph)
         if expected:
-            assert clone.execute(**inputs).args[4].rendered == expected
+            assert clone.execute(**inputs).args[4][0].rendered == expected
         else:
             with pytest.raises(ValueError, match="^Story Batch - parts: 3 parts for 2 selected frames"):
                 clone.execute(**inputs)

@@ -211,7 +211,7 @@ def test_tokens_are_counted_for_any_text(identity, frames):
 @given(TEXT, TEXT, st.sampled_from(["svr", "svr-eot", "original"]), st.sampled_from([1, 3, 10]))
 def test_any_text_is_encoded_or_refused_by_name(demo, identity, frames, mode, window_length):
     try:
-        (story, count) = demo.call("StoryPrompt", identity=identity, frames=frames, window_length=window_length)
+        (story,), (count,) = demo.call("StoryPrompt", identity=identity, frames=frames, window_length=window_length)
         conditioning = demo.svr(story, mode=mode)
         demo.ipca(story=story)
     except ValueError as error:

@@ -199,3 +199,35 @@ def test_the_token_route_says_what_does_not_fit(client):
 def test_the_token_route_refuses_what_it_does_not_take(client, body, status):
     answered, answer = client.post(TOKENS, body)
     assert answered == status and answer["error"]
+
+
+def with_nodes(prompt, **nodes):
+    return {**prompt, **{name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}}
+
+
+def test_a_list_of_texts_is_one_story(client, story_prompt, whole):
+    """Story Batch's captions, four texts as a list, are the frames of another Story Prompt."""
+    (prompt,) = (found for found in story_prompt.values() if found["class_type"] == "StoryPrompt")
+    (name,) = (name for name, found in story_prompt.items() if found is prompt)
+    (batch,) = (name for name, found in story_prompt.items() if found["class_type"] == "StoryBatch")
+    listed = with_nodes(story_prompt, told=("StoryPrompt", {**prompt["inputs"], "frames": [batch, 2]}))
+    readers = {node: found["inputs"] for node, found in story_prompt.items() if found["class_type"] in ("SVRReweight", "IPCAPatch")}
+    for node, inputs in readers.items():
+        listed["told " + node] = {**listed[node], "inputs": {**inputs, "story": ["told", 0]}}
+    again = {**listed[batch]["inputs"], "story": ["told", 0], "frames": [f"told {listed[batch]['inputs']['frames'][0]}", 0]}
+    listed = with_nodes(listed, again=("StoryBatch", again))
+    (sampler,) = (node for node, found in story_prompt.items() if found["class_type"] == "KSampler")
+    model = f"told {listed[sampler]['inputs']['model'][0]}"
+    listed = with_inputs(listed, "KSampler", positive=["again", 0], latent_image=["again", 1], model=[model, 0])
+    assert name in listed and same_pixels(pictures(client, listed), whole)
+
+
+def test_a_list_of_latents_is_one_batch(client, story_prompt):
+    """Four empty latents, one by one as Rebatch Latents makes them, are those of four frames."""
+    nodes = {"empty": ("EmptyLatentImage", {"width": 128, "height": 128, "batch_size": 4})}
+    nodes["listed"] = ("RebatchLatents", {"latents": ["empty", 0], "batch_size": 1})
+    whole, shown = (
+        pictures(client, with_inputs(with_nodes(story_prompt, **nodes), "StoryBatch", latent=latent))
+        for latent in (["empty", 0], ["listed", 0])
+    )
+    assert len(whole) == 4 and same_pixels(shown, whole)

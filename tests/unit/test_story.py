@@ -13,6 +13,11 @@ def test_a_line_that_begins_with_a_hash_is_a_frame_switched_off():
     assert parse_story("a fox", "in the snow\n  # at sea\n#\nframe #2", 10).frames == ("in the snow", "frame #2")
 
 
+def test_a_story_knows_which_of_its_lines_are_told():
+    assert parse_story("a fox", "in the snow\n\n # at sea\n##\nframe #2", 10).told == (True, False, True)
+    assert parse_story("a fox", "in the snow\n#\nat sea", 10).told == (), "a divider is no line of the story"
+
+
 @pytest.mark.parametrize(
     "identity, frames, length, named",
     [
