@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from story_pack.errors import InputError
 from story_pack.families import FAMILIES
-from story_pack.ipca.blocks import chosen_sites
-from story_pack.ipca.joint.blocks import blocks_of, chosen_blocks
+from story_pack.ipca.unet.blocks import chosen_sites
+from story_pack.ipca.transformer.blocks import blocks_of, chosen_blocks
 from story_pack.story import headings
 from story_pack.story.cast import read_identity
 from story_pack.story.lists import read_frames
