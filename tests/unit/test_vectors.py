@@ -140,6 +140,16 @@ def transformer_blocks(family: str, text: str) -> list[str]:
     return [names[place] for place in sorted(chosen_blocks(transformer, known, text))]
 
 
+def test_without_node_the_pages_readers_are_skipped_but_never_in_ci(monkeypatch):
+    monkeypatch.setattr("bench.node.shutil.which", lambda name: None)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Node"):
+        run_node_tests()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="CI must run"):
+        run_node_tests()
+
+
 def test_the_pages_readers_read_the_same(tmp_path):
     """And names are the same to both over every letter, mark and digit of Unicode."""
     chars = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
