@@ -1,1 +1,1 @@
-"""The story as text: parsing, windows, token budget, which frames in which batch. No tensors, no ComfyUI."""
+"""The story as text: lists, cast, windows, token budget, which frames in which batch. No tensors, no ComfyUI."""

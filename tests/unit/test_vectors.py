@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from story_pack.errors import InputError
 from story_pack.families import FAMILIES
-from story_pack.ipca.unet.blocks import chosen_sites
 from story_pack.ipca.transformer.blocks import blocks_of, chosen_blocks
+from story_pack.ipca.unet.blocks import chosen_sites
 from story_pack.story import headings
 from story_pack.story.cast import read_identity
 from story_pack.story.lists import read_frames
@@ -138,6 +138,16 @@ def transformer_blocks(family: str, text: str) -> list[str]:
     transformer = SimpleNamespace(**lists)
     names = [f"{stage}{number}" for stage, number in blocks_of(transformer, known)]
     return [names[place] for place in sorted(chosen_blocks(transformer, known, text))]
+
+
+def test_without_node_the_pages_readers_are_skipped_but_never_in_ci(monkeypatch):
+    monkeypatch.setattr("bench.node.shutil.which", lambda name: None)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Node"):
+        run_node_tests()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="CI must run"):
+        run_node_tests()
 
 
 def test_the_pages_readers_read_the_same(tmp_path):
