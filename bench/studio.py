@@ -53,7 +53,8 @@ class Studio:
         return self.call("IPCAPatch", model=model or self.model, clip=self.clip, story=story or self.story, **inputs)[0]
 
     def batch(self, story=None, frames=None, **inputs):
-        inputs = {"width": 64, "height": 64, **inputs}
+        """Story Batch on small pictures; four frames at once, to see what a batch does to them."""
+        inputs = {"width": 64, "height": 64, "frames_per_batch": 4, **inputs}
         *lists, (share,) = self.call("StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs)
         return (*lists, share)
 

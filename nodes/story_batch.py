@@ -19,6 +19,12 @@ from .base import StoryNode
 from .common import CATEGORY, ShareType, StoryType
 
 NOISE = ["shared", "per frame"]
+FRAMES_PER_BATCH = (
+    "Frames sampled at once. 1: every list has one entry per picture, so that nodes after it keep "
+    "each picture with its frame. More, or 0 for all: faster on some graphics cards, with more "
+    "memory, but the lists positive and latent then have fewer entries than captions. "
+    "IPAdapter with one picture per frame needs 0."
+)
 MAX_FRAMES = 4096
 # What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
 NO_NEGATIVE = ExecutionBlocker(
@@ -74,13 +80,7 @@ class StoryBatch(StoryNode):
                     dynamic_prompts=False,
                     tooltip="Frames to render, like 1-3,5. Empty: all. A frame comes out the same alone as in the whole story.",
                 ),
-                io.Int.Input(
-                    "frames_per_batch",
-                    default=4,
-                    min=0,
-                    max=MAX_FRAMES,
-                    tooltip="Frames sampled at once: as many as your memory holds. 0: all. It changes speed, not pictures.",
-                ),
+                io.Int.Input("frames_per_batch", default=1, min=0, max=MAX_FRAMES, tooltip=FRAMES_PER_BATCH),
                 io.Int.Input(
                     "part_index",
                     default=0,

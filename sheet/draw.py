@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from ..errors import InputError
+from .fonts import Fonts
 from .text import Caption, set_caption
 
 STYLES = ("storyboard", "comic strip")
@@ -46,13 +47,14 @@ def draw_sheet(
     comic = look.style == "comic strip"
     numbers = frame_numbers or range(look.first_number, look.first_number + len(pictures))
     texts = [_text(number, caption, look) for number, caption in zip(numbers, captions or [""] * len(pictures))]
-    set_texts = [set_caption(text, width - 2 * pad, size) for text in texts]
+    fonts = Fonts()
+    set_texts = [set_caption(text, width - 2 * pad, size, fonts) for text in texts]
     rows = [range(start, min(start + columns, len(pictures))) for start in range(0, len(pictures), columns)]
     below = [
         0 if comic else max(set_texts[index].height for index in row) + (pad if any(texts[index] for index in row) else 0) for row in rows
     ]
     full_width = columns * (width + look.margin) + look.margin
-    heading = set_caption(title, full_width - 2 * look.margin, round(1.6 * size)) if title.strip() else None
+    heading = set_caption(title, full_width - 2 * look.margin, round(1.6 * size), fonts) if title.strip() else None
     top = look.margin + (heading.height + look.margin if heading else 0)
     full_height = top + sum(height + extra + look.margin for extra in below)
     if full_width * full_height > MAX_PIXELS:
@@ -95,7 +97,7 @@ def _text(number: int, caption: str, look: Look) -> str:
 def _write(draw: ImageDraw.ImageDraw, caption: Caption, left: int, top: int, width: int, ink: str) -> None:
     for number, line in enumerate(caption.lines):
         shift = (width - round(caption.font.getlength(line))) // 2
-        draw.text((left + shift, top + number * caption.line_height), line, font=caption.font, fill=ink)
+        caption.font.write(draw, left + shift, top + number * caption.line_height, line, ink)
 
 
 def _comic_panel(draw: ImageDraw.ImageDraw, caption: Caption, left: int, top: int, width: int, height: int, pad: int) -> None:
@@ -105,5 +107,6 @@ def _comic_panel(draw: ImageDraw.ImageDraw, caption: Caption, left: int, top: in
         box = (left, top, left + min(width, caption.width + 2 * pad) - 1, top + min(height, caption.height + pad) - 1)
         draw.rectangle(box, fill=COMIC_BOX, outline=COMIC_INK, width=line)
         for number, text in enumerate(caption.lines):
-            draw.text((left + pad, top + pad // 2 + number * caption.line_height), text, font=caption.font, fill=COMIC_INK)
+            at = top + pad // 2 + number * caption.line_height
+            caption.font.write(draw, left + pad, at, text, COMIC_INK)
     draw.rectangle((left, top, left + width - 1, top + height - 1), outline=COMIC_INK, width=line)

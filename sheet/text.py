@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from PIL import ImageFont
-
-from .fonts import font_for
+from .fonts import Fonts, Letters
 
 LINES = 3  # a caption gets smaller letters before it gets a fourth line
 SMALLEST = 0.6
@@ -14,16 +12,15 @@ UNSPACED = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFE
 
 @dataclass(frozen=True)
 class Caption:
-    """Lines of text in a font, and what this machine has no letters for."""
+    """Lines of text in their letters, and what this machine has no letters for."""
 
     lines: tuple[str, ...]
-    font: ImageFont.FreeTypeFont
+    font: Letters
     missing: str = ""
 
     @property
     def line_height(self) -> int:
-        ascent, descent = self.font.getmetrics()
-        return ascent + descent
+        return sum(self.font.metrics)
 
     @property
     def height(self) -> int:
@@ -34,17 +31,17 @@ class Caption:
         return max((round(self.font.getlength(line)) for line in self.lines), default=0)
 
 
-def set_caption(text: str, width: int, size: int) -> Caption:
+def set_caption(text: str, width: int, size: int, fonts: Fonts) -> Caption:
     """`text` wrapped to `width` pixels in letters of `size`, smaller where it would take more than LINES lines."""
-    font, missing = font_for(text, size)
+    font, missing = fonts.letters_for(text, size)
     lines = wrap(text, width, font)
     while len(lines) > LINES and font.size > max(SMALLEST * size, 6):
-        font = font.font_variant(size=font.size - 1)
+        font = font.of_size(font.size - 1)
         lines = wrap(text, width, font)
     return Caption(tuple(lines), font, missing)
 
 
-def wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+def wrap(text: str, width: int, font: Letters) -> list[str]:
     """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that is too long alone."""
     lines, line = [], ""
     for piece in _pieces(text):

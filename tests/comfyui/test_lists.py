@@ -5,6 +5,7 @@ import torch
 
 from bench import inprocess
 from bench.studio import Studio, defaults_of
+from bench.workflow import load, names
 
 SEVEN = [f"in place {number}" for number in range(1, 8)]
 FOUR = SEVEN[:4]
@@ -111,3 +112,14 @@ def test_one_value_each_is_what_it_was(s):
     positives, latents, captions, negatives, shares, _ = batches(s, latent=[latent], negative=[negative], frames_per_batch=[0])
     assert torch.equal(positives[0][0][0], s.frames[0][0]) and torch.equal(latents[0]["samples"], latent["samples"])
     assert latents[0]["type"] == "x" and negatives[0][0][0] is negative[0][0] and len(shares) == 1 and captions == FOUR
+
+
+def test_a_new_node_has_lists_of_equal_length(s):
+    positives, latents, captions, negatives, _, rendered = batches(s, negative=[s.negative])
+    assert len(positives) == len(latents) == len(captions) == len(negatives) == len(rendered) == 4
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_bundled_workflow_has_one_frame_per_batch_or_one_batch(name):
+    nodes = [node for node in load(name)["nodes"] if node["type"] == "StoryBatch"]
+    assert all(node["widgets_values"][4] in (0, 1) for node in nodes)

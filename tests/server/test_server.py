@@ -50,7 +50,7 @@ def test_the_first_story_runs_as_it_is_bundled(client):
     "inputs, frames",
     [
         ({"select": "2,4"}, [1, 3]),
-        ({"frames_per_batch": 1}, [0, 1, 2, 3]),
+        ({"frames_per_batch": 4}, [0, 1, 2, 3]),
         ({"part_index": 1, "parts": 3}, [1]),
         ({"frames_per_batch": 3}, [0, 1, 2, 3]),
     ],

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from story_pack.sheet import fonts
 from story_pack.sheet.draw import Look, draw_sheet
 from story_pack.sheet.text import set_caption, wrap
@@ -80,23 +80,98 @@ def test_lines_fit_and_lose_no_letter(text, width):
 
 
 def test_long_captions_get_smaller_letters():
-    short, long = set_caption("snow", 200, 20), set_caption("a long walk through the snow " * 4, 200, 20)
+    short, long = (set_caption(text, 200, 20, fonts.Fonts()) for text in ("snow", "a long walk through the snow " * 4))
     assert short.font.size == 20 and 12 <= long.font.size < 20
 
 
 def test_a_machine_without_the_letters_names_them(monkeypatch):
     monkeypatch.setattr(fonts, "FOLDERS", ())
-    _, missing = fonts.font_for("a 狐 in 雪", 20)
+    _, missing = fonts.Fonts().letters_for("a 狐 in 雪", 20)
     assert set(missing) == {"狐", "雪"}
     assert draw_sheet([plain(RED)], ["狐"], "", Look())[1] == "狐"
 
 
 def test_cjk_letters_are_drawn_where_a_font_has_them():
-    font, missing = fonts.font_for("狐が雪", 24)
+    letters, missing = fonts.Fonts().letters_for("狐が雪", 24)
     if missing:
         pytest.skip("no CJK font on this machine")
+    (font,) = letters.fonts
     masks = {bytes(font.getmask(character)) for character in "狐が雪"}
     assert len(masks) == 3, "every character looks different"
+
+
+class Face:
+    """A font with these letters only: each is as wide as the font's size."""
+
+    def __init__(self, letters, size, above=10):
+        self.letters, self.size, self.above = letters, size, above
+
+    def getmetrics(self):
+        return self.above, 4
+
+    def getlength(self, text):
+        return self.size * len(text)
+
+
+@pytest.fixture
+def faces(monkeypatch):
+    """A machine with a Latin font, a CJK font without Latin, and one with some of both."""
+    made = {"latin": Face("Fox2 ab", 20), "cjk": Face("在雪地里", 20, 15), "some": Face("F在", 20)}
+    searched = []
+    monkeypatch.setattr(fonts.ImageFont, "load_default", lambda size: made["latin"])
+    monkeypatch.setattr(fonts.ImageFont, "truetype", lambda path, size: made[path])
+    monkeypatch.setattr(fonts, "_font_files", lambda: searched.append(1) or iter(["cjk", "some"]))
+    monkeypatch.setattr(fonts, "_rank", lambda path: ["cjk", "some"].index(path))
+    monkeypatch.setattr(fonts, "_has", lambda font, character: character in font.letters)
+    return made, searched
+
+
+def test_each_run_of_characters_has_a_font_that_has_it(faces):
+    made, _ = faces
+    letters, missing = fonts.Fonts().letters_for("Fox 在雪地里 2", 20)
+    assert letters.runs("Fox 在雪地里 2") == [("Fox ", made["latin"]), ("在雪地里 ", made["cjk"]), ("2", made["latin"])]
+    assert missing == "" and letters.getlength("Fox 在") == 100 and letters.metrics == (15, 4)
+
+
+def test_a_font_that_has_the_whole_text_is_its_only_one(faces):
+    made, _ = faces
+    for text, face, absent in (("Fox", "latin", ""), ("在雪", "cjk", ""), ("F在", "some", ""), ("F在é", "some", "é"), ("é", "latin", "é")):
+        letters, missing = fonts.Fonts().letters_for(text, 20)
+        assert letters.fonts == (made[face],) and missing == absent
+        assert letters.runs(text) == [(text, made[face])]
+
+
+def test_what_no_font_has_is_named_and_stays_in_its_run(faces):
+    made, _ = faces
+    letters, missing = fonts.Fonts().letters_for("Foxé雪é", 20)
+    assert missing == "é" and letters.runs("Foxé雪é") == [("Foxé", made["latin"]), ("雪é", made["cjk"])]
+
+
+def test_a_machine_is_searched_for_fonts_once_per_sheet(faces):
+    _, searched = faces
+    ours = fonts.Fonts()
+    for text in ("Fox 在", "雪", "é", "Fox"):
+        ours.letters_for(text, 20), ours.letters_for(text, 30)
+    assert len(searched) == 1
+    plain = fonts.Fonts()
+    assert plain.letters_for("Fox", 20) and len(searched) == 1, "where the first font does nothing is searched"
+
+
+def test_runs_of_two_fonts_are_drawn_side_by_side(monkeypatch):
+    """On real fonts: the first one's right half is hidden from it, so that the second draws it."""
+    path = next(map(str, sorted(fonts._font_files(), key=fonts._rank)), None)
+    if path is None:
+        pytest.skip("no font on this machine")
+    plain, other = ImageFont.load_default(20), ImageFont.truetype(path, 20)
+    letters = fonts.Letters((plain, other), (frozenset("abc"), frozenset("xyz")))
+    sheet = Image.new("L", (200, 40))
+    letters.write(ImageDraw.Draw(sheet), 5, 3, "abc xyz", "white")
+    expected = Image.new("L", (200, 40))
+    above = max(plain.getmetrics()[0], other.getmetrics()[0])
+    ImageDraw.Draw(expected).text((5, 3 + above - plain.getmetrics()[0]), "abc ", font=plain, fill="white")
+    at = round(5 + plain.getlength("abc ")), 3 + above - other.getmetrics()[0]
+    ImageDraw.Draw(expected).text(at, "xyz", font=other, fill="white")
+    assert np.array_equal(pixels(sheet), pixels(expected)) and pixels(sheet)[:, at[0] :].any()
 
 
 def test_a_sheet_beyond_memory_is_refused_with_a_size_that_fits():
