@@ -93,5 +93,7 @@ def test_run_after_run_on_a_transformer(family, filtered, backend, pack, nodes):
     ours = scene.ipca()
     with_longer = scene.sample(compiled(ours, filtered, backend), negative=longer)
     assert relative(with_longer, scene.sample(ours, negative=longer)) < ROUNDING, "a negative of another length"
+    if not THOROUGH:
+        return
     first = scene.ipca(compiled(scene.model, filtered, backend))
     assert relative(scene.sample(first), scene.sample(scene.biased())) < ROUNDING, "IPCA after the compile node"
