@@ -146,6 +146,7 @@ def test_what_is_linked_or_typed_is_read_the_same_and_the_node_says_so(editor):
     assert len(saved) == 3 and not any("Read as" in str(value) for value in saved), "nothing of the note is saved"
 
 
+@TWO_PAGES
 @pytest.mark.parametrize(
     "language, said", [("fr", "Lu comme une liste numérotée"), ("ja", "番号付きリスト"), ("en", "Read as a numbered list")]
 )
