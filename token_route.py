@@ -6,12 +6,12 @@ It reads a small JSON body and answers with numbers: it opens no file, keeps not
 import asyncio
 import json
 import re
-import sys
 from functools import lru_cache
 from typing import Any
 
 from .errors import InputError
-from .story.budget import Budget, budget_of
+from .notices import running_server
+from .story.budget import CONTENT_TOKENS, Budget, budget_of
 from .story.story import MAX_WINDOW, Story, tell
 from .svr.layout import content
 
@@ -52,7 +52,7 @@ def answer_for(story: Story) -> dict[str, Any]:
         "frames": frame_tokens,
         "window": budget.window,
         "fullest": budget.fullest,
-        "limit": budget.limit,
+        "limit": CONTENT_TOKENS,
         "over": list(budget.over),
         "estimate": any(EMBEDDING.search(text) for text in (*story.identity_phrases, *story.frames)),
     }
@@ -72,7 +72,7 @@ def _tokenizer() -> Any:
 
 def register() -> None:
     """Add the route to the server that runs; where ComfyUI's parts are used without one there is nothing to do."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    server = running_server()
     if server is None:
         return
     from aiohttp import web

@@ -6,11 +6,11 @@ validated and cached, turns them into `part_index` and `parts` of each Story Bat
 0, automatic. A prompt without such a collector goes on as the very object that came.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..log import logger, warn_rarely
+from ..notices import running_server
 from .collector import COLLECTOR, MASTER_DELEGATES, automatic_part, is_on
 from .graph import Graph, before
 
@@ -25,7 +25,7 @@ NO_SLATE = (
 
 def register() -> None:
     """Add the handler to the server that runs; without one, as in scripts, nothing is to do."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    server = running_server()
     if server is not None:
         server.add_on_prompt_handler(on_prompt)
 

@@ -17,7 +17,6 @@ class Budget:
     window: int
     fullest: int
     over: tuple[int, ...]
-    limit: int = CONTENT_TOKENS
 
 
 def budget_of(identity_tokens: int, frame_tokens: list[int], window_length: int) -> Budget:

@@ -206,23 +206,19 @@ def test_a_models_own_mask_is_kept(pack):
             assert relative(out, expected) < ROUNDING
 
 
-def test_a_run_without_the_story_says_so(flux, pack, caplog, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
+def test_a_run_without_the_story_says_so(flux, warnings_of):
     stranger = [list(flux.text(1))]
-    with caplog.at_level("WARNING", logger="one-prompt-one-story"):
-        out = flux.sample(flux.ipca(), stranger)
+    out = flux.sample(flux.ipca(), stranger)
     assert torch.equal(out, flux.sample(flux.model, stranger))
-    assert any("nothing is strengthened" in record.getMessage() for record in caplog.records)
+    assert any("nothing is strengthened" in line for line in warnings_of())
 
 
-def test_a_prompt_of_several_frames_is_told_where_words_have_no_length(scene, pack, caplog, monkeypatch):
+def test_a_prompt_of_several_frames_is_told_where_words_have_no_length(scene, warnings_of):
     """That they have none is seen on the model itself: rows a twentieth as long give it the same picture."""
-    monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
-    with caplog.at_level("WARNING", logger="one-prompt-one-story"):
-        scene.sample(scene.ipca(), steps=1)
+    scene.sample(scene.ipca(), steps=1)
     rows, extra = scene.frames([IDENTITY])[0]
     same = relative(scene.sample(scene.model, [[0.05 * rows, extra]], steps=1), scene.sample(scene.model, [[rows, extra]], steps=1)) < 1e-3
-    assert any("window_length" in record.getMessage() for record in caplog.records) == same
+    assert any("window_length" in line for line in warnings_of()) == same
 
 
 def test_a_second_node_replaces_the_first_and_strength_0_removes_it(flux):
