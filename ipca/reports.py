@@ -11,6 +11,7 @@ NOT_APPLIED = (
     "for a cache (TeaCache, FBCache), another attention in place of the model's own (Nunchaku, raylight), a node that "
     f"skips blocks, or torch.compile on single blocks, and {REMEDY}."
 )
+ON_NODE = "The identity was not strengthened. The log says why."  # a node shows two short lines and cuts off the rest
 ROWS_UNKNOWN = (
     f"{NODE}: another node changed the batch between the sampler and the model, so its rows cannot be told apart. The "
     f"identity is not strengthened there; {REMEDY}."
@@ -35,4 +36,4 @@ def report_run(tally: Tally, node_id: str | None) -> None:
     """At a run's end: a warning where IPCA was due in some call and applied in none, unless the reason was reported."""
     if tally.due and not tally.applied and not tally.stepped_aside:
         warn_rarely(NOT_APPLIED)
-        show_on_node(node_id, NOT_APPLIED)
+        show_on_node(node_id, ON_NODE)
