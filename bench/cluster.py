@@ -15,10 +15,13 @@ SILENT_SECONDS = 2
 
 
 def engine_path() -> Path | None:
-    """Where ComfyUI-Distributed lies: DISTRIBUTED_PATH, else beside this repository; None where it is not."""
+    """The checkout of ComfyUI-Distributed that DISTRIBUTED_PATH names; None where it names none."""
     named = os.environ.get("DISTRIBUTED_PATH")
-    path = Path(named) if named else ROOT.parent / "shared/engines" / ENGINE
-    return path if (path / "nodes/collector.py").is_file() else None
+    if not named:
+        return None
+    if not (Path(named) / "nodes/collector.py").is_file():
+        raise FileNotFoundError(f"DISTRIBUTED_PATH is {named}, which holds no ComfyUI-Distributed (nodes/collector.py).")
+    return Path(named)
 
 
 class Cluster:

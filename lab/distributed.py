@@ -19,7 +19,7 @@ FRAMES, STEPS, RUNS = 40, 8, 3
 
 def main() -> None:
     if engine_path() is None:
-        print("distributed: left out, ComfyUI-Distributed is not there; DISTRIBUTED_PATH names it")
+        print("distributed: left out: DISTRIBUTED_PATH names no checkout of ComfyUI-Distributed")
         return
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), workers=2) as cluster:
         prompt = story(to_api(load("distributed-story"), cluster.client.get("/object_info")))
