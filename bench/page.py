@@ -5,6 +5,8 @@ import shutil
 from playwright.sync_api import TimeoutError as PageTimeout
 
 FOLDER = "one-prompt-one-story"
+# Of the four pages (tests/page), the two that differ most: for what does not depend on the page's own ways.
+TWO_PAGES = ["own, classic", "newest, nodes 2.0"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -17,6 +17,11 @@ sys.modules["story_pack"] = package
 ROOMS = ["page", "distributed", "server", "comfyui", "fuzz", "unit"]  # the slowest first
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than there are cores: a worker that waits for the page or for a server uses none."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Deal the tests out to the workers so that none makes again what a neighbour has: file by file, the page's by the page's server.

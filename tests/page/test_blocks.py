@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.page import look_at, open_template, widget
+from bench.page import TWO_PAGES, look_at, open_template, widget
 
 
 def test_blocks_are_switched_in_the_picture(page):
@@ -22,6 +22,7 @@ def test_blocks_are_switched_in_the_picture(page):
     assert widget(page, "IPCAPatch", "blocks") == "coarse", "looking at another family changes nothing"
 
 
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize(
     "family, blocks, coarse",
     [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.page import FOLDER, browse_templates, click_template, look_at, open_template, queue, wait_for_app, widget
+from bench.page import FOLDER, TWO_PAGES, browse_templates, click_template, look_at, open_template, queue, wait_for_app, widget
 from bench.workflow import load, names, old_workflows, to_api
 
 
@@ -26,6 +26,7 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
     assert page.locator(".opos-frames li input[type=text]").nth(1).input_value() == "sailing at sea"
 
 
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize("name", names())
 def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, info, name):
     open_template(page, name)

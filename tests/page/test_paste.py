@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from bench.page import look_at, open_template, queue, set_setting, widget
+from bench.page import TWO_PAGES, look_at, open_template, queue, set_setting, widget
 
 ANSWER = "Here are the frames:\n\n1. playing in the snow\n2. foraging berries (red:1.2)\n# 3. at sea\n\nLet me know if you want more."
 FRAMES = "playing in the snow\nforaging berries (red:1.2)\n# at sea"
@@ -14,10 +14,6 @@ BOX = """() => {
     if (own?.isConnected && !LiteGraph.vueNodesMode) return own;
     return [...document.querySelectorAll(`[data-node-id="${node.id}"] textarea`)].at(-1);
 }"""
-
-
-# What is not the page's own way of undoing is held on the oldest and on the newest of the four pages.
-TWO_PAGES = pytest.mark.parametrize("page", ["own, classic", "newest, nodes 2.0"], indirect=True)
 
 
 @pytest.fixture
@@ -92,7 +88,7 @@ def test_the_graphs_undo_brings_it_back_too(editor):
     assert frames(editor) == before
 
 
-@TWO_PAGES
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_a_list_between_frames_and_a_part_of_a_frame(editor):
     paste(editor, "one\ntwo")
     assert frames(editor) == "one\ntwo" and note(editor) == "", "plain lines are left to the browser"
@@ -102,7 +98,7 @@ def test_a_list_between_frames_and_a_part_of_a_frame(editor):
     assert frames(editor) == "one\ntwo\na\nb - c"
 
 
-@TWO_PAGES
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_a_table_brings_its_cast_and_a_row_takes_a_list(editor):
     paste(editor, 'prompt\tcharacter\r\n"playing\nin the snow"\tfox\r\nthe fox asleep\tfox\r\n')
     assert frames(editor) == "@fox playing in the snow\nthe @fox asleep"
@@ -115,7 +111,7 @@ def test_a_table_brings_its_cast_and_a_row_takes_a_list(editor):
     assert frames(editor) == "@fox playing in the snow\n- at sea\n- at home"
 
 
-@TWO_PAGES
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_the_identity_and_other_nodes_are_left_alone(editor):
     copied(editor, ANSWER)
     node = editor.evaluate("String(app.graph._nodes.find(n => n.type === 'StoryPrompt').id)")
@@ -127,7 +123,7 @@ def test_the_identity_and_other_nodes_are_left_alone(editor):
     assert widget(editor, "StoryPrompt", "identity") == ANSWER
 
 
-@TWO_PAGES
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_what_is_linked_or_typed_is_read_the_same_and_the_node_says_so(editor):
     editor.evaluate(
         """text => {
@@ -146,7 +142,7 @@ def test_what_is_linked_or_typed_is_read_the_same_and_the_node_says_so(editor):
     assert len(saved) == 3 and not any("Read as" in str(value) for value in saved), "nothing of the note is saved"
 
 
-@TWO_PAGES
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize(
     "language, said", [("fr", "Lu comme une liste numérotée"), ("ja", "番号付きリスト"), ("en", "Read as a numbered list")]
 )
