@@ -18,7 +18,8 @@ class Family:
     normalised before it is read, so that a row's length is lost and its direction stays. `text_last`: the other way
     round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
     behind the first's, once through and then again. `told_by` is an attribute of the diffusion model, for a family whose
-    class another one shares: it is there, and not None.
+    class another one shares: it is there, and not None. `reads_references`: it paints with pictures beside the text, from the
+    entry `reference_latents`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Family:
     text_last: bool = False
     second_times: int = 0
     told_by: str = ""
+    reads_references: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Encoder:
     order of their features. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
     to right: a phrase's embeddings depend on what comes after it. `free_features` stay empty where a band's first encoder is missing.
     `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's beginning alone by ComfyUI.
-    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
+    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself. `for_references`: a
+    model that is used with it reads references. `picture_pixels`: so large it wants pictures that it looks at too; 0: it reads
+    text alone.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Encoder:
     free_features: int = 0
     second: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    for_references: bool = False
+    picture_pixels: int = 0
 
     @property
     def keys(self) -> frozenset[str]:
@@ -66,12 +72,12 @@ DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
 DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "single_stream_blocks"))
 
 FAMILIES: tuple[Family, ...] = (
-    Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False),
+    Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False, reads_references=True),
     Family("Mage-Flow", ("MageFlow",), (("block", "transformer_blocks"),), reads_length=False),
     Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
-    Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True),
+    Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True),
     Family("Ovis-Image", ("Flux",), DOUBLE_THEN_SINGLE, reads_length=False, told_by="txt_norm"),
-    Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE),
+    Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE, reads_references=True),
     Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
     Family("Krea 2", ("Krea2",), (("block", "blocks"),)),
@@ -85,12 +91,12 @@ ENCODERS = (
     Encoder("SDXL", (("l", "g"),)),
     Encoder("Stable Cascade", (("g",),)),
     Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_features=768),
-    Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",)),
+    Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",), for_references=True),
     Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
-    Encoder("Qwen-Image", (("qwen25_7b",),)),
-    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),)),
-    Encoder("Flux.2 Klein 9B", (("qwen3_8b",),)),
-    Encoder("Flux.2", (("mistral3_24b",),)),
+    Encoder("Qwen-Image", (("qwen25_7b",),), for_references=True, picture_pixels=384 * 384),
+    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),), for_references=True),
+    Encoder("Flux.2 Klein 9B", (("qwen3_8b",),), for_references=True),
+    Encoder("Flux.2", (("mistral3_24b",),), for_references=True),
     Encoder("Lumina 2", (("gemma2_2b",),)),
     Encoder("Lumina 2 with Gemma 3", (("gemma3_4b",),)),
     Encoder("NewBie", (("gemma",),), pooled=("jina",)),

@@ -23,17 +23,20 @@ def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) 
     return [run[start : start + size] for run in runs for start in range(0, len(run), size)]
 
 
-def alike(conditioning: Conditioning, count: int, told: tuple[bool, ...] = ()) -> list[tuple[Hashable, ...]]:
+def alike(
+    conditioning: Conditioning, count: int, told: tuple[bool, ...] = (), references: Sequence[Hashable] = ()
+) -> list[tuple[Hashable, ...]]:
     """For each of a story's `count` frames what it must share with the others of its batch.
 
     Per entry that is the lengths of its prompt, a pair, and its mask where ComfyUI makes one area
-    around the masks of the whole batch. Only frames that are equal in them may share a batch.
+    around the masks of the whole batch; then the references that the model sees, which are one
+    list for a whole batch. Only frames that are equal in them may share a batch.
     """
     kinds: list[Sequence[Hashable]] = []
     for cond, extra in conditioning:
         lengths = padded_lengths("frames", cond, rows_of(extra, count))
         kinds += [lengths or [(0, 0)] * count, _masks_with_bounds(extra, count, told)]
-    return list(zip(*kinds))
+    return list(zip(*kinds, references or [()] * count))
 
 
 def _masks_with_bounds(extra: dict[str, Any], count: int, told: tuple[bool, ...]) -> list[int]:

@@ -8,10 +8,11 @@ import base64
 import io
 import json
 
+import comfy.ops
 import comfy.sd
 import comfy.supported_models_base
 import torch
-from comfy.text_encoders import flux, hidream, lumina2, pixart_t5, qwen_image, sd3_clip
+from comfy.text_encoders import flux, hidream, lumina2, pixart_t5, qwen_image, qwen_vl, sd3_clip
 
 try:
     from comfy.text_encoders import z_image  # with Flux.2, from 0.3.75 on
@@ -164,17 +165,29 @@ def _hidream_options() -> dict:
     return {**_CLIPS, "t5xxl_model_config": _T5, "llama_model_config": _LLM}
 
 
-def toy_encoder(kind: str, seed: int = 2) -> comfy.sd.CLIP:
-    """A CLIP of that kind, as Load CLIP would make it of a file. Language models need few layers: they stay causal."""
+def toy_encoder(kind: str, seed: int = 2, sight: bool = False) -> comfy.sd.CLIP:
+    """A CLIP of that kind, as Load CLIP would make it of a file. Language models need few layers: they stay causal.
+
+    With `sight` Qwen2.5-VL can look at pictures, through a small eye of ComfyUI's own class.
+    """
     tokenizer, encoder, options, data = KINDS[kind]()
     target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
     clip = comfy.sd.CLIP(target, tokenizer_data=data, model_options=options)
     for part in clip.cond_stage_model.children():
         if hasattr(part.transformer, "visual"):
             del part.transformer.visual  # reads pictures, and is as large as ever
+            if sight:
+                part.transformer.visual = _small_eye()
         _fold(part.transformer.get_input_embeddings())
     randomize(clip.cond_stage_model, seed)
     return clip
+
+
+def _small_eye() -> torch.nn.Module:
+    shape = {"hidden_size": WIDTH, "output_hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "num_layers": 2}
+    return qwen_vl.Qwen2VLVisionTransformer(**shape, device="cpu", dtype=torch.float32, ops=comfy.ops.disable_weight_init).requires_grad_(
+        False
+    )
 
 
 def _fold(embedding: torch.nn.Module) -> None:

@@ -20,6 +20,7 @@ from .compiled import is_compiled, mark
 from .names import CALL_KEY, NODE, NUMBERS, PLAN_KEY
 from .parts import decided_by_part, has_replaced_forward
 from .plan import Cond, Conds, Plan, Tally, numbered, under_own_names
+from .references import require_handed_out
 from .reports import NO_RUN, ROWS_UNKNOWN, report_run, step_aside
 from .settings import Settings
 
@@ -75,6 +76,7 @@ class Wrappers(Generic[T]):
         # At this point the guider's conditionings and options are the run's own copies; the run's end drops them.
         conds = {role: found or [] for role, found in guider.conds.items()}
         with reported_by(NODE):
+            require_handed_out(conds)
             targets, numbers = numbered(self.side.targets(conds))
         plan = Plan(targets, latents=len(noise))
         guider.conds = {role: [_with_numbers(cond, numbers) for cond in found] for role, found in conds.items()}

@@ -1,4 +1,4 @@
-"""The drawing in Story Gather's help page: which machine does what with a story of seven frames."""
+"""The drawings in help pages: which machine does what with a story of seven frames, and which frame sees whose picture."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -60,6 +60,39 @@ def who_does_what() -> Image.Image:
     return sheet.resize(SIZE, Image.Resampling.LANCZOS)
 
 
+CAST = {"girl": ("#fbeadb", "#d9822b"), "dog": ("#dfeaf8", "#3b76c4")}
+SCENES = {
+    "@girl feeding ducks": ("girl",),
+    "@dog at the pond": ("dog",),
+    "@girl and @dog in the snow": ("girl", "dog"),
+    "the street at night @nobody": (),
+}
+
+
+def who_sees_what() -> Image.Image:
+    """Two Story References on the left, four frames on the right, each with the pictures of who is in it."""
+    sheet = Image.new("RGB", (SIZE[0] * FINE, 330 * FINE), PAPER)
+    pen = _Pen(ImageDraw.Draw(sheet))
+    for row, (name, (fill, colour)) in enumerate(CAST.items()):
+        top = 28 + row * 140
+        pen.box(16, top, 250, 120, fill, colour)
+        pen.text(30, top + 10, "Story Reference", 17, colour)
+        pen.text(30, top + 42, f"character: {name}", 15)
+        pen.portrait(180, top + 40, name, 68)
+        for scene, cast in enumerate(SCENES.values()):
+            if name in cast:
+                pen.line(266, top + 60, 470, 52 + scene * 76, colour)
+    for scene, (words, cast) in enumerate(SCENES.items()):
+        top = 20 + scene * 76
+        pen.box(472, top, 510, 64, "#f4f5f6", LINE)
+        pen.text(488, top + 20, f"{scene + 1}", 19, LINE)
+        pen.text(516, top + 21, words, 17)
+        pen.text(760, top + 22, "sees" if cast else "sees nobody", 15, LINE)
+        for place, name in enumerate(cast):
+            pen.portrait(812 + place * 64, top + 6, name, 52)
+    return sheet.resize((SIZE[0], 330), Image.Resampling.LANCZOS)
+
+
 class _Pen:
     """Shapes in the drawing's own pixels."""
 
@@ -72,6 +105,31 @@ class _Pen:
 
     def text(self, left: int, top: int, text: str, size: int, ink: str = INK) -> None:
         self.draw.text((left * FINE, top * FINE), text, font=ImageFont.load_default(size * FINE), fill=ink)
+
+    def line(self, left: int, top: int, right: int, bottom: int, ink: str) -> None:
+        self.draw.line([left * FINE, top * FINE, right * FINE, bottom * FINE], fill=ink, width=2 * FINE)
+
+    def portrait(self, left: int, top: int, name: str, side: int) -> None:
+        """A picture of one of the cast: a head in her colour, with braids or with ears."""
+        fill, colour = CAST[name]
+        self.draw.rectangle(
+            [left * FINE, top * FINE, (left + side) * FINE, (top + side) * FINE], fill=PAPER, outline=colour, width=2 * FINE
+        )
+
+        def oval(x: float, y: float, width: float, height: float, ink: str) -> None:
+            box = [left + x * side, top + y * side, left + (x + width) * side, top + (y + height) * side]
+            self.draw.ellipse([round(edge * FINE) for edge in box], fill=ink)
+
+        if name == "girl":
+            oval(0.14, 0.34, 0.2, 0.56, colour)
+            oval(0.66, 0.34, 0.2, 0.56, colour)
+        else:
+            oval(0.1, 0.16, 0.3, 0.3, colour)
+            oval(0.6, 0.16, 0.3, 0.3, colour)
+        oval(0.22, 0.2, 0.56, 0.6, colour)
+        oval(0.3, 0.32, 0.4, 0.44, fill)
+        oval(0.37, 0.46, 0.07, 0.08, INK)
+        oval(0.56, 0.46, 0.07, 0.08, INK)
 
     def arrow(self, left: int, middle: int, right: int) -> None:
         self.draw.line([left * FINE, middle * FINE, (right - 6) * FINE, middle * FINE], fill=INK, width=2 * FINE)

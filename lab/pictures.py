@@ -16,7 +16,7 @@ from bench.inprocess import ROOT
 from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, look_at, open_template, queue, set_setting, wait_for_app
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
-from lab.drawings import who_does_what
+from lab.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 ORDER = ["first-story", "one-frame-again"]
@@ -36,6 +36,7 @@ FIT = """() => {
 
 def main() -> None:
     who_does_what().save(HELP / "StoryGather.png", optimize=True)
+    who_sees_what().save(HELP / "StoryReference.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
         # The first story before the others: one-frame-again takes its pictures from the output folder.

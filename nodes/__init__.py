@@ -7,6 +7,7 @@ from .story_batch import StoryBatch
 from .story_demo_model import StoryDemoModel
 from .story_gather import StoryGather
 from .story_prompt import StoryPrompt
+from .story_reference import StoryReference
 from .story_score import StoryScore
 from .story_sheet import StorySheet
 from .story_slate import StorySlate
@@ -22,4 +23,5 @@ NODES: dict[str, type[io.ComfyNode]] = {
     "StorySlate": StorySlate,
     "StoryGather": StoryGather,
     "StoryScore": StoryScore,
+    "StoryReference": StoryReference,
 }

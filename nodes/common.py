@@ -72,6 +72,7 @@ SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "CLIP_VISION": (_has("encode_image", "model"), "Connect Load CLIP Vision"),
     "CONDITIONING": (_is_conditioning, "Connect a CONDITIONING"),
     "LATENT": (_is_latent, "Connect a LATENT"),
+    "VAE": (_has("encode", "decode"), "Connect the VAE of a loader: some checkpoints come without one"),
     "IMAGE": (_is_tensor(4), "Connect an IMAGE"),
     "MASK": (_is_tensor(2, 3), "Connect a MASK"),
     "STRING": (lambda value: isinstance(value, str), "Connect a text, or type one"),

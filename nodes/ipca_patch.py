@@ -12,6 +12,7 @@ from ..ipca.transformer.side import TransformerSide, chosen_on, family_of_model
 from ..ipca.unet.blocks import chosen_sites
 from ..ipca.unet.memory import Memories, Memory, remember
 from ..ipca.unet.side import UNetSide, context_width, unet_of
+from ..references.models import require_reader
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .base import StoryNode
@@ -120,6 +121,7 @@ def _side(
     model: ModelPatcher, clip: CLIP, story: Story, blocks: str, protect: bool, settings: Settings
 ) -> UNetSide | TransformerSide | None:
     """IPCA for this kind of model; None at strength 0. InputError where the choices do not fit the model."""
+    require_reader(model, story.references)
     unet = unet_of(model)
     if unet is not None:
         sites = chosen_sites(unet, blocks)

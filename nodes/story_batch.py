@@ -10,8 +10,10 @@ from ..batch.cut import Conditioning, Cut, Latent
 from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
 from ..batch.frames import alike, batches_of
 from ..batch.lists import in_turn, with_latents
+from ..batch.references import references_by_frame, with_references
 from ..machines.prompt import was_dealt
 from ..machines.share import Share, share_of
+from ..references.models import require_reader
 from ..story.selection import parse_selection
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
@@ -165,6 +167,9 @@ class StoryBatch(StoryNode):
         """The outputs for one story, and the frames that are rendered, from 0."""
         count = len(story.frames)
         require_frames_of(frames, count, story.told)
+        references = references_by_frame(story, frames)
+        if model is not None:
+            require_reader(model, story.references)
         if latent is not None:
             require_latent_of(latent, count, story.told)
             if model is not None:
@@ -175,14 +180,14 @@ class StoryBatch(StoryNode):
         rendered = share_of(asked, part_index, parts, spare_machines=was_dealt(cls.hidden))
         takes = parse_retake(retake, count)
         source = empty_latent(width, height, model) if latent is None else latent
-        batches = batches_of(rendered, frames_per_batch, alike(frames, count, story.told))
+        batches = batches_of(rendered, frames_per_batch, alike(frames, count, story.told, references))
         noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
         cuts = [Cut(batch, count, story.told) for batch in batches]
         return (
-            [cut.conditioning(frames) for cut in cuts],
+            [with_references(cut.conditioning(frames), references[cut.batch[0]]) for cut in cuts],
             [cut.latent(source, numbers) for cut, numbers in zip(cuts, noises)],
             [story.frames[frame] for frame in rendered],
-            [NO_NEGATIVE if negative is None else cut.conditioning(negative) for cut in cuts],
+            [NO_NEGATIVE if negative is None else with_references(cut.conditioning(negative), references[cut.batch[0]]) for cut in cuts],
             Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
             rendered,
         )

@@ -7,6 +7,8 @@ which story and cast is read, not guessed from embeddings, and this holds for te
 from dataclasses import dataclass
 from typing import Any
 
+from .references import Reference
+
 ROWS_KEY = "one_prompt_one_story_rows"
 
 
@@ -20,6 +22,7 @@ class Row:
     `length`: how many positions the prompt has. Where frames differ in it, the shorter prompts are repeated for a UNet,
     and `padded` with zeros for a transformer.
     `second`, `second_length`: the same for the second text tensor that some transformers read.
+    `references`: the pictures that the frame sees; Story Batch hands them to the model.
     """
 
     identity: tuple[str, ...]
@@ -30,6 +33,7 @@ class Row:
     padded: bool = False
     second: tuple[tuple[int, ...], ...] = ()
     second_length: int = 0
+    references: tuple[Reference, ...] = ()
 
     @property
     def identity_positions(self) -> tuple[int, ...]:

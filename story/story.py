@@ -10,6 +10,7 @@ from ..log import logger
 from .cast import Character, read_frame, read_identity
 from .lists import SWITCHED_OFF, Listing, read_frames
 from .marks import shown, stripped
+from .references import Reference
 
 MAX_WINDOW = 64
 
@@ -20,7 +21,8 @@ class Story:
 
     `identity_phrases` is the identity alone, or with a cast the common text, if any, and one phrase a character. `present`
     says for every frame which of these phrases hold for it: all but the characters that are not in its cast.
-    `told` says of every line, switched off or not, whether it is a frame; empty where none is switched off.
+    `told` says of every line, switched off or not, whether it is a frame; empty where none is switched off. `names` are those of
+    the cast, which the last phrases describe; `references` its pictures, in the order in which models see them.
     """
 
     identity_phrases: tuple[str, ...]
@@ -28,6 +30,8 @@ class Story:
     window_length: int
     present: tuple[tuple[int, ...], ...]
     told: tuple[bool, ...] = ()
+    names: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -37,6 +41,14 @@ class Story:
     def phrases(self, window: tuple[int, ...]) -> tuple[str, ...]:
         """The identity's phrases, then the window's frames: joined by single spaces they are the prompt."""
         return (*self.identity_phrases, *(self.frames[frame] for frame in window))
+
+    def references_of(self, frame: int) -> tuple[Reference, ...]:
+        """The pictures that a frame sees: those for every frame, and those of its cast."""
+        return tuple(each for each in self.references if each.phrase is None or each.phrase in self.present[frame])
+
+    def phrase_of(self, name: str) -> int:
+        """The place of a character's description among the identity's phrases. `name` is one of `names`."""
+        return len(self.identity_phrases) - len(self.names) + self.names.index(name)
 
 
 def parse_story(identity: str, frames: str, window_length: int) -> Story:
@@ -79,7 +91,8 @@ def _tell(common: str, cast: tuple[Character, ...], lines: list[tuple[int, str]]
     told = [read_frame(number, line, cast) for number, line in lines]
     first = len(phrases) - len(cast)  # the phrases before it are common to all frames
     present = tuple((*range(first), *(first + place for place in mentioned)) for _, mentioned in told)
-    return Story(phrases, tuple(words for words, _ in told), window_length, present)
+    names = tuple(character.name for character in cast)
+    return Story(phrases, tuple(words for words, _ in told), window_length, present, names=names)
 
 
 def which_are_told(listing: Listing) -> tuple[bool, ...]:

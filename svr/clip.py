@@ -1,6 +1,6 @@
 """What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these end up in the CONDITIONING."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,10 @@ from comfy.sd import CLIP
 from ..errors import InputError
 from ..families import ENCODERS, SECOND_TEXT, TOWERS, Encoder
 from ..log import logger
+from ..story.references import Reference
 from .layout import Chunks, Layout
 from .parts import DoesNotFit, Part, place
+from .pictures import Sight, sight_of
 
 SUPPORTED = ", ".join(encoder.name for encoder in ENCODERS)
 WEIGHTED = "(weight:1.5)"
@@ -20,11 +22,14 @@ class Reader:
     """A CLIP of a kind that the pack knows. Raises InputError for another.
 
     `encoders` are those that fill positions, in the CONDITIONING's order, as far as this CLIP has them: SDXL's refiner has
-    SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without a tower.
+    SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without a tower. `sight` are the pictures before every text
+    that it reads.
     """
 
-    def __init__(self, clip: CLIP):
+    def __init__(self, clip: CLIP, sight: Sight | None = None):
         self.clip = clip
+        self._sight = sight
+        self._looking: dict[tuple[Reference, ...], Reader] = {}
         self._said: set[tuple[str, ...]] = set()
         self._tokens: dict[str, dict[str, Chunks]] = {}
         self.empty = self.tokenize("")
@@ -47,9 +52,19 @@ class Reader:
     def tokenize(self, text: str) -> dict[str, Chunks]:
         """Every encoder's tokens with word ids. A text is tokenised once, however often it is asked for."""
         if text not in self._tokens:
-            self._tokens[text] = tokens = _tokens(self.clip, text)
+            self._tokens[text] = tokens = _tokens(self.clip, text, self._sight)
             kind_of(tokens)  # some encoders only join for some texts
         return self._tokens[text]
+
+    def looking_at(self, references: Sequence[Reference]) -> "Reader":
+        """The reader of texts after these pictures; itself where there is none. Warnings that it has logged it logs no more."""
+        if not references:
+            return self
+        key = tuple(references)
+        if key not in self._looking:
+            self._looking[key] = Reader(self.clip, sight_of(self.clip, self.kind, key))
+            self._looking[key]._said = self._said
+        return self._looking[key]
 
     def say_once(self, message: str, *words: str) -> None:
         """Log a warning, but not again for this story."""
@@ -75,7 +90,8 @@ class Reader:
         counts = {key: sum(map(len, tokens[key])) for key in layouts}
 
         def placed(kind: Encoder, shape: tuple[int, int]) -> tuple[Part, ...]:
-            return place(kind, layouts, counts, {key: self._width(key, shape[1]) for key in layouts}, shape)
+            widths = {key: self._width(key, shape[1]) for key in layouts}
+            return place(kind, layouts, counts, widths, shape, longer=self._sight is not None)
 
         try:
             parts = placed(self.kind, cond.shape[1:])
@@ -97,9 +113,9 @@ class Reader:
         return width
 
 
-def _tokens(clip: CLIP, text: str) -> dict[str, Chunks]:
+def _tokens(clip: CLIP, text: str, sight: Sight | None) -> dict[str, Chunks]:
     """Every encoder's tokens with word ids. Raises InputError for a tokenizer that gives none, as LongCat-Image's."""
-    tokens: dict[str, Chunks] = clip.tokenize(text, return_word_ids=True)
+    tokens: dict[str, Chunks] = clip.tokenize(text, return_word_ids=True) if sight is None else sight.tokenize(clip, text)
     silent = [key for key, chunks in tokens.items() if any(len(token) < 3 for chunk in chunks for token in chunk)]
     if silent:
         raise InputError(

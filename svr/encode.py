@@ -8,6 +8,7 @@ from comfy.sd import CLIP
 
 from ..errors import InputError
 from ..families import SECOND_TEXT
+from ..story.references import Reference
 from ..story.rows import Row
 from .clip import Reader
 from .layout import Chunks, Layout
@@ -52,7 +53,9 @@ def encode_prompt(reader: Reader, phrases: tuple[str, ...]) -> Prompt:
     return Prompt(entries, reader.parts(tokens, layouts, entries[0]))
 
 
-def record_of(reader: Reader, identity: tuple[str, ...], present: tuple[int, ...], prompt: Prompt) -> Row:
+def record_of(
+    reader: Reader, identity: tuple[str, ...], present: tuple[int, ...], prompt: Prompt, references: tuple[Reference, ...] = ()
+) -> Row:
     """Whose a row with this prompt is, with positions in any of the encoders."""
     cond, extra = prompt.entries[0]
     return Row(
@@ -64,6 +67,7 @@ def record_of(reader: Reader, identity: tuple[str, ...], present: tuple[int, ...
         padded=not reader.kind.for_unets,
         second=_together([part.layout for part in prompt.parts if part.second]),
         second_length=extra[SECOND_TEXT].shape[2] if reader.kind.second else 0,
+        references=references,
     )
 
 

@@ -95,8 +95,10 @@ def _same_tokens(left: list[Token], right: list[Token]) -> bool:
 
 
 def same_token(left: Token, right: Token) -> bool:
-    """Whether two tokens (token, weight, ..) are the same; embeddings are compared by value."""
+    """Whether two tokens (token, weight, ..) are the same; embeddings are compared by value, pictures by identity."""
     (token_a, weight_a), (token_b, weight_b) = left[:2], right[:2]
     if weight_a != weight_b or torch.is_tensor(token_a) != torch.is_tensor(token_b):
         return False
+    if isinstance(token_a, dict) and isinstance(token_b, dict):
+        return token_a.get("data") is token_b.get("data")
     return torch.equal(token_a, token_b) if torch.is_tensor(token_a) else bool(token_a == token_b)

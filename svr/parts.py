@@ -29,13 +29,18 @@ class Part:
 
 
 def place(
-    kind: Encoder, layouts: Mapping[str, Layout], tokens: Mapping[str, int], widths: Mapping[str, int], shape: tuple[int, int]
+    kind: Encoder,
+    layouts: Mapping[str, Layout],
+    tokens: Mapping[str, int],
+    widths: Mapping[str, int],
+    shape: tuple[int, int],
+    longer: bool = False,
 ) -> tuple[Part, ...]:
     """The parts of a CONDITIONING of `shape` (positions, features), in the order of its bands.
 
     `layouts` (positions counted in tokens), `tokens` (how many) and `widths` are of the encoders that this CLIP has;
     others of its kind are missing. A band has one position per token, except that the last may have fewer: its encoder
-    drops the first ones, a template or a begin token.
+    drops the first ones, a template or a begin token. `longer`: or more, since pictures before the phrases take several each.
     """
     positions, features = shape
     filled = [band for band in kind.bands if any(key in layouts for key in band)]
@@ -47,7 +52,7 @@ def place(
         left = 0 if band[0] in layouts else kind.free_features
         for key in present:
             layout = layouts[key].moved(top - tokens[key] + height if len(band) == 1 else top)
-            if tokens[key] < height or list(map(len, layout.phrases)) != list(map(len, layouts[key].phrases)):
+            if (tokens[key] < height and not longer) or list(map(len, layout.phrases)) != list(map(len, layouts[key].phrases)):
                 raise DoesNotFit(f"{key} has {tokens[key]} tokens but its conditioning {height} rows")
             parts.append(Part(key, slice(left, left + widths[key]), layout))
             left += widths[key]

@@ -6,6 +6,8 @@ import comfy.model_management
 import comfy.utils
 from comfy.sd import CLIP
 
+from ..references.models import require_encoder
+from ..story.references import Reference
 from ..story.story import Story
 from .clip import Reader
 from .encode import Entry, Prompt, encode_prompt, record_of
@@ -15,39 +17,45 @@ from .reports import report_weights
 from .stack import stack
 from .windows import choose_windows
 
+Wanted = tuple[tuple[int, ...], tuple[Reference, ...]]  # a prompt: the frames in its window, and the pictures before it
+
 
 def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[Entry]:
     """CONDITIONING whose tensors have one row per frame.
 
     `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is. Frames that share a
     prompt share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict says whose
-    each row is (`story/rows.py`).
+    each row is (`story/rows.py`), and which references it sees. Where the text encoder looks at pictures, those of the frame's
+    references are before its prompt, and only frames with the same pictures share one.
     """
     reader = Reader(clip)
+    require_encoder(reader.kind, story.references)
     report_weights(reader, story)
-    frame_windows = choose_windows(reader, story)
-    prompts = _encode_each(reader, story, list(dict.fromkeys(frame_windows)))
+    references = [story.references_of(frame) for frame in range(len(story.frames))]
+    seen = references if reader.kind.picture_pixels else [()] * len(story.frames)
+    frame_prompts = list(zip(choose_windows(reader, story), seen))
+    prompts = _encode_each(reader, story, list(dict.fromkeys(frame_prompts)))
     frames, records = [], []
-    for frame, window in enumerate(frame_windows):
+    for frame, (window, pictures) in enumerate(frame_prompts):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        prompt, present = prompts[window], story.present[frame]
+        prompt, present = prompts[window, pictures], story.present[frame]
         expressed = len(story.identity_phrases) + window.index(frame)
         frames.append([reweight_entry(entry, prompt.parts, expressed, present, reweighting) for entry in prompt.entries])
-        records.append(record_of(reader, story.identity_phrases, present, prompt))
+        records.append(record_of(reader, story.identity_phrases, present, prompt, references[frame]))
     return [
         stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
         for schedule, entries in enumerate(zip(*frames))
     ]
 
 
-def _encode_each(reader: Reader, story: Story, distinct: list[tuple[int, ...]]) -> dict[tuple[int, ...], Prompt]:
-    """The prompts of these windows, with a bar in the page where there are several."""
+def _encode_each(reader: Reader, story: Story, distinct: list[Wanted]) -> dict[Wanted, Prompt]:
+    """The prompts of these windows after these pictures, with a bar in the page where there are several."""
     prompts = {}
     progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
-    for window in distinct:
+    for window, pictures in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
         try:
-            prompts[window] = encode_prompt(reader, story.phrases(window))
+            prompts[window, pictures] = encode_prompt(reader.looking_at(pictures), story.phrases(window))
         except LeftOpen as error:
             raise error.in_frame_of(story) from None
         if progress is not None:

@@ -8,6 +8,8 @@ from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_models import SHAPES, ToyVAE, toy_clip, toy_model
 from bench.toy_parts import load_toy_transformer
 
+SIGHTED = {"qwen-image with sight": "qwen-image"}  # text encoders that look at pictures too
+
 
 class ToyCheckpoint:
     """Outputs MODEL, CLIP and VAE, as Load Checkpoint does."""
@@ -51,10 +53,10 @@ class ToyTextEncoder:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"kind": (list(KINDS), {"tooltip": "Whose tokenizer and template it has."})}}
+        return {"required": {"kind": ([*KINDS, *SIGHTED], {"tooltip": "Whose tokenizer and template it has."})}}
 
     def load(self, kind: str):
-        return (toy_encoder(kind),)
+        return (toy_encoder(SIGHTED.get(kind, kind), sight=kind in SIGHTED),)
 
 
 NODE_CLASS_MAPPINGS = {"ToyCheckpoint": ToyCheckpoint, "ToyDiffusionModel": ToyDiffusionModel, "ToyTextEncoder": ToyTextEncoder}

@@ -7,7 +7,10 @@ import pytest
 
 from bench.inprocess import ROOT
 
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StoryScore", "StorySheet", "StorySlate"]
+IDS = [
+    *("IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt"),
+    *("StoryReference", "StoryScore", "StorySheet", "StorySlate"),
+]
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
@@ -56,6 +59,7 @@ CONTRACT = {
     "StorySlate": (["images", "share", "master", "earlier_frames", "earlier"], ["images"]),
     "StoryGather": (["images"], ["images", "captions", "numbers", "missing"]),
     "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
+    "StoryReference": (["story", "image", "vae", "character", "megapixels"], ["story"]),
     "StoryScore": (["images", "clip_vision", "mask", "clip", "captions"], ["likeness", "fit", "odd_frame", "report", "chart"]),
 }
 
@@ -72,6 +76,7 @@ def test_the_pack_gives_these_nodes(pack):
         "Story Slate",
         "Story Gather",
         "Story Score",
+        "Story Reference",
     }
 
 

@@ -14,6 +14,7 @@ ORDER = [
     "core",
     "families",
     "story",
+    "references",
     "svr",
     "ipca",
     "sheet",

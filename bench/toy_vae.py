@@ -1,0 +1,27 @@
+"""Stand-ins for the VAEs of transformers: seeded, small, of any number of channels. What they encode they do not decode."""
+
+import torch
+
+
+class LinearVae:
+    """Encodes a picture as linear sums of its patches of so many `pixels`, each another number of `channels`.
+
+    `axes` are as many further axes of one item as a video model's latents have.
+    """
+
+    def __init__(self, channels: int, pixels: int = 8, axes: int = 0):
+        self.channels, self.pixels, self.axes = channels, pixels, axes
+        generator = torch.Generator().manual_seed(channels)
+        self.weights = torch.randn(channels, 3, pixels, pixels, generator=generator) / pixels
+        self.encoded: list[tuple[int, ...]] = []
+
+    def spacial_compression_encode(self) -> int:
+        return self.pixels
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.encoded.append(tuple(pixels.shape))
+        latent = torch.nn.functional.conv2d(pixels[..., :3].movedim(-1, 1) * 2 - 1, self.weights, stride=self.pixels)
+        return latent.unflatten(2, (1,) * self.axes + (-1,)) if self.axes else latent
+
+    def decode(self, samples: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError

@@ -1,0 +1,15 @@
+"""Whether the references that a run's frames should see have reached it."""
+
+from ..errors import InputError
+from ..story.rows import rows_of
+from .plan import Conds
+
+
+def require_handed_out(conds: Conds) -> None:
+    """Raise InputError where a frame's references are missing in its conditioning: Story Batch was passed by."""
+    for cond in (cond for found in conds.values() for cond in found):
+        text = cond.get("cross_attn")
+        for row in (None if text is None else rows_of(cond, len(text))) or ():
+            if len(row.references) > len(cond.get("reference_latents") or ()):
+                remedy = "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
+                raise InputError("story", "a frame is sampled without the pictures of its cast", remedy)

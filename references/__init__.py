@@ -1,0 +1,1 @@
+"""References: pictures of a story's cast, and which models read them."""

@@ -1,0 +1,287 @@
+"""Pictures of the cast: each frame sees those of who is in it, as ComfyUI's own graph for that frame would have it."""
+
+import math
+
+import pytest
+import torch
+from comfy.ldm.modules.attention import attention_basic
+from comfy.text_encoders.qwen_vl import process_qwen2vl_images
+
+from bench.reference_scene import CASTS, FRAMES, HERE, TEXTS, WHOLE_IDENTITY, ReferenceScene, picture
+from bench.studio import relative
+from bench.toy_transformers import toy_transformer
+from bench.toy_vae import LinearVae
+
+ROWS = "one_prompt_one_story_rows"
+GIRL, DOG, STYLE = picture(1), picture(2, 80, 64), picture(3)
+BOTH = {"girl": GIRL, "dog": DOG}
+
+
+@pytest.fixture(scope="module", params=HERE)
+def scene(request, nodes):
+    return ReferenceScene(request.param, nodes)
+
+
+@pytest.fixture(scope="module")
+def flux(nodes):
+    return ReferenceScene("flux", nodes)
+
+
+def same(left, right):
+    return [torch.equal(a, b) for a, b in zip(left, right)]
+
+
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+def test_every_frame_is_what_cores_own_graph_gives(scene, cfg):
+    pictures = {"": STYLE, **BOTH}
+    ours = scene.rendered(pictures, cfg)
+    plain = scene.rendered({}, cfg)
+    for frame in range(len(FRAMES)):
+        assert torch.equal(ours[frame], scene.by_core(frame, pictures, cfg)), frame
+        assert not torch.equal(ours[frame], plain[frame]), "a picture makes a difference, or the comparison says nothing"
+
+
+def test_a_frame_sees_nobody_who_is_not_in_it(scene):
+    both, girl, dog, none = map(scene.rendered, (BOTH, {"girl": GIRL}, {"dog": DOG}, {}))
+    assert same(both, girl) == ["dog" not in cast for cast in CASTS]
+    assert same(both, dog) == ["girl" not in cast for cast in CASTS]
+    assert same(both, none) == [not cast for cast in CASTS]
+
+
+def test_two_characters_exchange_their_pictures(scene):
+    """The same picture on both sides changes nothing; another changes those frames alone that have either of them."""
+    before = scene.rendered(BOTH)
+    assert same(before, scene.rendered({"girl": DOG, "dog": GIRL})) == [not cast for cast in CASTS]
+    assert same(before, scene.rendered({"girl": STYLE, "dog": DOG})) == ["girl" not in cast for cast in CASTS]
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"frames_per_batch": 0}, {"select": "3,5"}, {"parts": 2, "part_index": 1}, {"select": "1-3", "frames_per_batch": 2}]
+)
+def test_batches_change_cost_and_no_content(scene, inputs):
+    whole = scene.rendered(BOTH)
+    told = {"3,5": [2, 4], "1-3": [0, 1, 2]}.get(inputs.get("select"), [2, 3, 4] if "parts" in inputs else range(5))
+    for frame, latent in zip(told, scene.rendered(BOTH, **inputs), strict=True):
+        torch.testing.assert_close(latent, whole[frame], rtol=1e-5, atol=1e-5)
+
+
+def test_a_take_changes_one_frame(flux):
+    assert same(flux.rendered(BOTH), flux.rendered(BOTH, retake="3")) == [True, True, False, True, True]
+
+
+def test_frames_of_other_references_share_no_batch(flux):
+    frames = ["@girl one", "@girl two", "@dog three", "@girl and @dog four", "@girl five"]
+    story, told = flux.told(BOTH, frames=frames)
+    positives = flux.batch(story, told, frames_per_batch=0)[0]
+    assert [len(positive[0][0]) for positive in positives] == [2, 1, 1, 1]
+    assert [len(positive[0][1]["reference_latents"]) for positive in positives] == [1, 1, 2, 1]
+    for positive in positives:
+        assert all(latent.shape[0] == 1 for latent in positive[0][1]["reference_latents"])
+
+
+def test_ours_come_after_cores_which_are_cut_along_the_frames(flux):
+    """Five latents of ReferenceLatent are one per frame; as many pictures of a character all go to each of her frames."""
+    story = flux.prompt(flux.identity, FRAMES, 1)
+    story = flux.refer(story, torch.cat([picture(seed) for seed in range(5)]), "girl")
+    five = torch.arange(1.0, 6).view(5, 1, 1, 1).expand(5, 16, 8, 8)
+    frames = flux.core("ReferenceLatent", conditioning=flux.svr(story), latent={"samples": five})
+    for frame, positive in enumerate(flux.batch(story, frames, frames_per_batch=1)[0]):
+        first, *ours = positive[0][1]["reference_latents"]
+        assert first.shape[0] == 1 and first.unique().tolist() == [frame + 1]
+        expected = [flux.vae.encode(picture(seed)) for seed in range(5)] if "girl" in CASTS[frame] else []
+        assert len(ours) == len(expected) and all(map(torch.equal, ours, expected))
+    assert len(frames[0][1]["reference_latents"]) == 1, "the input is left as it is"
+
+
+def test_a_picture_is_encoded_once(flux):
+    flux.vae.encoded.clear()
+    flux.rendered(BOTH)
+    assert flux.vae.encoded == [(1, 64, 96, 3), (1, 80, 64, 3)]
+
+
+def test_the_story_before_stays_as_it_is(flux):
+    story = flux.prompt(flux.identity, FRAMES)
+    flux.refer(story, GIRL)
+    assert story.references == ()
+    for positive in flux.batch(story, flux.svr(story))[0]:
+        assert "reference_latents" not in positive[0][1]
+
+
+@pytest.mark.parametrize(
+    "size, megapixels, expected", [((64, 96), 0.25, (416, 624)), ((500, 300), 0.01, (136, 80)), ((65, 67), 0, (65, 67))]
+)
+def test_sizes(flux, size, megapixels, expected):
+    flux.vae.encoded.clear()
+    flux.refer(flux.story, picture(1, *size), megapixels=megapixels)
+    assert flux.vae.encoded == [(1, *expected, 3)]
+
+
+def test_a_list_of_pictures_is_one_characters(flux):
+    node = flux.nodes["StoryReference"]
+    given = {"vae": [flux.vae], "character": ["girl"], "megapixels": [0.0]}
+    (story,) = node.execute(story=[flux.story], image=[GIRL, DOG], **given).args[0]
+    assert [reference.picture.shape for reference in story.references] == [GIRL.shape, DOG.shape]
+    first, second = node.execute(story=[flux.story, flux.story], image=[GIRL, DOG], **given).args[0]
+    assert [len(each.references) for each in (first, second)] == [1, 1]
+    assert torch.equal(second.references[0].picture, DOG)
+
+
+def biased(scene, story, frames, frame, references):
+    """The model with log 2 on the keys of the frame's identity; text comes first, then the picture's 16 keys, then the references'."""
+    (row,) = [frames[0][1][ROWS][frame]]
+    places = [place for phrase in row.present for place in row.phrases[phrase]]
+    patch = scene.model.model.diffusion_model.patch_size
+    pictures = 16 + sum(math.ceil(latent.shape[-2] / patch) * math.ceil(latent.shape[-1] / patch) for latent in references)
+
+    def override(func, q, k, v, heads, mask=None, **kwargs):
+        text = k.shape[2] - pictures
+        bias = torch.zeros(1, 1, 1, k.shape[2])
+        bias[..., [place + text - row.length for place in places]] = math.log(2)
+        return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, k.shape[2], -1), skip_reshape=True)
+
+    model = scene.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    return model
+
+
+def test_ipca_counts_the_identitys_words_again_and_no_picture(scene):
+    story, frames = scene.told(BOTH)
+    ours = scene.sampled(story, frames, model=scene.ipca(story=story))
+    plain = scene.sampled(story, frames)
+    for frame in (0, 2):
+        references = [reference.latent for reference in story.references_of(frame)]
+        model = biased(scene, story, frames, frame, references)
+        (theirs,) = scene.sampled(story, frames, model=model, select=str(frame + 1))
+        assert relative(ours[frame], theirs) < 1e-5
+        assert relative(ours[frame], plain[frame]) > 1e-4
+
+
+@pytest.fixture(scope="module")
+def edit(nodes):
+    return ReferenceScene("qwen-image-edit", nodes)
+
+
+def by_plus(scene, text, *images, vae=None):
+    slots = {f"image{number}": image for number, image in enumerate(images, 1)}
+    return scene.core("TextEncodeQwenImageEditPlus", clip=scene.clip, prompt=text, vae=vae, **slots)
+
+
+def test_a_text_encoder_that_looks_at_pictures_sees_them_as_by_cores_node(edit):
+    """At one megapixel the reference latents are those of core's node too."""
+    story = edit.refer(edit.prompt(edit.identity, FRAMES[2:3], 1), DOG, "dog", megapixels=1.0)
+    (positive,) = edit.batch(story, edit.svr(story, mode="original"))[0]
+    ((cond, extra),) = positive
+    ((expected, theirs),) = by_plus(edit, f"{WHOLE_IDENTITY} {TEXTS[2]}", DOG, vae=edit.vae)
+    assert torch.equal(cond, expected)
+    assert [latent.shape for latent in extra["reference_latents"]] == [latent.shape for latent in theirs["reference_latents"]]
+    assert torch.equal(extra["reference_latents"][0], theirs["reference_latents"][0])
+
+
+def test_phrases_are_found_behind_pictures(edit, monkeypatch):
+    """By the tokenizer's own decoding, where every picture has the rows that its patches take."""
+    story, frames = edit.told({"": STYLE, **BOTH}, window_length=10)
+    phrases = story.phrases(tuple(range(5)))
+    tokenize, seen = edit.clip.tokenize, []
+    monkeypatch.setattr(edit.clip, "tokenize", lambda *args, **more: seen.append(tokenize(*args, **more)) or seen[-1])
+    decode = edit.clip.tokenizer.qwen25_7b.tokenizer.decode
+    for frame, row in enumerate(frames[0][1][ROWS]):
+        images = [STYLE, *(image for name, image in BOTH.items() if name in CASTS[frame].split())]
+        by_plus(edit, " ".join(phrases), *images)
+        tokens = []
+        for token, *_ in seen[-1]["qwen25_7b"][0]:
+            tokens += [token] if isinstance(token, int) else [None] * (int(process_qwen2vl_images(token["data"])[1].prod()) // 4)
+        tokens = tokens[-row.length :]
+        assert [decode([tokens[place] for place in places]).strip() for places in row.phrases] == list(phrases)
+    assert len({row.length for row in frames[0][1][ROWS]}) == 4, "longer prompts for more pictures"
+
+
+def test_reweighting_leaves_pictures_alone(edit):
+    story, plain = edit.told(BOTH, window_length=10)
+    cond, extra = edit.svr(story, enhance_alpha=0.1)[0]
+    for frame, row in enumerate(extra[ROWS]):
+        first = row.phrases[0][0]
+        assert torch.equal(cond[frame, :first], plain[0][0][frame, :first])
+        assert not torch.equal(cond[frame, first : row.length], plain[0][0][frame, first : row.length])
+
+
+def test_frames_share_a_prompt_only_with_frames_of_the_same_pictures(edit, monkeypatch):
+    encoded = []
+    encode = edit.clip.encode_from_tokens_scheduled
+    monkeypatch.setattr(edit.clip, "encode_from_tokens_scheduled", lambda *args, **more: encoded.append(1) or encode(*args, **more))
+    edit.told(BOTH, window_length=10)
+    assert len(encoded) == 4, "girl, dog, both, nobody"
+
+
+ERRORS = {
+    "no picture": ({"image": torch.zeros(0, 64, 64, 3)}, "image: it has no picture. Connect"),
+    "transparent": (
+        {"image": torch.zeros(1, 64, 64, 4)},
+        "image: the picture has transparency (an alpha channel). Connect the IMAGE of Load Image",
+    ),
+    "grey": ({"image": torch.zeros(1, 64, 64, 1)}, "image: the picture has 1 channels. Connect a colour picture"),
+    "second too small": ({"image": torch.zeros(1, 16, 640, 3)}, "image: the picture is 640x16 pixels, too small to show a character. Use"),
+    "unknown": ({"character": "@cat"}, "character: @cat is unknown. The cast is @girl, @dog; empty is for every frame."),
+    "megapixels": ({"megapixels": 99.0}, "megapixels: 99.0 is outside 0 to 16. 1 is what ComfyUI's own edit nodes take"),
+    "no VAE": ({"vae": object()}, "vae: expected a VAE, received object. Connect the VAE of a loader"),
+    "another VAE": ({"vae": LinearVae(4)}, "vae: its latents have 4 channels, those of the story's other references 16. Give"),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_errors_say_what_to_do(flux, kind):
+    changed, said = ERRORS[kind]
+    story = flux.refer(flux.story, GIRL)
+    with pytest.raises(ValueError) as error:
+        flux.refer(story, **{"image": GIRL, "character": "girl", **changed})
+    assert str(error.value).startswith(f"Story Reference - {said}")
+
+
+def test_a_character_that_no_frame_has_and_a_story_without_a_cast(flux):
+    story = flux.prompt(flux.identity, ["@girl feeding ducks"])
+    with pytest.raises(
+        ValueError, match="^Story Reference - character: no frame has @dog, so nobody would see the picture. Write @dog into"
+    ):
+        flux.refer(story, DOG, "dog")
+    with pytest.raises(ValueError, match="^Story Reference - character: 'dog' is unknown: the story names nobody. Leave it empty"):
+        flux.refer(flux.prompt("a dog", ["at the pond"]), DOG, "dog")
+
+
+@pytest.mark.parametrize("name", ["girl", "@girl", " @GIRL ", "Girl"])
+def test_a_name_is_known_with_and_without_its_at(flux, name):
+    assert len(flux.refer(flux.story, GIRL, name).references_of(0)) == 1
+
+
+def test_a_model_that_reads_no_references_names_ipadapter(flux, studio):
+    unet, story = studio("sdxl"), flux.refer(flux.story, GIRL)
+    for call in (lambda: unet.ipca(story=story), lambda: flux.batch(story, flux.svr(story), model=unet.model)):
+        with pytest.raises(ValueError, match=r"(IPCA Patch|Story Batch) - model: SDXL reads no reference pictures.* IPAdapter"):
+            call()
+    with pytest.raises(ValueError, match=r"^SVR Reweight - clip: it is of SDXL, which reads no reference pictures.* IPAdapter"):
+        unet.svr(story)
+    with pytest.raises(ValueError, match=r"^IPCA Patch - model: Chroma reads no reference pictures"):
+        flux.ipca(toy_transformer("chroma"), story)
+
+
+def test_references_by_the_vae_of_another_model(flux):
+    story = flux.refer(flux.story, GIRL, vae=LinearVae(4))
+    said = "story: its references have 4 channels but the model's latents have 16. Give Story Reference the VAE of this model."
+    for node, call in (
+        ("IPCA Patch", lambda: flux.ipca(story=story)),
+        ("Story Batch", lambda: flux.batch(story, flux.svr(story), model=flux.model)),
+    ):
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(error.value) == f"{node} - {said}"
+
+
+def test_nodes_with_other_references_and_a_sampler_without_story_batch(flux):
+    story = flux.refer(flux.story, GIRL, "girl")
+    for told, frames in ((story, flux.frames), (flux.story, flux.svr(story)), (flux.refer(story, DOG), flux.svr(story))):
+        with pytest.raises(
+            ValueError, match="^Story Batch - story: its references are not those of the frames. Connect the story of the last"
+        ):
+            flux.batch(told, frames)
+    with pytest.raises(
+        ValueError, match="^IPCA Patch - story: a frame is sampled without the pictures of its cast. Connect SVR Reweight's"
+    ):
+        flux.ksampler(flux.svr(story), {"samples": torch.zeros(5, 16, 8, 8)}, flux.negative, model=flux.ipca(story=story))
