@@ -75,15 +75,16 @@ VAES = {
 }
 
 
-def write_toy_vae(path: Path, family: str, seed: int = 4) -> None:
+def write_toy_vae(path: Path, family: str, seed: int = 4, encodes: bool = False) -> None:
     """A file for VAELoader with all that decoding needs. The VAEs of Flux have no small form: theirs is 100 MB.
 
-    Of the encoder it has what newer cores read a VAE's channels off.
+    Of the encoder it has what newer cores read a VAE's channels off, or all of it where it `encodes`.
     """
     with torch.device("meta"):
         shapes = VAES[family]().state_dict()
     generator = torch.Generator().manual_seed(seed)
-    needed = {name: value.shape for name, value in shapes.items() if not name.startswith("encoder.") or name == "encoder.conv1.weight"}
+    channels = "encoder.conv1.weight"
+    needed = {name: value.shape for name, value in shapes.items() if encodes or not name.startswith("encoder.") or name == channels}
     weights = {name: _random(name, shape, generator) for name, shape in needed.items()}
     save_file(weights, path, metadata={RANDOM_WEIGHTS: family})
 

@@ -20,6 +20,7 @@ FILES = {
     "VAELoader": "vae",
     "LoraLoader": "loras",
     "ControlNetLoader": "controlnet",
+    "CLIPVisionLoader": "clip_vision",
     "LoadImage": "input",
 }
 CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these, and where the server says so

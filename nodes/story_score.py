@@ -44,6 +44,11 @@ class StoryScore(StoryNode):
                     force_input=True,
                     tooltip="From Story Batch: one text a picture. Or one text with one line a picture.",
                 ),
+                io.Image.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="The pictures of Story Reference: report and chart then say how like them each frame is.",
+                ),
             ],
             outputs=[
                 io.Float.Output(
@@ -66,6 +71,7 @@ class StoryScore(StoryNode):
         mask: list[torch.Tensor] | None = None,
         clip: list[CLIP] | None = None,
         captions: list[str] | None = None,
+        reference: list[torch.Tensor] | None = None,
     ) -> io.NodeOutput:
         vision, encoder = clip_vision[0], clip[0] if clip else None
         pictures = [picture for batch in images for picture in batch]
@@ -78,7 +84,8 @@ class StoryScore(StoryNode):
         if encoder is not None and not why:
             whole = figures if masks is None else embed_pictures(vision, images)
             fits = cosines(whole, embed_captions(vision, encoder, texts, whole.shape[1]))
-        score = Score(cosines(figures, figures), fits, why)
+        to_reference = cosines(figures, embed_pictures(vision, reference, name="reference")).mean(1) if reference else None
+        score = Score(cosines(figures, figures), fits, why, to_reference)
         odd = 0 if score.odd is None else score.odd + 1
         words = in_words(score, texts, masks is not None)
         chart = image_of(draw_chart(list(map(_thumbnail, pictures)), score))

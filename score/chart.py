@@ -19,7 +19,7 @@ SPREAD = 0.1  # the colours cover at least this much, so that pictures that are 
 
 
 def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
-    """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness and fit right of it.
+    """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness, fit and likeness to the reference right of it.
 
     `thumbnails` are small pictures, one a row of the matrix; cells shrink with their number, from 36 pixels on they
     hold no numbers any more.
@@ -29,6 +29,7 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     size = max(12, min(20, cell // 4)) if cell >= READABLE else 14
     head = 4 * size
     columns = (["mean"] if count > 1 else []) + (["fit"] if score.fits is not None else [])
+    columns += ["ref"] if score.to_reference is not None else []
     side = (count + 1) * cell
     aside = len(columns) * max(cell, 4 * size)
     width = max(side + aside, 26 * size) + 2 * MARGIN
@@ -53,6 +54,7 @@ def _heading(draw: ImageDraw.ImageDraw, score: Score, size: int) -> None:
     count = score.likeness.shape[0]
     parts = [f"likeness {score.mean_likeness:.3f}" if count > 1 else "one picture"]
     parts += [f"fit {score.mean_fit:.3f}"] if score.fits is not None else []
+    parts += [f"reference {score.to_reference.mean():.3f}"] if score.to_reference is not None else []
     _text(draw, (MARGIN, MARGIN), "    ".join(parts), round(1.6 * size), INK)
     odd = f"odd one: {score.odd + 1}" if score.odd is not None else "odd one: none"
     _text(draw, (MARGIN, MARGIN + round(2.1 * size)), odd, round(1.2 * size), MARK if score.odd is not None else FAINT)
@@ -94,8 +96,11 @@ def _cell(
 
 
 def _aside(draw: ImageDraw.ImageDraw, score: Score, columns: list[str], corner: tuple[int, int], cell: int, size: int) -> None:
-    """Each picture's mean likeness to the others and its fit, as numbers where they can be read, else as bars."""
-    values = {"mean": to_others(score.likeness).tolist(), "fit": score.fits.diagonal().tolist() if score.fits is not None else []}
+    """Each picture's mean likeness to the others, its fit and its likeness to the reference: numbers where they can be read, else bars."""
+    values = {"mean": to_others(score.likeness).tolist()}
+    values["fit"] = [] if score.fits is None else score.fits.diagonal().tolist()
+    values["ref"] = [] if score.to_reference is None else score.to_reference.tolist()
+    marked = {"mean": score.odd, "ref": score.least_like_reference}
     wide = max(cell, 4 * size)
     for number, name in enumerate(columns):
         left = corner[0] + number * wide
@@ -104,17 +109,10 @@ def _aside(draw: ImageDraw.ImageDraw, score: Score, columns: list[str], corner: 
         for row, value in enumerate(values[name]):
             top = corner[1] + row * cell
             if cell >= READABLE:
-                _text(
-                    draw,
-                    (left + wide // 2, top + cell // 2),
-                    f"{value:.3f}",
-                    size,
-                    MARK if row == score.odd and name == "mean" else INK,
-                    "mm",
-                )
+                _text(draw, (left + wide // 2, top + cell // 2), f"{value:.3f}", size, MARK if row == marked.get(name) else INK, "mm")
             else:
                 share = (value - low) / (high - low) if high > low else 1.0
-                colour = MARK if row == score.odd and name == "mean" else _colour(1.0)
+                colour = MARK if row == marked.get(name) else _colour(1.0)
                 draw.rectangle((left + 6, top + 1, left + 8 + round(share * (wide - 14)), top + cell - 2), fill=colour)
 
 

@@ -17,12 +17,17 @@ AT_ONCE = 8  # pictures in one run of the vision model: memory does not grow wit
 Change = Callable[[torch.Tensor, int], torch.Tensor]
 
 
-def embed_pictures(clip_vision: ClipVisionModel, batches: list[torch.Tensor], change: Change | None = None) -> torch.Tensor:
+def embed_pictures(
+    clip_vision: ClipVisionModel, batches: list[torch.Tensor], change: Change | None = None, name: str = "images"
+) -> torch.Tensor:
     """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ in size.
 
     `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP gives its projected embedding,
-    DINOv2 its class token, SigLIP the mean of its tokens, since ComfyUI leaves out its pooling head.
+    DINOv2 its class token, SigLIP the mean of its tokens, since ComfyUI leaves out its pooling head. `name` is the input that an
+    InputError speaks of.
     """
+    if not any(map(len, batches)):
+        raise InputError(name, "it has no picture", "Connect pictures, for example of VAE Decode or Load Image")
     progress = comfy.utils.ProgressBar(sum(len(batch) for batch in batches))
     rows = []
     first = 0
@@ -37,7 +42,7 @@ def embed_pictures(clip_vision: ClipVisionModel, batches: list[torch.Tensor], ch
     broken = (~torch.isfinite(found).all(1) | (found == 0).all(1)).nonzero().flatten().tolist()
     if broken:
         raise InputError(
-            "images",
+            name,
             f"picture {broken[0] + 1} has no usable embedding: it holds values that are no numbers, or the vision model is broken",
             "Look at the picture, and try another clip_vision",
         )

@@ -32,10 +32,15 @@ def to_others(likeness: torch.Tensor) -> torch.Tensor:
 
 def odd_one(likeness: torch.Tensor) -> int | None:
     """Index of the picture that is least like the others; None where no single one is: fewer than three, or all alike."""
-    if likeness.shape[0] < 3:
+    return lowest_one(to_others(likeness)) if likeness.shape[0] > 2 else None
+
+
+def lowest_one(values: torch.Tensor) -> int | None:
+    """Index of the lowest of [n]; None where no single one is: fewer than two, or equal but for rounding."""
+    if len(values) < 2:
         return None
-    lowest, next_lowest = to_others(likeness).topk(2, largest=False).values.tolist()
-    return int(to_others(likeness).argmin()) if next_lowest - lowest > SAME else None
+    lowest, next_lowest = values.topk(2, largest=False).values.tolist()
+    return int(values.argmin()) if next_lowest - lowest > SAME else None
 
 
 def on_noise(pictures: torch.Tensor, masks: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 
 import torch
 
-from .likeness import mean_pairwise, odd_one, to_others
+from .likeness import lowest_one, mean_pairwise, odd_one, to_others
 
 LINE_BREAK = "  \n"  # Preview Any reads Markdown, where two spaces keep lines apart
 
 
 @dataclass(frozen=True)
 class Score:
-    """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that was not measured."""
+    """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that was not measured.
+
+    `to_reference` [n]: each picture's mean likeness to the reference pictures, or None where there are none.
+    """
 
     likeness: torch.Tensor
     fits: torch.Tensor | None = None
     why_no_fit: str = ""
+    to_reference: torch.Tensor | None = None
 
     @property
     def mean_likeness(self) -> float:
@@ -30,6 +34,10 @@ class Score:
     def odd(self) -> int | None:
         return odd_one(self.likeness)
 
+    @property
+    def least_like_reference(self) -> int | None:
+        return None if self.to_reference is None else lowest_one(self.to_reference)
+
 
 def in_words(score: Score, captions: list[str], masked: bool) -> str:
     """The report: both means, the odd one, and a line a picture."""
@@ -39,12 +47,16 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
         lines.append(f"fit: not measured, {score.why_no_fit}")
     else:
         lines.append(f"fit {score.mean_fit:.3f}: mean cosine of each picture and its own caption (CLIP-T)")
+    if score.to_reference is not None:
+        lines.append(_reference_line(score.to_reference, score.least_like_reference))
     lines.append("")
     own = to_others(score.likeness).tolist()
     for index in range(count):
         parts = [] if count == 1 else [f"likeness {own[index]:.3f}"]
         if score.fits is not None:
             parts.append(f"fit {score.fits[index, index]:.3f}{_better_caption(score.fits, index)}")
+        if score.to_reference is not None:
+            parts.append(f"reference {score.to_reference[index]:.3f}")
         caption = f" - {captions[index]}" if captions else ""
         lines.append(f"{index + 1}: {', '.join(parts) or 'nothing to compare with'}{caption}")
     return LINE_BREAK.join(lines)
@@ -64,6 +76,11 @@ def _odd_line(score: Score, count: int) -> str:
     own = to_others(score.likeness)
     others = (own.sum() - own[score.odd]) / (count - 1)
     return f"odd one: picture {score.odd + 1}, likeness {own[score.odd]:.3f} to the others, which have {others:.3f}"
+
+
+def _reference_line(to_reference: torch.Tensor, least: int | None) -> str:
+    said = f"reference {to_reference.mean():.3f}: mean cosine of each picture and the reference"
+    return said if least is None else f"{said}; least like it: picture {least + 1}, {to_reference[least]:.3f}"
 
 
 def _better_caption(fits: torch.Tensor, index: int) -> str:

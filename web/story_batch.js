@@ -6,12 +6,12 @@ import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn
 import { castOf } from "./cast_text.js";
 import { rowsOf } from "./frames_text.js";
 import { framesIn, takesIn, textOfFrames, textOfTakes } from "./selection_text.js";
+import { storyOf } from "./story_graph.js";
 import { say } from "./words.js";
 
 const STRIP_HEIGHT = 214; // two rows of tiles, however many frames there are: a node that grew would cover the one below it
 const PER_ROW = 4;
 const COLLECTORS = ["StorySheet", "StoryScore"]; // what comes out of them is no frame's picture
-const MAX_STEPS = 100;
 
 const strips = new Set();
 
@@ -101,17 +101,6 @@ function framesOf(story) {
     return story && !isLinked(story, "frames") ? told(textIn(story, "frames"), castOf(textIn(story, "identity"))) : [];
 }
 
-// The Story Prompt that a node's story comes from, through reroutes.
-function storyOf(node) {
-    for (let steps = 0, at = node; at && steps < MAX_STEPS; steps++) {
-        if (at.comfyClass === "StoryPrompt") return at;
-        const input = steps ? 0 : at.inputs?.findIndex((slot) => slot.name === "story") ?? -1;
-        if (input < 0 || (steps && at.comfyClass !== "Reroute" && at.type !== "Reroute")) return null;
-        at = at.getInputNode?.(input);
-    }
-    return null;
-}
-
 // Whether what arrives at `node` began at `origin`, with nothing in between that puts pictures together.
 function comesFrom(node, origin) {
     const seen = new Set();
@@ -134,6 +123,8 @@ app.registerExtension({
         api.addEventListener("execution_start", () => strips.forEach((strip) => strip.began()));
         api.addEventListener("executed", ({ detail }) => detail.output && strips.forEach((strip) => strip.ran(String(detail.display_node ?? detail.node), detail.output)));
     },
+    // Before that the nodes of a workflow, and the links between them, come one after the other.
+    afterConfigureGraph: () => strips.forEach((strip) => strip.draw()),
     nodeCreated(node) {
         if (node.comfyClass === "StoryBatch" && node.addDOMWidget) new Strip(node);
     },

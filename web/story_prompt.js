@@ -6,7 +6,9 @@ import { addPart, element, growToFit, isLinked, loadStyle, STORY_CHANGED, textIn
 import { castOf, presentIn, toggled } from "./cast_text.js";
 import { commands, isSeveral, rowsOf, textOf } from "./frames_text.js";
 import { readFrames } from "./lists_text.js";
+import { keyOf } from "./names_text.js";
 import { pasteList } from "./paste_list.js";
+import { picturesOf } from "./story_graph.js";
 import { say } from "./words.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
@@ -23,6 +25,7 @@ class FrameEditor {
     constructor(node) {
         this.node = node;
         this.rows = [];
+        this.pictures = new Map(); // of the cast, by name
         this.budget = element("div", { class: "opos-budget", role: "status" });
         this.note = element("div", { class: "opos-read", role: "status", hidden: true });
         this.list = element("ol", { class: "opos-frames" });
@@ -30,6 +33,7 @@ class FrameEditor {
         this.element = element("div", { class: "opos-editor" }, this.budget, this.note, this.list, this.addButton);
         addPart(node, "frame_editor", this.element, () => 78 + (this.note.hidden ? 0 : NOTE_HEIGHT) + Math.min(SHOWN_ROWS * ROW_HEIGHT, this.rowHeight * Math.max(1, this.rows.length)));
         watchWidgets(node, TEXTS, () => this.refresh());
+        this.element.addEventListener("pointerenter", () => this.look()); // the graph may have changed meanwhile
         const removed = node.onRemoved;
         node.onRemoved = (...given) => {
             editors.delete(this);
@@ -68,6 +72,14 @@ class FrameEditor {
         window.dispatchEvent(new Event(STORY_CHANGED));
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.count(), DEBOUNCE_MS);
+    }
+
+    // Whose pictures the graph has now. A row that someone types in is left alone.
+    look() {
+        const found = picturesOf(this.node);
+        if (JSON.stringify([...found]) === JSON.stringify([...this.pictures]) || this.list.contains(document.activeElement)) return;
+        this.pictures = found;
+        this.draw();
     }
 
     change(command, ...details) {
@@ -177,10 +189,11 @@ class FrameEditor {
         const draw = () => bar.replaceChildren(...cast.map((name) => {
             const on = presentIn(this.rows[place].text, cast).includes(name);
             const title = say(on ? "inPicture" : "notInPicture", { name });
+            const picture = this.pictures.get(keyOf(name));
             return element("button", { type: "button", title, "aria-pressed": String(on), onclick: () => {
                 input.value = toggled(this.rows[place].text, name, cast);
                 input.dispatchEvent(new Event("input"));
-            } }, `@${name}`);
+            } }, picture ? element("img", { src: picture, alt: "", draggable: "false" }) : "", `@${name}`);
         }));
         input.addEventListener("input", draw);
         draw();
@@ -251,6 +264,7 @@ app.registerExtension({
             if (read) editors.forEach((editor) => String(editor.node.id) === id && editor.heard(read));
         });
     },
+    afterConfigureGraph: () => editors.forEach((editor) => editor.look()),
     nodeCreated(node) {
         if (node.comfyClass === "StoryPrompt" && node.addDOMWidget) new FrameEditor(node);
     },

@@ -60,7 +60,7 @@ CONTRACT = {
     "StoryGather": (["images"], ["images", "captions", "numbers", "missing"]),
     "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
     "StoryReference": (["story", "image", "vae", "character", "megapixels"], ["story"]),
-    "StoryScore": (["images", "clip_vision", "mask", "clip", "captions"], ["likeness", "fit", "odd_frame", "report", "chart"]),
+    "StoryScore": (["images", "clip_vision", "mask", "clip", "captions", "reference"], ["likeness", "fit", "odd_frame", "report", "chart"]),
 }
 
 

@@ -58,6 +58,22 @@ def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision,
     assert chart.ndim == 4 and chart.shape[0] == 1 and chart.dtype == torch.float32 and 0 <= chart.min() < chart.max() <= 1
 
 
+def test_likeness_to_reference_pictures(nodes, vision, pictures):
+    """By ComfyUI's own model a picture at a time: the mean over the reference pictures, which come in batches of any size."""
+    reference = [1 - pictures[:1], pictures[1:3, :24]]
+    rows = embedding(vision("clip"), "clip", pictures)
+    theirs = torch.cat([embedding(vision("clip"), "clip", batch) for batch in reference])
+    expected = (rows @ theirs.T).mean(1)
+    plain, told = score(nodes, pictures, vision("clip")), score(nodes, pictures, vision("clip"), reference=reference)
+    assert told[:3:2] == plain[:3:2] and "reference" not in plain[3]
+    lines = [line for line in told[3].splitlines() if "reference" in line]
+    assert f"reference {expected.mean():.3f}: mean" in lines[0] and f"least like it: picture {int(expected.argmin()) + 1}, " in lines[0]
+    for index, line in enumerate(lines[1:]):
+        assert f"reference {expected[index]:.3f}" in line
+    with pytest.raises(ValueError, match="^Story Score - reference: it has no picture. Connect"):
+        score(nodes, pictures, vision("clip"), reference=torch.zeros(0, 32, 32, 3))
+
+
 def test_lists_batches_and_a_long_story_come_to_the_same(nodes, vision, pictures):
     whole = score(nodes, pictures, vision("clip"))
     pieces = score(nodes, [pictures[:2], pictures[2:3], pictures[3:]], vision("clip"))

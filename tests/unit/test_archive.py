@@ -125,6 +125,7 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./paste_list.js",
         "./screenplay_text.js",
         "./selection_text.js",
+        "./story_graph.js",
         "./table_text.js",
         "./words.js",
     }

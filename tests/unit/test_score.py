@@ -78,6 +78,18 @@ def test_the_report_names_everything_and_what_is_not_measured():
     assert "one picture has no other" in single and "nan" not in single
 
 
+def test_the_report_names_the_picture_least_like_the_reference():
+    """At 60 degrees from the others' reference a cosine of 0.5; where all are equally like it none is named."""
+    matrix = likeness.cosines(*[rows_at(0.0, 5.0, 60.0)] * 2)
+    to_reference = likeness.cosines(rows_at(0.0, 5.0, 60.0), rows_at(0.0)).mean(1)
+    text = in_words(Score(matrix, None, "clip not connected", to_reference), [], masked=False)
+    mean = (1 + math.cos(math.radians(5)) + 0.5) / 3
+    assert f"reference {mean:.3f}: mean cosine of each picture and the reference; least like it: picture 3, 0.500" in text
+    assert "2: likeness 0.785, reference 0.996" in text  # cosines of 5 and 55 degrees, and of 5
+    alike = in_words(Score(matrix, None, "clip not connected", torch.ones(3)), [], masked=False)
+    assert "reference 1.000: mean cosine" in alike and "least like it" not in alike
+
+
 def colour_at(picture, x, y):
     return picture.getpixel((int(x), int(y)))
 
@@ -96,6 +108,19 @@ def test_the_chart_shows_the_thumbnails_and_marks_the_odd_one():
     marked = [y for y in range(drawn.height) if sum(colour_at(drawn, x, y) == mark for x in range(drawn.width)) > drawn.width / 2]
     blue = [y for y in range(drawn.height) if colour_at(drawn, chart.MARGIN + chart.CELL[1] // 2, y) == (0, 0, 255)]
     assert min(marked) <= min(blue) and max(marked) >= max(blue), "the frame runs round the third row"
+
+
+def test_the_chart_has_a_column_for_the_reference():
+    thumbnails = [Image.new("RGB", (64, 64), "red")] * 3
+    matrix = likeness.cosines(*[rows_at(0.0, 5.0, 8.0)] * 2)
+    without = chart.draw_chart(thumbnails, Score(matrix))
+    drawn = chart.draw_chart(thumbnails, Score(matrix, to_reference=torch.tensor([0.9, 0.4, 0.8])))
+    left, cell = chart.MARGIN + 5 * chart.CELL[1], chart.CELL[1]  # thumbnails, three pictures, their mean
+    assert drawn.width == left + cell + chart.MARGIN and without.width < drawn.width
+    mark = Image.new("RGB", (1, 1), chart.MARK).getpixel((0, 0))
+    top = drawn.height - 3 * cell - chart.MARGIN - 40  # below the matrix is its legend
+    rows = [(y - top) // cell for y in range(top, drawn.height) if any(colour_at(drawn, x, y) == mark for x in range(left, left + cell))]
+    assert set(rows) == {1}, "its number is red where a picture is least like it"
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 200])
