@@ -3,8 +3,8 @@
 comes in parts (two text encoders: CLIP=a,b), or CHECKPOINT=demo for the model that comes with the pack.
 
 Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the checkpoint's text encoder belongs to
-the vision model, fit (CLIP-T). Writes a page with tables and strips of pictures into output/evidence, and goes on where it
-was stopped.
+the vision model, fit (CLIP-T). REFERENCE=picture.png adds a row (h) whose frames see that picture, REFERENCE=first one whose
+others see frame 1's. Writes a page with tables and strips of pictures into output/evidence, and goes on where it was stopped.
 """
 
 import json
@@ -24,15 +24,26 @@ from bench.inprocess import ROOT
 from bench.studio import Studio
 
 from .measure import as_bytes
-from .own_models import DEMO, Habits, load_models, load_vision
+from .own_models import DEMO, Habits, load_models, load_vision, reads_references
 from .own_report import below_each_other, page, ratio, table
 from .progress import Progress, spoken
 from .prompts import OWN, read_stories
-from .rows import ROWS, Row, Setting, render
+from .rows import FIRST, ROWS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
 
 STRIP_STORIES, STRIP_PANEL = 4, 192
-CODE = ("story", "svr", "ipca", "score", "families.py", "bench/studio.py", "lab/rows.py", "lab/own_models.py", "demo/model.py")
+CODE = (
+    "story",
+    "references",
+    "svr",
+    "ipca",
+    "score",
+    "families.py",
+    "bench/studio.py",
+    "lab/rows.py",
+    "lab/own_models.py",
+    "demo/model.py",
+)
 
 
 @dataclass
@@ -54,6 +65,7 @@ class Wanted:
     stories: int
     window: int
     setting: Setting
+    reference: str
 
     @classmethod
     def of(cls, environment: dict[str, str], habits: Habits) -> "Wanted":
@@ -78,10 +90,21 @@ class Wanted:
             int(number("STORIES", 20)),
             int(number("WINDOW", 10)),
             setting,
+            reference_in(environment.get("REFERENCE") or ""),
         )
 
     def rows(self) -> dict[str, Row]:
-        return {label: replace(row, window_length=self.window) for label, row in ROWS.items()}
+        rows = dict(ROWS)
+        if self.reference:
+            seen = "frame 1 as the reference of the others" if self.reference == FIRST else f"reference {Path(self.reference).name}"
+            rows["h"] = replace(ROWS["e"], label=f"{ROWS['e'].label}, {seen}", reference=self.reference)
+        return {label: replace(row, window_length=self.window) for label, row in rows.items()}
+
+
+def reference_in(text: str) -> str:
+    if text and text != FIRST and not Path(text).is_file():
+        raise SystemExit(f"evidence: REFERENCE={text} is no file; it is a picture's file, or {FIRST}")
+    return text
 
 
 def score(equipment: Equipment, images: list[torch.Tensor], captions: list[str]) -> dict[str, float]:
@@ -162,12 +185,16 @@ def main() -> None:
     wanted = Wanted.of(dict(os.environ), models.habits)
     vision, vision_file, about_vision = load_vision(wanted.vision, models.name)
     studio = Studio(nodes.NODE_CLASS_MAPPINGS, models.model, models.clip, identity="A photo of a fox")
-    studio.negative = studio.encode("")
+    studio.negative, studio.vae = studio.encode(""), models.vae
+    if wanted.reference and not reads_references(models.model):
+        raise SystemExit(f"evidence: {models.name} reads no reference pictures: leave REFERENCE out")
     if models.habits.shift is not None:
         studio.model = studio.core("ModelSamplingAuraFlow", model=models.model, shift=models.habits.shift)
     stories = stories_for(wanted, models.name)
     wanted = replace(wanted, stories=len(stories))
     shelf = Shelf(ROOT / "output/evidence/kept", *models.files, vision_file, code(*CODE))
+    if wanted.reference not in ("", FIRST):
+        about_vision.append(f"Row (h) sees {Path(wanted.reference).name} in every story: PROMPTS should tell of who is on it.")
     equipment = Equipment(studio, models.vae, vision, models.notes + about_vision)
     try:
         run(equipment, stories, wanted.rows(), wanted.setting, shelf)
@@ -206,7 +233,7 @@ def write(name: str, wanted: Wanted, stories: list[dict], notes: list[str], shel
         strips = [path for key in keys[:STRIP_STORIES] if (path := shelf.picture(key, fingerprint(row.key()))).exists()]
         if strips:
             below_each_other([Image.open(path) for path in strips]).save(folder / f"row-{label}.png", optimize=True)
-    text = page(name, about(wanted), notes, results)
+    text = page(name, about(wanted), notes, results, wanted.rows())
     (folder / "evidence.md").write_text(text, encoding="utf-8")
     (folder / "evidence.json").write_text(json.dumps(results), encoding="utf-8")
-    print("\n".join(["", *notes, table(results), ratio(results), str(folder / "evidence.md")]))
+    print("\n".join(["", *notes, table(results, wanted.rows()), ratio(results), str(folder / "evidence.md")]))

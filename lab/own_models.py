@@ -18,6 +18,7 @@ from safetensors import safe_open
 
 from bench.inprocess import ROOT
 from demo.vision import WEIGHTS as VISION_WEIGHTS
+from families import family_of
 
 DEMO = "demo"
 RANDOM_WEIGHTS = "random_weights"  # header entry of a file that was made for testing: the shape of the small model in it
@@ -127,7 +128,7 @@ def _parts(environment: dict[str, str]) -> Models:
         from bench.toy_encoders import toy_encoder
         from bench.toy_parts import load_toy_transformer
 
-        model, clip = load_toy_transformer(unet), toy_encoder(family)
+        model, clip = load_toy_transformer(unet), toy_encoder(family, sight=True)
     else:
         with _one_line_of("UNET", unet):
             model = comfy.sd.load_diffusion_model(str(unet))
@@ -173,6 +174,11 @@ def load_vision(name: str, judged: str) -> tuple[object, Path, list[str]]:
     if vision is None:
         raise SystemExit(f"evidence: ComfyUI knows no vision model like CLIP_VISION {path.name}")
     return vision, path, []
+
+
+def reads_references(model: object) -> bool:
+    family = family_of(type(model.model).__name__, model.model.diffusion_model)
+    return family is not None and family.reads_references
 
 
 def _habits(model: object, otherwise: Habits) -> Habits:

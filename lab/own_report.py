@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from .rows import ROWS
+from .rows import Row
 from .tables import cell, markdown, mean_and_error, paired
 
 Told = list[dict[str, float] | None]  # one row's columns a story; None where it was not rendered
@@ -10,10 +10,10 @@ Told = list[dict[str, float] | None]  # one row's columns a story; None where it
 PAPER = {"SDXL, separate prompts": (0.8165, 0.9074), "One-Prompt-One-Story": (0.9117, 0.8942)}
 
 
-def table(results: dict[str, Told]) -> str:
-    """Rows (a) to (g) and the paper's; differences are to row (a) on the same stories."""
+def table(results: dict[str, Told], rows: dict[str, Row]) -> str:
+    """The rows that were rendered and the paper's; differences are to row (a) on the same stories."""
     lines = []
-    for name, row in ROWS.items():
+    for name, row in rows.items():
         told = results[name]
         columns = {
             column: [None if story is None else story[column] for story in told]
@@ -60,10 +60,12 @@ def ratio(results: dict[str, Told]) -> str:
     return f"Fit (e)/(a) = **{means['e'][0] / means['a'][0]:.3f}**, in the paper {paper:.3f}: its CLIP-T is on another scale, so compare the ratio."
 
 
-def page(name: str, about: str, notes: list[str], results: dict[str, Told]) -> str:
-    strips = "\n\n".join(f"({label}) {row.label}\n\n![{row.label}](row-{label}.png)" for label, row in ROWS.items())
+def page(name: str, about: str, notes: list[str], results: dict[str, Told], rows: dict[str, Row]) -> str:
+    strips = "\n\n".join(f"({label}) {row.label}\n\n![{row.label}](row-{label}.png)" for label, row in rows.items())
     return (
-        "\n\n".join(filter(None, [f"# Evidence on {name}", about, *notes, table(results), ratio(results), "## The first stories", strips]))
+        "\n\n".join(
+            filter(None, [f"# Evidence on {name}", about, *notes, table(results, rows), ratio(results), "## The first stories", strips])
+        )
         + "\n"
     )
 

@@ -1,16 +1,24 @@
 """In which ways a story is told for the evidence, and telling it: by the pack's nodes and ComfyUI's own sampling."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 from bench.studio import Studio
+
+from .shelf import fingerprint
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to render a story: separate prompts or one, and the nodes' settings."""
+    """One way to render a story: separate prompts or one, and the nodes' settings.
+
+    `reference` is a picture's file that every frame sees, or `first`: the others see the picture of frame 1.
+    """
 
     label: str
     one_prompt: bool = True
@@ -18,10 +26,14 @@ class Row:
     svr: dict = field(default_factory=dict)
     ipca: dict | None = None
     window_length: int = 10
+    reference: str = ""
 
     def key(self) -> dict:
-        """What the pictures depend on: all but the label."""
-        return {name: value for name, value in asdict(self).items() if name != "label"}
+        """What the pictures depend on: all but the label, and of a reference its content."""
+        found = {name: value for name, value in asdict(self).items() if name not in ("label", "reference")}
+        if self.reference:
+            found["reference"] = self.reference if self.reference == FIRST else fingerprint(Path(self.reference))
+        return found
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Setting:
         return {name: value for name, value in asdict(self).items() if name != "batch"}
 
 
+FIRST = "first"
 ROWS = {
     "a": Row("separate prompts, own noise", one_prompt=False, noise="per frame"),
     "b": Row("separate prompts, same noise", one_prompt=False),
@@ -81,15 +94,40 @@ def render(studio: Studio, story: dict, row: Row, seed: int, setting: Setting = 
     """The story's latents [frames, channels, h, w] by the nodes and stock sampling, and the seconds it took."""
     start = time.monotonic()
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
+    if row.reference == FIRST:
+        first = sampled(studio, told, row, seed, setting, select="1")
+        hero = studio.core("VAEDecode", vae=studio.vae, samples={"samples": first})
+        others = sampled(studio, seen(studio, told, hero, setting.size), row, seed, setting, select=f"2-{len(told.frames)}")
+        return torch.cat([first, others]), time.monotonic() - start
+    if row.reference:
+        told = seen(studio, told, picture_in(Path(row.reference)), setting.size)
+    return sampled(studio, told, row, seed, setting), time.monotonic() - start
+
+
+def sampled(studio: Studio, told: object, row: Row, seed: int, setting: Setting, select: str = "") -> torch.Tensor:
+    """Latents of the selected frames of a story."""
     if row.one_prompt:
         frames = studio.svr(told, **row.svr)
     else:  # as CLIP Text Encode of each, but of one size where an encoder gives short prompts fewer rows
-        frames = studio.svr(studio.prompt(story["identity"], story["frames"], window_length=1), mode="original")
+        frames = studio.svr(replace(told, window_length=1), mode="original")
     model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
-    latent = {"width": setting.size, "height": setting.size, "model": studio.model}
-    positives, latents, *_ = studio.batch(told, frames, frames_per_batch=setting.batch, noise=row.noise, **latent)
+    given = {"width": setting.size, "height": setting.size, "model": studio.model, "select": select, "noise": row.noise}
+    positives, latents, _, negatives, _ = studio.batch(told, frames, frames_per_batch=setting.batch, negative=studio.negative, **given)
     parts = [
-        studio.sample(model, positive, latent, steps=setting.steps, cfg=setting.cfg, seed=seed)
-        for positive, latent in zip(positives, latents)
+        studio.sample(model, positive, latent, negative=negative, steps=setting.steps, cfg=setting.cfg, seed=seed)
+        for positive, latent, negative in zip(positives, latents, negatives)
     ]
-    return torch.cat(parts), time.monotonic() - start
+    return torch.cat(parts)
+
+
+def seen(studio: Studio, told: object, image: torch.Tensor, size: int) -> object:
+    """The story with a picture that every frame sees, about as large as a frame of `size`, at most a megapixel."""
+    megapixels = min(1.0, (size / 1024) ** 2)
+    given = {"story": told, "image": image, "vae": studio.vae, "character": "", "megapixels": megapixels}
+    return studio.nodes["StoryReference"].execute(**{name: [value] for name, value in given.items()}).args[0][0]
+
+
+def picture_in(path: Path) -> torch.Tensor:
+    """An IMAGE of a file."""
+    pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255
+    return torch.from_numpy(pixels).unsqueeze(0)

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -29,6 +30,7 @@ def evidence(pack, monkeypatch, tmp_path):
         "CFG",
         "BATCH",
         "WINDOW",
+        "REFERENCE",
     ):
         monkeypatch.delenv(name, raising=False)
     root = own_checkpoint.ROOT
@@ -95,6 +97,30 @@ def test_a_model_in_parts(evidence, tmp_path):
     assert list(numbers) == list("abcdefg") and all(len(stories) == 1 and stories[0]["likeness"] for stories in numbers.values())
     strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
     assert len(set(strips.values())) == len(strips), "every row is another way of telling"
+
+
+def test_a_row_with_a_reference(evidence, tmp_path):
+    """By a picture that every frame sees, then by frame 1, whose own picture is row (e)'s."""
+    from PIL import Image
+
+    from bench.toy_parts import write_toy_transformer, write_toy_vae
+
+    unet, vae, picture = tmp_path / "qwen.safetensors", tmp_path / "vae.safetensors", tmp_path / "fox.png"
+    write_toy_transformer(unet, "qwen-image")
+    write_toy_vae(vae, "qwen-image", encodes=True)
+    (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
+    Image.new("RGB", (96, 64), "red").save(picture)
+    wanted = {"UNET": unet, "CLIP": vae, "VAE": vae, "PROMPTS": tmp_path / "prompts.yaml", "STORIES": 1, "SIZE": 64, "STEPS": 1}
+    page, numbers, folder = evidence(**wanted, REFERENCE=picture)
+    assert list(numbers) == list("abcdefgh") and "| (h) SVR + IPCA, reference fox.png | 1 |" in page and "tell of who is on it" in page
+    by_picture = Image.open(folder / "row-h.png").copy()
+    page, _, _ = evidence(**wanted, REFERENCE="first")
+    assert "| (h) SVR + IPCA, frame 1 as the reference of the others | 1 |" in page
+    by_first, without = (np.asarray(Image.open(folder / f"row-{row}.png")) for row in "he")
+    middle = by_first.shape[1] // 2
+    assert np.array_equal(by_first[:, : middle - 2], without[:, : middle - 2]), "frame 1 sees nobody"
+    assert not np.array_equal(by_first[:, middle + 2 :], without[:, middle + 2 :])
+    assert not np.array_equal(np.asarray(by_picture), by_first)
 
 
 def test_what_parts_lack_is_said_in_one_line(evidence, tmp_path):
@@ -172,6 +198,8 @@ def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
         ({"CHECKPOINT": "absent.safetensors"}, "there is no CHECKPOINT absent.safetensors"),
         ({"CHECKPOINT": "demo", "CLIP_VISION": "absent.safetensors"}, "there is no CLIP_VISION absent"),
         ({"CHECKPOINT": "demo", "SIZE": "big"}, "SIZE=big is no number"),
+        ({"CHECKPOINT": "demo", "REFERENCE": "absent.png"}, "REFERENCE=absent.png is no file"),
+        ({"CHECKPOINT": "demo", "REFERENCE": "first"}, "demo reads no reference pictures: leave REFERENCE out"),
         ({"CHECKPOINT": "demo", "SIZE": "100"}, "SIZE=100 is not a multiple of 8"),
         ({"CHECKPOINT": "demo", "PROMPTS": "absent.yaml"}, "PROMPTS absent.yaml cannot be read"),
     ],
