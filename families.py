@@ -41,9 +41,9 @@ class Encoder:
     order of their features. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
     to right: a phrase's embeddings depend on what comes after it. `free_features` stay empty where a band's first encoder is missing.
     `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's beginning alone by ComfyUI.
-    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself. `for_references`: a
-    model that is used with it reads references. `picture_pixels`: so large it wants pictures that it looks at too; 0: it reads
-    text alone.
+    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
+    `for_references`: a model that is used with it reads references, unless its tokenizer is of one of the classes `not_by`.
+    `picture_pixels`: so large it wants the pictures that it looks at; 0: it reads text alone.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Encoder:
     second: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     for_references: bool = False
+    not_by: tuple[str, ...] = ()
     picture_pixels: int = 0
 
     @property
@@ -94,7 +95,7 @@ ENCODERS = (
     Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",), for_references=True),
     Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
     Encoder("Qwen-Image", (("qwen25_7b",),), for_references=True, picture_pixels=384 * 384),
-    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),), for_references=True),
+    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),), for_references=True, not_by=("ZImageTokenizer",)),
     Encoder("Flux.2 Klein 9B", (("qwen3_8b",),), for_references=True),
     Encoder("Flux.2", (("mistral3_24b",),), for_references=True),
     Encoder("Lumina 2", (("gemma2_2b",),)),

@@ -58,15 +58,15 @@ class ReferenceScene(Studio):
         story, frames = self.told(pictures)
         return self.sampled(story, frames, cfg, **inputs)
 
-    def sampled(self, story, frames, cfg=1.0, model=None, negative=None, **inputs):
+    def sampled(self, story, frames, cfg=1.0, model=None, negative=None, steps=2, **inputs):
         given = {"frames_per_batch": 1, "width": 64, "height": 64, "model": self.model, **inputs}
         positives, latents, _, negatives, _ = self.batch(story, frames, negative=negative or self.negative, **given)
-        each = [self.ksampler(*one, cfg, model or self.model) for one in zip(positives, latents, negatives)]
+        each = [self.ksampler(*one, cfg, model or self.model, steps) for one in zip(positives, latents, negatives)]
         return [row for batch in each for row in batch.split(1)]
 
-    def ksampler(self, positive, latent, negative, cfg=1.0, model=None):
+    def ksampler(self, positive, latent, negative, cfg=1.0, model=None, steps=2):
         given = {"positive": positive, "negative": negative, "latent_image": latent, "model": model or self.model}
-        settings = {"seed": 7, "steps": 2, "cfg": cfg, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+        settings = {"seed": 7, "steps": steps, "cfg": cfg, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
         return self.core("KSampler", **given, **settings)["samples"]
 
     def by_core(self, frame, pictures, cfg=1.0):

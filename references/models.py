@@ -29,7 +29,8 @@ def require_reader(model: Any, references: Iterable[Reference]) -> None:
         raise InputError("story", f"its references have {has} channels but the model's latents have {wanted}", remedy)
 
 
-def require_encoder(kind: Encoder, references: Iterable[Reference]) -> None:
-    """Raise InputError where a story has references and no model with such a text encoder reads any."""
-    if any(True for _ in references) and not kind.for_references:
+def require_encoder(kind: Encoder, tokenizer: Any, references: Iterable[Reference]) -> None:
+    """Raise InputError where a story has references and no model with such a text encoder and tokenizer reads any."""
+    reads = kind.for_references and type(tokenizer).__name__ not in kind.not_by
+    if any(True for _ in references) and not reads:
         raise InputError("clip", f"it is of {kind.name}, which reads no reference pictures, and the story has some", INSTEAD)

@@ -29,7 +29,7 @@ def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero
     references are before its prompt, and only frames with the same pictures share one.
     """
     reader = Reader(clip)
-    require_encoder(reader.kind, story.references)
+    require_encoder(reader.kind, clip.tokenizer, story.references)
     report_weights(reader, story)
     references = [story.references_of(frame) for frame in range(len(story.frames))]
     seen = references if reader.kind.picture_pixels else [()] * len(story.frames)

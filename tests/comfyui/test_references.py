@@ -9,6 +9,7 @@ from comfy.text_encoders.qwen_vl import process_qwen2vl_images
 
 from bench.reference_scene import CASTS, FRAMES, HERE, TEXTS, WHOLE_IDENTITY, ReferenceScene, picture
 from bench.studio import relative
+from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_transformers import toy_transformer
 from bench.toy_vae import LinearVae
 
@@ -63,6 +64,35 @@ def test_batches_change_cost_and_no_content(scene, inputs):
     told = {"3,5": [2, 4], "1-3": [0, 1, 2]}.get(inputs.get("select"), [2, 3, 4] if "parts" in inputs else range(5))
     for frame, latent in zip(told, scene.rendered(BOTH, **inputs), strict=True):
         torch.testing.assert_close(latent, whole[frame], rtol=1e-5, atol=1e-5)
+
+
+def test_frames_that_see_the_same_share_a_batch(scene):
+    frames = ["@girl one", "@girl two", "@girl and @dog three", "@dog four", "@dog five"]
+    story, told = scene.told(BOTH, window_length=10, frames=frames)
+    together = [len(positive[0][0]) for positive in scene.batch(story, told, frames_per_batch=0)[0]]
+    assert together == [2, 1, 2]
+    for one, other in zip(*(scene.sampled(story, told, frames_per_batch=at_once) for at_once in (0, 1)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_a_megapixel_is_as_many_keys_as_the_help_says(scene):
+    """4096 of the reference beside the text's and the 16 of the frame; Qwen's text has 196 rows of the picture besides."""
+    lengths = set()
+
+    def spy(func, q, k, *args, **kwargs):
+        lengths.add(k.shape[2])
+        return func(q, k, *args, **kwargs)
+
+    model = scene.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = spy
+    story = scene.refer(scene.prompt(scene.identity, FRAMES[:1], 1), picture(1, 64, 64), "girl", megapixels=1.0)
+    scene.sampled(story, scene.svr(story, mode="original"), model=model, steps=1)
+    (length,) = lengths
+    text = scene.core("CLIPTextEncode", clip=scene.clip, text=f"{story.identity} {story.frames[0]}")[0][0].shape[1]
+    if scene.sighted:  # "Picture 1: " and the marks around it are a few rows more
+        assert 196 <= length - 4096 - 16 - text <= 196 + 8
+    else:
+        assert length == 4096 + 16 + (max(512, text) if scene.vae.pixels == 16 else text)
 
 
 def test_a_take_changes_one_frame(flux):
@@ -258,6 +288,9 @@ def test_a_model_that_reads_no_references_names_ipadapter(flux, studio):
             call()
     with pytest.raises(ValueError, match=r"^SVR Reweight - clip: it is of SDXL, which reads no reference pictures.* IPAdapter"):
         unet.svr(story)
+    if "z-image" in KINDS:  # Klein 4B has the same text encoder, and another tokenizer
+        with pytest.raises(ValueError, match=r"^SVR Reweight - clip: it is of Z-Image and Flux.2 Klein 4B, which reads no .* IPAdapter"):
+            unet.svr(story, clip=toy_encoder("z-image"))
     with pytest.raises(ValueError, match=r"^IPCA Patch - model: Chroma reads no reference pictures"):
         flux.ipca(toy_transformer("chroma"), story)
 
