@@ -6,8 +6,11 @@ from .plan import Conds
 
 
 def require_handed_out(conds: Conds) -> None:
-    """Raise InputError where a frame's references are missing in its conditioning: Story Batch was passed by."""
-    for cond in (cond for found in conds.values() for cond in found):
+    """Raise InputError where a frame's references are missing in its conditioning: Story Batch was passed by.
+
+    A negative that is made of the frames, as by Conditioning Zero Out, may do without.
+    """
+    for cond in (cond for role, found in conds.items() if role != "negative" for cond in found):
         text = cond.get("cross_attn")
         for row in (None if text is None else rows_of(cond, len(text))) or ():
             if len(row.references) > len(cond.get("reference_latents") or ()):

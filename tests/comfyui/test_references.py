@@ -318,3 +318,6 @@ def test_nodes_with_other_references_and_a_sampler_without_story_batch(flux):
         ValueError, match="^IPCA Patch - story: a frame is sampled without the pictures of its cast. Connect SVR Reweight's"
     ):
         flux.ksampler(flux.svr(story), {"samples": torch.zeros(5, 16, 8, 8)}, flux.negative, model=flux.ipca(story=story))
+    positives, latents, *_ = flux.batch(story, flux.svr(story), frames_per_batch=1, select="1", model=flux.model)
+    zeroed = flux.core("ConditioningZeroOut", conditioning=flux.svr(story))
+    assert flux.ksampler(positives[0], latents[0], zeroed, model=flux.ipca(story=story)).isfinite().all()
