@@ -12,7 +12,7 @@ class Reference:
     """One picture. `phrase` is the place of who is on it among the story's identity phrases; None: every frame sees it.
 
     `picture` [1, height, width, 3] in 0..1 is what a text encoder may look at, `latent` [1, channels, .., h, w] what the
-    model paints with. Two references are the same only if they are one object: a picture is encoded once.
+    model paints with. Frames that see the same picture have the same object: it is encoded once.
     """
 
     phrase: int | None

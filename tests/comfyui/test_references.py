@@ -123,6 +123,15 @@ def test_ours_come_after_cores_which_are_cut_along_the_frames(flux):
     assert len(frames[0][1]["reference_latents"]) == 1, "the input is left as it is"
 
 
+def test_story_reference_may_run_again_where_svr_reweight_does_not(flux):
+    """As with ComfyUI's caches of few results: the same picture, encoded once more."""
+    before, again = (flux.refer(flux.story, GIRL.clone(), "girl") for _ in range(2))
+    (positive, *_), *_ = flux.batch(again, flux.svr(before), select="1")
+    assert torch.equal(positive[0][1]["reference_latents"][0], before.references[0].latent)
+    with pytest.raises(ValueError, match="its references are not those of the frames"):
+        flux.batch(flux.refer(flux.story, GIRL.flip(2), "girl"), flux.svr(before))
+
+
 def test_a_picture_is_encoded_once(flux):
     flux.vae.encoded.clear()
     flux.rendered(BOTH)
