@@ -97,6 +97,7 @@ def test_every_node_has_its_help_and_tooltips_in_the_page(page):
         "StoryScore",
         "StoryDemoModel",
         "StorySlate",
+        "StoryReference",
         "StoryGather",
     ):
         description, category = page.evaluate(

@@ -9,7 +9,17 @@ from bench.server import PromptFailed
 from bench.workflow import load, names, runs_on_the_demo_model, same_pixels, saved, saved_pixels, to_api, with_inputs
 
 FOLDER = "one-prompt-one-story"
-IDS = ["IPCAPatch", "SVRReweight", "StoryBatch", "StoryDemoModel", "StoryGather", "StoryPrompt", "StorySheet", "StorySlate"]
+IDS = [
+    "IPCAPatch",
+    "SVRReweight",
+    "StoryBatch",
+    "StoryDemoModel",
+    "StoryGather",
+    "StoryPrompt",
+    "StoryReference",
+    "StorySheet",
+    "StorySlate",
+]
 TOKENS = "/one-prompt-one-story/tokens"
 
 
