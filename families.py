@@ -19,7 +19,7 @@ class Family:
     round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
     behind the first's, once through and then again. `told_by` is an attribute of the diffusion model, for a family whose
     class another one shares: it is there, and not None. `reads_references`: it paints with pictures beside the text, from the
-    entry `reference_latents`.
+    entry `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
     """
 
     name: str
@@ -31,6 +31,12 @@ class Family:
     second_times: int = 0
     told_by: str = ""
     reads_references: bool = False
+    has_prefix: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each model by its name, which tooltips, help and docs have too: tests/unit/test_model_names.py holds them to it."""
+        return tuple(self.name.replace(" and ", ", ").split(", "))
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "sin
 
 FAMILIES: tuple[Family, ...] = (
     Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False, reads_references=True),
+    Family("Qwen-Image 2.1", ("QwenImage21",), (("block", "transformer_blocks"),), reads_length=False, has_prefix=True),
     Family("Mage-Flow", ("MageFlow",), (("block", "transformer_blocks"),), reads_length=False),
     Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
     Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True),
@@ -103,7 +110,7 @@ ENCODERS = (
     Encoder("NewBie", (("gemma",),), pooled=("jina",)),
     Encoder("Ovis-Image", (("qwen3_2b",),)),
     Encoder("Krea 2 and Mage-Flow", (("qwen3vl_4b",),)),
-    Encoder("Ideogram 4", (("qwen3vl_8b",),)),
+    Encoder("Qwen-Image 2.1 and Ideogram 4", (("qwen3vl_8b",),)),
     Encoder("HiDream-I1", (("t5xxl",),), pooled=("l", "g"), two_way=("t5xxl",), second=("llama",), cut=("t5xxl",)),
 )
 

@@ -26,7 +26,7 @@ STAGES = {
     "joint_blocks": "block",
     "blocks": "block",
 }
-SMALL_PATCHES = ("flux2", "mage-flow", "ideogram4")  # of one latent pixel; the latents of these are half as large
+SMALL_PATCHES = ("flux2", "mage-flow", "ideogram4", "qwen-image-2.1")  # of one latent pixel; the latents of these are half as large
 # HiDream's second text, Llama's three layers: longer than the first, and the identity stands a column further behind.
 LLAMA = "conditioning_llama3"
 LLAMA_LENGTH = 14
@@ -117,7 +117,7 @@ class Scene:
                     bias[place * rows : (place + 1) * rows, ..., [start + key for key in keys]] = math.log(1 + strength)
             if v.ndim == 4 and not split:
                 v = v.flatten(2)
-            return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, text + image, -1), skip_reshape=split)
+            return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, q.shape[2 if split else 1], -1), skip_reshape=split)
 
         model = self.model.clone()
         model.model_options["transformer_options"]["optimized_attention_override"] = override

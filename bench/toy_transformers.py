@@ -14,6 +14,7 @@ from comfy.ldm.flux.model import FluxParams
 from comfy.ldm.lumina.model import NextDiT
 from comfy.model_patcher import ModelPatcher
 
+from bench import toy_qwen21
 from bench.toy_models import randomize
 
 TEXT_WIDTH = 48  # of every family's text rows
@@ -93,6 +94,7 @@ _QWEN = {
     "joint_attention_dim": TEXT_WIDTH,
     "axes_dims_rope": (4, 6, 6),
 }
+_QWEN21 = {"num_layers": 3, "attention_head_dim": 16, "num_attention_heads": 2, "context_in_dim": TEXT_WIDTH, "axes_dims_rope": (4, 6, 6)}
 _MAGE = {**_QWEN, "in_channels": 128, "out_channels": 128}
 _KREA2 = {
     "features": 32,
@@ -171,6 +173,7 @@ if "clip_text_dim" in inspect.signature(NextDiT).parameters:
     _ALL["newbie"] = ("Lumina2", {**_LUMINA, "clip_text_dim": POOLED_WIDTH})
 # Those that this core has: Z-Image and Flux.2 came with 0.3.75, Krea 2, Ideogram 4 and Mage-Flow later.
 SHAPES = {family: (getattr(models, name), shape) for family, (name, shape) in _ALL.items() if hasattr(models, name)}
+SHAPES["qwen-image-2.1"] = (getattr(models, "QwenImage21", toy_qwen21.Supported), _QWEN21)  # it came with 0.37
 
 
 def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:

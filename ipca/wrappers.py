@@ -4,8 +4,8 @@ One decision per model call, taken before it: which step this is, whether IPCA i
 to. The attention sites only compute.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -32,7 +32,7 @@ class ModelCall(Generic[T]):
     """One call of a diffusion model with latents `x` [B, C, ..] and `text` [B, T, features], in `dtype` inside.
 
     `targets` has one entry per row; all None where IPCA is off at this `step`. `options` are the call's
-    transformer_options. `compiled`: torch.compile traces the model.
+    transformer_options and `given` its other keywords. `compiled`: torch.compile traces the model.
     """
 
     model: Any
@@ -45,6 +45,7 @@ class ModelCall(Generic[T]):
     compiled: bool
     tally: Tally
     probe: Probe
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Side(Protocol[T]):
@@ -115,13 +116,20 @@ class Wrappers(Generic[T]):
             if numbers is None:
                 step_aside(plan.tally, ROWS_UNKNOWN)
                 numbers = [0] * len(x)
-            options, more = self._decide(plan, executor.class_obj, x, c_crossattn, numbers, options)
+            options, more = self._decide(plan, executor.class_obj, x, c_crossattn, numbers, options, kwargs)
             kwargs.update(more)
         out: torch.Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         return out
 
     def _decide(
-        self, plan: Plan[T], base: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int], options: dict[str, Any]
+        self,
+        plan: Plan[T],
+        base: Any,
+        x: torch.Tensor,
+        text: torch.Tensor,
+        numbers: list[int],
+        options: dict[str, Any],
+        given: Mapping[str, Any],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The call's options with what its sites need, and more keywords for a model that is not plainly called."""
         settings, model = self.side.settings, base.diffusion_model
@@ -133,7 +141,7 @@ class Wrappers(Generic[T]):
 
         def decide(model: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int]) -> dict[str, Any]:
             targets = plan.targets_of(numbers if on else [0] * len(numbers))
-            return self.side.options_for(ModelCall(model, x, text, dtype, targets, step, options, compiled, plan.tally, plan.probe))
+            return self.side.options_for(ModelCall(model, x, text, dtype, targets, step, options, compiled, plan.tally, plan.probe, given))
 
         decided = decide(model, x, text, numbers)
         if on and has_replaced_forward(model):

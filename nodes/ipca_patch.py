@@ -36,8 +36,8 @@ class IPCAPatch(StoryNode):
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="An SDXL, SD1.x or SD2.x model, or Qwen-Image, Z-Image, Lumina 2, Flux, Flux.2, Chroma, SD3, HiDream-I1, "
-                    "Krea 2, Ideogram 4, Ovis-Image, Mage-Flow, NewBie; patched by other nodes or not.",
+                    tooltip="An SDXL, SD1.x or SD2.x model, or Qwen-Image, Qwen-Image 2.1, Z-Image, Lumina 2, Flux, Flux.2, Klein, "
+                    "Chroma, SD3, HiDream-I1, Krea 2, Ideogram 4, Ovis-Image, Mage-Flow, NewBie; patched by other nodes or not.",
                 ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),

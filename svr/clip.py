@@ -115,7 +115,9 @@ class Reader:
 
 def _tokens(clip: CLIP, text: str, sight: Sight | None) -> dict[str, Chunks]:
     """Every encoder's tokens with word ids. Raises InputError for a tokenizer that gives none, as LongCat-Image's."""
-    tokens: dict[str, Chunks] = clip.tokenize(text, return_word_ids=True) if sight is None else sight.tokenize(clip, text)
+    given: dict[str, Any] = clip.tokenize(text, return_word_ids=True) if sight is None else sight.tokenize(clip, text)
+    # Qwen-Image 2.1's tokenizer adds a switch for prompts with pictures.
+    tokens: dict[str, Chunks] = {key: chunks for key, chunks in given.items() if not isinstance(chunks, bool)}
     silent = [key for key, chunks in tokens.items() if any(len(token) < 3 for chunk in chunks for token in chunk)]
     if silent:
         raise InputError(

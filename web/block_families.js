@@ -6,6 +6,7 @@ export const FAMILIES = {
     "SDXL": { levels: 3, top: 1, latent: 128, picture: 1024, blocks: ["down1", "down2", "mid", "up0", "up1"] },
     "SD1.x, SD2.x": { levels: 4, top: 0, latent: 64, picture: 512, blocks: ["down0", "down1", "down2", "mid", "up1", "up2", "up3"] },
     "Story Demo Model": { levels: 2, top: 1, latent: 16, picture: 256, blocks: ["down1", "mid", "up0"] },
+    "Qwen-Image 2.1": transformer(/qwen.?image.?2[._-]?1(?!\d)/i, { block: 32 }),
     "Qwen-Image": transformer(/qwen.?image/i, { block: 60 }),
     "Z-Image": transformer(/z.?image/i, { block: 30 }),
     "Mage-Flow": transformer(/mage.?flow/i, { block: 12 }),

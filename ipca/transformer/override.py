@@ -97,7 +97,7 @@ class JointCall:
                 return func(q, k, v, heads, mask, *args, **kwargs, **more)
             return self.around(func, q, k, v, heads, mask, *args, **kwargs, **more)
 
-        if not q.shape[axis] == k.shape[axis] >= self.joint_length:
+        if not self._is_ours(q.shape[axis], k.shape[axis]):
             return own(q, k, v, mask)
         block = self._block(kwargs.get("transformer_options") or {})
         if block not in self.chosen or not self._rows_are_known(q):
@@ -136,6 +136,10 @@ class JointCall:
         settings = self.settings
         kept = settings.kept(q.shape[axis], len(positions), self.step, self.blocks[block])
         return counted_again(attend, q[rows], k[rows], v[rows], mask, positions, settings.strength, kept, axis)
+
+    def _is_ours(self, queries: int, keys: int) -> bool:
+        """Whether a call with so many queries and keys is one in which the image reads the text."""
+        return queries == keys >= self.joint_length
 
     def _block(self, options: Mapping[str, Any]) -> int:
         """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the table does not have."""

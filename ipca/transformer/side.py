@@ -23,6 +23,7 @@ from ..wrappers import ModelCall
 from .blocks import blocks_of, chosen_blocks
 from .override import JointCall, joint_attention, joint_length
 from .positions import Positions, positions_of
+from .prefix import PrefixCall, prefix_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class TransformerSide:
         if first is None:
             return call.options
         length = call.text.shape[1]
-        joint_call = JointCall(
+        arguments = (
             self.family,
             self.settings,
             blocks_of(call.model, self.family),
@@ -77,6 +78,7 @@ class TransformerSide:
             call.tally,
             call.probe,
         )
+        joint_call = PrefixCall(prefix_of(call.x, length, call.given), *arguments) if self.family.has_prefix else JointCall(*arguments)
         return {**call.options, OVERRIDE: joint_attention, CALL_KEY: joint_call}
 
     def _positions_of(self, cond: Cond) -> tuple[Positions | None, ...]:
