@@ -6,10 +6,11 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 from PIL import Image
 
+from ..errors import InputError
 from ..score.chart import CELL, draw_chart
-from ..score.embed import embed_captions, embed_pictures
+from ..score.embed import Change, embed_captions, embed_pictures
 from ..score.likeness import cosines
-from ..score.masks import background_as_noise, masks_of
+from ..score.masks import Masks, background_as_noise, baseline_masks_of, masks_of
 from ..score.report import Score, in_words
 from ..sheet.pictures import image_of, picture_of
 from .base import StoryNode
@@ -49,6 +50,16 @@ class StoryScore(StoryNode):
                     optional=True,
                     tooltip="The pictures of Story Reference: report and chart then say how like them each frame is.",
                 ),
+                io.Image.Input(
+                    "baseline",
+                    optional=True,
+                    tooltip="The same story without the method, or from another seed. Gives the gain: how far likeness is from it.",
+                ),
+                io.Mask.Input(
+                    "baseline_mask",
+                    optional=True,
+                    tooltip="Where the character is in the baseline's pictures. Required where mask has one per picture.",
+                ),
             ],
             outputs=[
                 io.Float.Output(
@@ -60,6 +71,10 @@ class StoryScore(StoryNode):
                 io.Int.Output(display_name="odd_frame", tooltip="The picture least like the others, counted from 1. 0: none falls out."),
                 io.String.Output(display_name="report", tooltip="All numbers in words, a line a picture: for Preview Any."),
                 io.Image.Output(display_name="chart", tooltip="Every picture against every other, the odd one marked: for Preview Image."),
+                io.Float.Output(
+                    display_name="gain",
+                    tooltip="How far likeness is from the baseline's: 0 as the baseline, 1 the same picture, below 0 less alike. nan without one.",
+                ),
             ],
         )
 
@@ -72,24 +87,46 @@ class StoryScore(StoryNode):
         clip: list[CLIP] | None = None,
         captions: list[str] | None = None,
         reference: list[torch.Tensor] | None = None,
+        baseline: list[torch.Tensor] | None = None,
+        baseline_mask: list[torch.Tensor] | None = None,
     ) -> io.NodeOutput:
         vision, encoder = clip_vision[0], clip[0] if clip else None
         pictures = [picture for batch in images for picture in batch]
         texts = captions_of(captions, len(pictures))
         masks = masks_of(mask, len(pictures))
-        width = getattr(vision, "image_size", 224)
-        change = None if masks is None else background_as_noise(masks, width)
-        figures = embed_pictures(vision, images, change)
+        plain, plain_masks = _baseline_of(baseline, baseline_mask, masks, len(pictures))
+        figures = embed_pictures(vision, images, _change(masks, vision))
         fits, why = None, _why_no_fit(texts, encoder)
         if encoder is not None and not why:
             whole = figures if masks is None else embed_pictures(vision, images)
             fits = cosines(whole, embed_captions(vision, encoder, texts, whole.shape[1]))
         to_reference = cosines(figures, embed_pictures(vision, reference, name="reference")).mean(1) if reference else None
-        score = Score(cosines(figures, figures), fits, why, to_reference)
+        before = embed_pictures(vision, plain, _change(plain_masks, vision), "baseline") if plain else None
+        to_baseline = None if before is None else cosines(before, before)
+        score = Score(cosines(figures, figures), fits, why, to_reference, to_baseline)
         odd = 0 if score.odd is None else score.odd + 1
         words = in_words(score, texts, masks is not None)
         chart = image_of(draw_chart(list(map(_thumbnail, pictures)), score))
-        return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, words, chart)
+        return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, words, chart, score.gain)
+
+
+def _baseline_of(
+    given: list[torch.Tensor] | None, given_masks: Masks | None, own: Masks | None, count: int
+) -> tuple[list[torch.Tensor], Masks | None]:
+    """The baseline's batches, none where it is not connected, and their masks; `own` are the masks of the story's `count` pictures."""
+    batches = [batch for batch in given or [] if batch is not None]
+    if not batches:
+        if any(mask is not None for mask in given_masks or []):
+            raise InputError("baseline_mask", "there are no baseline pictures", "Connect baseline, or leave baseline_mask unconnected")
+        return [], None
+    total = sum(map(len, batches))
+    if total < 2 <= count:
+        raise InputError("baseline", f"its likeness needs two pictures or more, received {total}", "Connect all pictures of the baseline")
+    return batches, baseline_masks_of(given_masks, total, own)
+
+
+def _change(masks: Masks | None, vision: ClipVisionModel) -> Change | None:
+    return None if masks is None else background_as_noise(masks, getattr(vision, "image_size", 224))
 
 
 def _why_no_fit(texts: list[str], encoder: CLIP | None) -> str:

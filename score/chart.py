@@ -19,7 +19,7 @@ SPREAD = 0.1  # the colours cover at least this much, so that pictures that are 
 
 
 def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
-    """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness, fit and likeness to the reference right of it.
+    """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness, fit, likeness to the reference and gain right of it.
 
     `thumbnails` are small pictures, one a row of the matrix; cells shrink with their number, from 36 pixels on they
     hold no numbers any more.
@@ -30,9 +30,10 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     head = 4 * size
     columns = (["mean"] if count > 1 else []) + (["fit"] if score.fits is not None else [])
     columns += ["ref"] if score.to_reference is not None else []
+    columns += ["gain"] if score.gains is not None else []
     side = (count + 1) * cell
     aside = len(columns) * max(cell, 4 * size)
-    width = max(side + aside, 26 * size) + 2 * MARGIN
+    width = max(side + aside, 26 * size, _length(_title(score), round(1.6 * size))) + 2 * MARGIN
     chart = Image.new("RGB", (width, head + side + 2 * MARGIN + 2 * size), PAPER)
     draw = ImageDraw.Draw(chart)
     _heading(draw, score, size)
@@ -50,12 +51,16 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     return chart
 
 
-def _heading(draw: ImageDraw.ImageDraw, score: Score, size: int) -> None:
-    count = score.likeness.shape[0]
-    parts = [f"likeness {score.mean_likeness:.3f}" if count > 1 else "one picture"]
+def _title(score: Score) -> str:
+    parts = [f"likeness {score.mean_likeness:.3f}" if len(score.likeness) > 1 else "one picture"]
     parts += [f"fit {score.mean_fit:.3f}"] if score.fits is not None else []
     parts += [f"reference {score.to_reference.mean():.3f}"] if score.to_reference is not None else []
-    _text(draw, (MARGIN, MARGIN), "    ".join(parts), round(1.6 * size), INK)
+    parts += [f"baseline {score.mean_baseline:.3f}", f"gain {score.gain:.2f}"] if not math.isnan(score.gain) else []
+    return "    ".join(parts)
+
+
+def _heading(draw: ImageDraw.ImageDraw, score: Score, size: int) -> None:
+    _text(draw, (MARGIN, MARGIN), _title(score), round(1.6 * size), INK)
     odd = f"odd one: {score.odd + 1}" if score.odd is not None else "odd one: none"
     _text(draw, (MARGIN, MARGIN + round(2.1 * size)), odd, round(1.2 * size), MARK if score.odd is not None else FAINT)
 
@@ -96,10 +101,11 @@ def _cell(
 
 
 def _aside(draw: ImageDraw.ImageDraw, score: Score, columns: list[str], corner: tuple[int, int], cell: int, size: int) -> None:
-    """Each picture's mean likeness to the others, its fit and its likeness to the reference: numbers where they can be read, else bars."""
+    """Each picture's mean likeness to the others, fit, likeness to the reference and gain: numbers where they can be read, else bars."""
     values = {"mean": to_others(score.likeness).tolist()}
     values["fit"] = [] if score.fits is None else score.fits.diagonal().tolist()
     values["ref"] = [] if score.to_reference is None else score.to_reference.tolist()
+    values["gain"] = [] if score.gains is None else score.gains.tolist()
     marked = {"mean": score.odd, "ref": score.least_like_reference}
     wide = max(cell, 4 * size)
     for number, name in enumerate(columns):
@@ -109,7 +115,8 @@ def _aside(draw: ImageDraw.ImageDraw, score: Score, columns: list[str], corner: 
         for row, value in enumerate(values[name]):
             top = corner[1] + row * cell
             if cell >= READABLE:
-                _text(draw, (left + wide // 2, top + cell // 2), f"{value:.3f}", size, MARK if row == marked.get(name) else INK, "mm")
+                told = f"{value:.2f}" if name == "gain" else f"{value:.3f}"
+                _text(draw, (left + wide // 2, top + cell // 2), told, size, MARK if row == marked.get(name) else INK, "mm")
             else:
                 share = (value - low) / (high - low) if high > low else 1.0
                 colour = MARK if row == marked.get(name) else _colour(1.0)
@@ -130,7 +137,7 @@ def _legend(draw: ImageDraw.ImageDraw, place: tuple[int, int], scale: tuple[floa
     left, top = place
     low = f"less alike {scale[0]:.3f}"
     _text(draw, (left, top + size // 2), low, size, FAINT, "lm")
-    left += round(font_for(low, size)[0].getlength(low)) + size
+    left += _length(low, size) + size
     for step in range(60):
         draw.rectangle((left + 2 * step, top, left + 2 * step + 1, top + size), fill=_colour(step / 59))
     _text(draw, (left + 120 + size, top + size // 2), f"{scale[1]:.3f} more alike", size, FAINT, "lm")
@@ -153,6 +160,10 @@ def _short(value: float, digits: int) -> str:
     """.87 for 0.87, so that it fits a small cell."""
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if math.fabs(value) < 1 and not text.lstrip("-").startswith("1") else text
+
+
+def _length(text: str, size: int) -> int:
+    return round(font_for(text, size)[0].getlength(text))
 
 
 def _text(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, ink: str, anchor: str = "lt") -> None:

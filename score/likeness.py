@@ -43,6 +43,16 @@ def lowest_one(values: torch.Tensor) -> int | None:
     return int(values.argmin()) if next_lowest - lowest > SAME else None
 
 
+def gain_over(likeness: torch.Tensor, baseline: torch.Tensor) -> torch.Tensor:
+    """How far from its baseline a likeness is, (likeness - baseline) / (1 - baseline): 0 as the baseline, 1 the same picture.
+
+    Both are any shape that broadcasts; below 0 where the pictures are less alike than the baseline's. nan where the baseline's are
+    one picture already, so that nothing is left to gain.
+    """
+    left = 1 - baseline
+    return torch.where(left > SAME, (likeness - baseline) / left, math.nan)
+
+
 def on_noise(pictures: torch.Tensor, masks: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """Pictures [n, H, W, 3] with all but the mask [n, H, W] in 0..1 replaced by `noise` [h, w, 3], the same for all.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .likeness import lowest_one, mean_pairwise, odd_one, to_others
+from .likeness import gain_over, lowest_one, mean_pairwise, odd_one, to_others
 
 LINE_BREAK = "  \n"  # Preview Any reads Markdown, where two spaces keep lines apart
 
@@ -15,12 +15,14 @@ class Score:
     """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that was not measured.
 
     `to_reference` [n]: each picture's mean likeness to the reference pictures, or None where there are none.
+    `baseline` [m, m]: likeness between the baseline's pictures, or None where there are none.
     """
 
     likeness: torch.Tensor
     fits: torch.Tensor | None = None
     why_no_fit: str = ""
     to_reference: torch.Tensor | None = None
+    baseline: torch.Tensor | None = None
 
     @property
     def mean_likeness(self) -> float:
@@ -29,6 +31,22 @@ class Score:
     @property
     def mean_fit(self) -> float:
         return math.nan if self.fits is None else float(self.fits.diagonal().mean())
+
+    @property
+    def mean_baseline(self) -> float:
+        return math.nan if self.baseline is None else mean_pairwise(self.baseline)
+
+    @property
+    def gain(self) -> float:
+        """The whole story's gain over its baseline; nan where there is none, or nothing to gain."""
+        return float(gain_over(*torch.tensor([self.mean_likeness, self.mean_baseline], dtype=torch.float64)))
+
+    @property
+    def gains(self) -> torch.Tensor | None:
+        """Each picture's gain over the baseline's picture of the same frame: [n]. None where the two have different numbers of pictures."""
+        if math.isnan(self.gain) or self.baseline is None or len(self.baseline) != len(self.likeness):
+            return None
+        return gain_over(to_others(self.likeness), to_others(self.baseline))
 
     @property
     def odd(self) -> int | None:
@@ -49,6 +67,9 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
         lines.append(f"fit {score.mean_fit:.3f}: mean cosine of each picture and its own caption (CLIP-T)")
     if score.to_reference is not None:
         lines.append(_reference_line(score.to_reference, score.least_like_reference))
+    if score.baseline is not None:
+        lines.append(_baseline_line(score))
+    gains = score.gains
     lines.append("")
     own = to_others(score.likeness).tolist()
     for index in range(count):
@@ -57,6 +78,8 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
             parts.append(f"fit {score.fits[index, index]:.3f}{_better_caption(score.fits, index)}")
         if score.to_reference is not None:
             parts.append(f"reference {score.to_reference[index]:.3f}")
+        if gains is not None:
+            parts.append(f"gain {gains[index]:.2f}")
         caption = f" - {captions[index]}" if captions else ""
         lines.append(f"{index + 1}: {', '.join(parts) or 'nothing to compare with'}{caption}")
     return LINE_BREAK.join(lines)
@@ -81,6 +104,18 @@ def _odd_line(score: Score, count: int) -> str:
 def _reference_line(to_reference: torch.Tensor, least: int | None) -> str:
     said = f"reference {to_reference.mean():.3f}: mean cosine of each picture and the reference"
     return said if least is None else f"{said}; least like it: picture {least + 1}, {to_reference[least]:.3f}"
+
+
+def _baseline_line(score: Score) -> str:
+    if math.isnan(score.mean_likeness):
+        return "gain: not measured, one picture has no other to be like"
+    if math.isnan(score.gain):
+        return f"gain: not measured, the baseline's pictures are as alike as can be ({score.mean_baseline:.3f})"
+    said = f"gain {score.gain:.2f}: the baseline's likeness is {score.mean_baseline:.3f}; 0 is as alike as that, 1 the same picture"
+    if score.gains is None:
+        count, others = len(score.likeness), len(score.baseline) if score.baseline is not None else 0
+        said += f"; for the whole only, {others} pictures of the baseline are no pairs with {count}"
+    return said
 
 
 def _better_caption(fits: torch.Tensor, index: int) -> str:

@@ -84,8 +84,8 @@ def test_the_fit_falls_where_captions_are_swapped(nodes, demo):
     columns = {name: np.zeros(4, dtype=int) for name in (*NAMES, "flip")} | {"scene": np.array([0, 1, 4, 9])}
     pictures, _ = Renderer()(Attributes(**columns))
     captions = ["a red fox in a meadow", "a red fox in the snow", "a red fox at the beach", "a red fox on the moon"]
-    _, fit, _, report, _ = score(nodes, shown(pictures), demo, clip=demo[1], captions=captions)
-    _, swapped, _, told, _ = score(nodes, shown(pictures), demo, clip=demo[1], captions=captions[::-1])
+    _, fit, _, report, *_ = score(nodes, shown(pictures), demo, clip=demo[1], captions=captions)
+    _, swapped, _, told, *_ = score(nodes, shown(pictures), demo, clip=demo[1], captions=captions[::-1])
     assert fit > swapped and "fits it better" not in report and told.count("fits it better") == 4
 
 

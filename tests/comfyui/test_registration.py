@@ -60,7 +60,10 @@ CONTRACT = {
     "StoryGather": (["images"], ["images", "captions", "numbers", "missing"]),
     "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
     "StoryReference": (["story", "image", "vae", "character", "megapixels"], ["story"]),
-    "StoryScore": (["images", "clip_vision", "mask", "clip", "captions", "reference"], ["likeness", "fit", "odd_frame", "report", "chart"]),
+    "StoryScore": (
+        ["images", "clip_vision", "mask", "clip", "captions", "reference", "baseline", "baseline_mask"],
+        ["likeness", "fit", "odd_frame", "report", "chart", "gain"],
+    ),
 }
 
 

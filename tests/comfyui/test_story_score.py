@@ -51,7 +51,7 @@ def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision,
     cosines = rows @ rows.T
     count = len(few)
     expected = (cosines.sum() - count) / (count * (count - 1))
-    likeness, fit, odd, report, chart = score(nodes, few, vision(kind))
+    likeness, fit, odd, report, chart, _ = score(nodes, few, vision(kind))
     assert likeness == pytest.approx(float(expected), abs=2e-7) and expected < 1 - 1e-6
     assert odd == 1 + int(cosines.sum(1).argmin())
     assert math.isnan(fit) and "clip and captions not connected" in report
@@ -72,6 +72,60 @@ def test_likeness_to_reference_pictures(nodes, vision, pictures):
         assert f"reference {expected[index]:.3f}" in line
     with pytest.raises(ValueError, match="^Story Score - reference: it has no picture. Connect"):
         score(nodes, pictures, vision("clip"), reference=torch.zeros(0, 32, 32, 3))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gain_over_a_baseline(nodes, vision, pictures, masked):
+    """Measured as the story is, one mask for all on both; a baseline may have other sizes and come in pieces."""
+    mask = torch.zeros(1, 32, 32)
+    mask[:, 4:28, 4:28] = 1
+    more = {"mask": mask} if masked else {}
+    torch.manual_seed(6)
+    far = [torch.rand(2, 32, 32, 3), torch.rand(3, 24, 24, 3)]
+    before, plain = score(nodes, far, vision("clip"), **more), score(nodes, pictures, vision("clip"), **more)
+    told = score(nodes, pictures, vision("clip"), baseline=far, **more)
+    expected = (plain[0] - before[0]) / (1 - before[0])
+    assert expected > 0.1 and told[5] == pytest.approx(expected, abs=1e-6) and told[:3:2] == plain[:3:2]
+    assert f"gain {expected:.2f}: the baseline's likeness is {before[0]:.3f}" in told[3] and told[4].shape[2] > plain[4].shape[2]
+    assert math.isnan(plain[5]) and "gain" not in plain[3]
+    back = score(nodes, far, vision("clip"), baseline=pictures, **more)[5]
+    assert back == pytest.approx((before[0] - plain[0]) / (1 - plain[0]), abs=1e-5) and back < 0
+    assert score(nodes, pictures, vision("clip"), baseline=pictures, **more)[5] == 0
+    assert score(nodes, pictures[:1].repeat(3, 1, 1, 1), vision("clip"), baseline=far, **more)[5] == pytest.approx(1, abs=1e-6)
+
+
+def test_masks_of_a_baseline_are_its_own(nodes, vision, pictures):
+    """The character in the middle of the story's pictures and at the top of the baseline's: where its masks are there, the gain is 0."""
+    masks, others = torch.zeros(5, 32, 32), torch.zeros(5, 32, 32)
+    masks[:, 8:24], others[:, :16] = 1, 1
+    shifted = pictures.roll(-8, dims=1)
+    alone = score(nodes, shifted, vision("clip"), mask=others)[0]
+    story = score(nodes, pictures, vision("clip"), mask=masks)[0]
+    found = score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others)[5]
+    assert alone != pytest.approx(story, abs=1e-5) and found == pytest.approx((story - alone) / (1 - alone), abs=1e-6)
+    with refused("baseline: its pictures have no masks, those of images have one each. Connect baseline_mask"):
+        score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted)
+    with refused("baseline_mask: the pictures of images have no mask"):
+        score(nodes, pictures, vision("clip"), baseline=shifted, baseline_mask=others)
+    with refused("baseline_mask: there are 2 masks for 5 pictures"):
+        score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others[:2])
+    with refused("baseline_mask: mask 1 is empty"):
+        score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=0 * others)
+    with refused("baseline_mask: there are no baseline pictures"):
+        score(nodes, pictures, vision("clip"), mask=masks, baseline_mask=others)
+
+
+def test_a_baseline_that_gives_no_gain(nodes, vision, pictures):
+    with refused("baseline: its likeness needs two pictures or more, received 1"):
+        score(nodes, pictures, vision("clip"), baseline=pictures[:1])
+    with refused("baseline: picture 2 has no usable embedding"):
+        score(nodes, pictures, vision("clip"), baseline=torch.stack([pictures[0], pictures[1] * math.nan]))
+    _, _, _, report, _, gain = score(nodes, pictures[:1], vision("clip"), baseline=pictures[:1])
+    assert math.isnan(gain) and "gain: not measured, one picture" in report
+    _, _, _, report, _, gain = score(nodes, pictures, vision("clip"), baseline=pictures[:1].repeat(5, 1, 1, 1))
+    assert math.isnan(gain) and "gain: not measured, the baseline's pictures are as alike as can be (1.000)" in report
+    report = score(nodes, pictures, vision("clip"), baseline=1 - pictures[:3])[3]
+    assert report.count("gain") == 1 and "for the whole only, 3 pictures of the baseline are no pairs with 5" in report
 
 
 def test_lists_batches_and_a_long_story_come_to_the_same(nodes, vision, pictures):
@@ -140,7 +194,7 @@ def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
     torch.manual_seed(5)
     other = torch.where(mask.bool().unsqueeze(-1), same, torch.rand(4, 32, 32, 3))
     assert score(nodes, other, vision("clip"))[0] < 0.9999
-    likeness, _, odd, report, _ = score(nodes, other, vision("clip"), mask=mask)
+    likeness, _, odd, report, *_ = score(nodes, other, vision("clip"), mask=mask)
     assert likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "the characters alone" in report
     one_each = score(nodes, other, vision("clip"), mask=[mask.repeat(4, 1, 1)])[0]
     assert one_each == pytest.approx(likeness, abs=1e-6)
@@ -150,7 +204,7 @@ def test_fit_is_the_mean_cosine_to_the_own_caption(nodes, vision, pictures):
     clip = toy_clip("sd15")
     captions = ["in a meadow", "in the snow", "on the moon", "(by the sea:1.0)", "at home"]
     fitting = vision("clip", projection_dim=clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0])
-    _, fit, _, report, _ = score(nodes, pictures, fitting, clip=clip, captions=captions)
+    _, fit, _, report, *_ = score(nodes, pictures, fitting, clip=clip, captions=captions)
     texts = []
     for caption in captions:  # the pooled output of ComfyUI's own encoding, projected
         _, pooled = clip.encode_from_tokens(clip.tokenize(caption), return_pooled="unprojected")
@@ -178,7 +232,7 @@ def test_of_two_towers_the_one_that_fits_is_taken(nodes, vision, pictures):
 
 
 def test_a_single_picture_has_no_likeness_but_may_have_a_fit(nodes, vision, pictures):
-    likeness, fit, odd, report, chart = score(nodes, pictures[:1], vision("clip"), captions="in a meadow")
+    likeness, fit, odd, report, chart, _ = score(nodes, pictures[:1], vision("clip"), captions="in a meadow")
     assert math.isnan(likeness) and math.isnan(fit) and odd == 0 and chart.shape[0] == 1
     assert "one picture has no other to be like" in report and "clip not connected" in report and "in a meadow" in report
 

@@ -90,6 +90,30 @@ def test_the_report_names_the_picture_least_like_the_reference():
     assert "reference 1.000: mean cosine" in alike and "least like it" not in alike
 
 
+def test_gain_is_zero_at_the_baseline_and_one_at_the_same_picture():
+    """Cosines of known angles: a story spread by 30 degrees against a baseline spread by 60, (cos 30 - 1/2) / (1 - 1/2)."""
+    story, plain = (likeness.cosines(*[rows_at(0.0, degrees)] * 2) for degrees in (30.0, 60.0))
+    found = Score(story, baseline=plain)
+    assert found.gain == pytest.approx(math.sqrt(3) - 1, abs=1e-6)
+    assert Score(plain, baseline=story).gain == pytest.approx((0.5 - math.sqrt(3) / 2) / (1 - math.sqrt(3) / 2), abs=1e-5)
+    assert Score(plain, baseline=plain).gain == 0 and Score(torch.ones(3, 3).double(), baseline=plain).gain == 1
+    nothing_left = Score(story, baseline=torch.ones(2, 2).double())
+    assert math.isnan(nothing_left.gain) and nothing_left.gains is None and math.isnan(Score(story).gain)
+
+
+def test_each_picture_is_held_against_its_own_frame_of_the_baseline():
+    story, plain = (likeness.cosines(*[rows_at(*degrees)] * 2) for degrees in ((0.0, 10.0, 50.0), (0.0, 60.0, 90.0)))
+    cos = lambda *degrees: sum(math.cos(math.radians(d)) for d in degrees) / len(degrees)  # noqa: E731
+    own, before = (cos(10, 50), cos(10, 40), cos(50, 40)), (cos(60, 90), cos(60, 30), cos(90, 30))
+    expected = torch.tensor([(a - b) / (1 - b) for a, b in zip(own, before)], dtype=torch.float64)
+    torch.testing.assert_close(Score(story, baseline=plain).gains, expected, atol=1e-6, rtol=0)
+    report = in_words(Score(story, baseline=plain), [], masked=False)
+    assert all(f"{number}: likeness {own[number - 1]:.3f}, gain {expected[number - 1]:.2f}" in report for number in (1, 2, 3))
+    assert torch.equal(Score(plain, baseline=plain).gains, torch.zeros(3, dtype=torch.float64))
+    fewer = Score(story, baseline=plain[:2, :2])
+    assert fewer.gains is None and fewer.gain == pytest.approx((cos(10, 50, 40) - 0.5) / 0.5, abs=1e-6)
+
+
 def colour_at(picture, x, y):
     return picture.getpixel((int(x), int(y)))
 
@@ -123,9 +147,24 @@ def test_the_chart_has_a_column_for_the_reference():
     assert set(rows) == {1}, "its number is red where a picture is least like it"
 
 
+def test_the_chart_has_a_column_for_the_gain():
+    """As wide as the mean's column, and its words fit the sheet where there are few pictures."""
+    thumbnails = [Image.new("RGB", (64, 64), "red")] * 3
+    matrix, plain = (likeness.cosines(*[rows_at(*degrees)] * 2) for degrees in ((0.0, 5.0, 9.0), (0.0, 60.0, 90.0)))
+    without, drawn = (chart.draw_chart(thumbnails, Score(matrix, baseline=baseline)) for baseline in (None, plain))
+    column = chart.MARGIN + 5 * chart.CELL[1]  # thumbnails, three pictures, their mean
+    inked = [x for x in range(drawn.width) if any(sum(colour_at(drawn, x, y)) < 200 for y in range(200, drawn.height - 60))]
+    assert without.width == column + chart.MARGIN and column < max(inked) < column + chart.CELL[1]
+    few = chart.draw_chart(thumbnails[:2], Score(matrix[:2, :2], matrix[:2, :2], baseline=plain[:2, :2]))
+    assert all(sum(colour_at(few, x, y)) > 700 for x in range(few.width - chart.MARGIN + 2, few.width) for y in range(80))
+
+
 @pytest.mark.parametrize("count", [1, 2, 40, 200])
 def test_a_chart_of_any_number_of_pictures_has_a_size_that_can_be_shown(count):
     torch.manual_seed(3)
     rows = torch.randn(count, 8)
-    drawn = chart.draw_chart([Image.new("RGB", (30, 20), "red")] * count, Score(likeness.cosines(rows, rows), likeness.cosines(rows, rows)))
+    drawn = chart.draw_chart(
+        [Image.new("RGB", (30, 20), "red")] * count,
+        Score(likeness.cosines(rows, rows), likeness.cosines(rows, rows), "", -torch.eye(count)),
+    )
     assert max(drawn.size) < 1600 and min(drawn.size) > 100
