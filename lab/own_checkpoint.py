@@ -132,7 +132,7 @@ def tell(equipment: Equipment, story: dict, row: Row, seed: int, setting: Settin
         latents, seconds = render(equipment.studio, story, row, seed, setting)
         decode = partial(equipment.studio.core, "VAEDecode", vae=equipment.vae)
         images = [decode(samples={"samples": latent}) for latent in latents.split(setting.batch)]
-        columns = score(equipment, images, story["frames"])
+        columns = score(equipment, images, story.get("captions", story["frames"]))
     peak = torch.cuda.max_memory_allocated() if cuda else peak_of_process()
     return {**columns, "seconds a picture": seconds / len(story["frames"]), "peak GiB": peak / 2**30}, strip(torch.cat(images))
 

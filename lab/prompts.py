@@ -1,8 +1,10 @@
-"""Stories from a prompts file in the published benchmark's form: groups of {subject, style, settings}, in YAML."""
+"""Stories of the published benchmarks: ConsiStory+, groups of {subject, style, settings} in YAML, and ViStoryBench (`vistory.py`)."""
 
 from pathlib import Path
 
 import yaml
+
+from . import vistory
 
 OWN = Path(__file__).with_name("stories.yaml")
 
@@ -12,7 +14,12 @@ class PromptsError(SystemExit):
 
 
 def read_stories(path: Path = OWN) -> list[dict]:
-    """[{identity, frames}] of a file whose groups hold stories: `style subject` is the identity, every setting a frame."""
+    """[{identity, frames}] of a file whose groups hold stories: `style subject` is the identity, every setting a frame.
+
+    A folder, or a .json, holds stories of ViStoryBench; those have plain `captions` as well.
+    """
+    if path.is_dir() or path.suffix == ".json":
+        return _vistory(path)
     try:
         groups = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -22,6 +29,20 @@ def read_stories(path: Path = OWN) -> list[dict]:
     return [
         _story(story, f"{path.name}, {name}, story {number}") for name, group in groups.items() for number, story in enumerate(group, 1)
     ]
+
+
+def _vistory(path: Path) -> list[dict]:
+    stories = []
+    for file in vistory.story_files(path):
+        try:
+            stories.append(vistory.read_story(file))
+        except vistory.StoryError as error:
+            raise PromptsError(f"evidence: PROMPTS {file} {error}") from None
+        except (OSError, ValueError) as error:
+            raise PromptsError(f"evidence: PROMPTS {file} cannot be read: {' '.join(str(error).split())}") from None
+    if not stories:
+        raise PromptsError(f"evidence: PROMPTS {path} has no */story.json")
+    return stories
 
 
 def _story(story: object, where: str) -> dict:

@@ -219,6 +219,92 @@ def test_prompts_of_another_form_are_refused(pack, tmp_path):
             prompts.read_stories(path)
 
 
+CONSISTORY = """
+animals:
+- concept_token: otter
+  settings:
+  - floating on its back
+  - asleep on a stone, in the rain
+  style: ''
+  subject: An otter
+people:
+- concept_token: glass blower
+  settings: [at the furnace, on a ladder, in a boat, at a wedding, in the fog, by a lamp, under an arch]
+  style: An ink drawing of
+  subject: A glass blower's apprentice, in a grey smock
+"""
+
+
+def test_consistory_plus_is_read(pack, tmp_path):
+    """A file of its form: styles may be empty, subjects hold commas, and groups follow each other."""
+    from lab import prompts
+
+    (tmp_path / "consistory+.yaml").write_text(CONSISTORY, encoding="utf-8")
+    first, second = prompts.read_stories(tmp_path / "consistory+.yaml")
+    assert first == {"identity": "An otter", "frames": ["floating on its back", "asleep on a stone, in the rain"]}
+    assert second["identity"] == "An ink drawing of A glass blower's apprentice, in a grey smock" and len(second["frames"]) == 7
+
+
+def shot(shown, setting, *who, **more):
+    both = {
+        "Static Shot Description": shown,
+        "Setting Description": setting,
+        "Shot Perspective Design": "Wide shot",
+        "Plot Correspondence": "Nobody knows why.",
+    }
+    fields = {name: {"en": text, "ch": "..."} for name, text in (both | more).items()}
+    return {"index": 1, **fields, "Characters Appearing": {"en": list(who), "ch": []}}
+
+
+def vistory(*shots, **characters):
+    described = {
+        name: {"name_en": name, "prompt_en": text, "prompt_ch": "...", "tag": "realistic_human"} for name, text in characters.items()
+    }
+    return json.dumps({"Story_type": {"en": "Fables", "ch": "..."}, "Characters": described, "Shots": list(shots)})
+
+
+def test_vistorybench_is_read(nodes, tmp_path):
+    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its words alone."""
+    from lab import prompts
+
+    told = vistory(
+        shot("Ida pours tea for Old Tom.", "A harbour inn.", "Old Tom", "Ida"),
+        shot("An empty\n street (wet)", "Night", "Someone else"),
+        shot("A man mends a net", "The pier @ noon", "Old Tom"),
+        **{"Ida": "a girl with a red cap", "Old Tom": "a man with one boot"},
+    )
+    for folder, text in (("2", told), ("10", told.replace("Ida", "Eve"))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "story.json").write_text(text, encoding="utf-8")
+    first, second = prompts.read_stories(tmp_path)
+    assert [first] == prompts.read_stories(tmp_path / "2/story.json") and "Eve" in second["identity"]
+    assert first["captions"][0] == "Ida pours tea for Old Tom, A harbour inn, Wide shot"
+    inputs = {"identity": [first["identity"]], "frames": ["\n".join(first["frames"])], "window_length": [10]}
+    story = nodes["StoryPrompt"].execute(**inputs).args[0][0]
+    assert story.identity_phrases == ("a girl with a red cap", "a man with one boot")
+    assert story.present == ((0, 1), (), (1,))
+    assert story.frames[0] == first["captions"][0] and story.frames[1] == r"An empty street \(wet\), Night, Wide shot"
+    assert story.frames[2] == "Old Tom A man mends a net, The pier @ noon, Wide shot"
+
+
+def test_stories_of_vistorybench_that_cannot_be_told_are_named(pack, tmp_path):
+    from lab import prompts
+
+    good = shot("A", "B")
+    for text, words in (
+        (json.dumps([1]), "needs Characters"),
+        (vistory(good, Ida="a girl"), "needs at least two shots"),
+        (vistory(good, good, Ida=""), "has no prompt_en for Ida"),
+        (vistory(good, shot("", "B"), Ida="a girl"), "has no Static Shot Description in English in shot 2"),
+        ("{", "cannot be read"),
+    ):
+        (tmp_path / "story.json").write_text(text, encoding="utf-8")
+        with pytest.raises(SystemExit, match=f"PROMPTS .*story.json {words}" if words != "cannot be read" else words):
+            prompts.read_stories(tmp_path / "story.json")
+    with pytest.raises(SystemExit, match="has no .*/story.json"):
+        prompts.read_stories(tmp_path)
+
+
 def test_our_own_stories_are_twenty_with_different_subjects(pack):
     from lab import prompts
 
