@@ -1,6 +1,6 @@
 """What the nodes share: their sockets, where they are in the menu, and how captions come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,21 @@ from ..story.story import Story
 StoryType = io.Custom("STORY")
 ShareType = io.Custom("STORY_SHARE")
 CATEGORY = "story"
+
+
+def story_schema(*, inputs: list[io.Input], search_aliases: list[str], advanced: Sequence[str] = (), **declared: Any) -> io.Schema:
+    """A schema in the pack's menu, found by `search_aliases` too, with the inputs named in `advanced` folded away.
+
+    Newer pages fold them under "Show advanced inputs". Order and saved values stay, so an input may become
+    advanced at any time. Older ComfyUI has no field for either: it ignores the attribute that is set here, and
+    `extra_dict`, which every version sends to the page, carries the flag.
+    """
+    for one in inputs:
+        if one.id in advanced:
+            one.extra_dict = {**one.extra_dict, "advanced": True}
+    schema = io.Schema(category=CATEGORY, inputs=inputs, **declared)
+    schema.search_aliases = search_aliases
+    return schema
 
 
 def require_socket(name: str, value: Any, kind: str) -> None:

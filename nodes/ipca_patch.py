@@ -16,7 +16,7 @@ from ..references.models import require_reader
 from ..story.story import Story
 from ..svr.encode import encode, prompt_layouts
 from .base import StoryNode
-from .common import CATEGORY, StoryType
+from .common import StoryType, story_schema
 
 MAX_STRENGTH = 1000.0
 
@@ -26,10 +26,11 @@ class IPCAPatch(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="IPCAPatch",
             display_name="IPCA Patch",
-            category=CATEGORY,
+            search_aliases=["IPCA", "identity-preserving cross-attention", "consistent character", "1Prompt1Story"],
+            advanced=["end_at_step", "protect_identity", "dropout_seed"],
             hidden=[io.Hidden.unique_id],
             description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
             "before or after it; a second IPCA Patch replaces the first.",

@@ -18,7 +18,7 @@ from ..story.selection import parse_selection
 from ..story.story import Story
 from ..story.takes import noise_numbers, parse_retake
 from .base import StoryNode
-from .common import CATEGORY, ShareType, StoryType
+from .common import ShareType, StoryType, story_schema
 
 NOISE = ["shared", "per frame"]
 FRAMES_PER_BATCH = (
@@ -44,10 +44,11 @@ class StoryBatch(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryBatch",
             display_name="Story Batch",
-            category=CATEGORY,
+            search_aliases=["storyboard", "frames", "consistent character", "batch"],
+            advanced=["part_index", "parts", "retake"],
             description="Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run once a batch by themselves.",
             is_input_list=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],

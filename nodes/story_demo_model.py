@@ -5,16 +5,16 @@ from comfy_api.latest import io
 from ..demo.model import load_demo_model
 from ..demo.vision import load_demo_vision
 from .base import StoryNode
-from .common import CATEGORY
+from .common import story_schema
 
 
 class StoryDemoModel(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryDemoModel",
             display_name="Story Demo Model",
-            category=CATEGORY,
+            search_aliases=["example model", "test model", "no download"],
             description="A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or wizard. It comes with the pack: "
             "for trying the nodes at 256x256, with any sampler. For real pictures use Load Checkpoint.",
             inputs=[],

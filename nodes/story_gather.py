@@ -11,7 +11,7 @@ from ..machines.record import report
 from ..machines.slate import without_slates
 from ..story.selection import selection_text
 from .base import StoryNode
-from .common import CATEGORY
+from .common import story_schema
 
 
 class StoryGather(StoryNode):
@@ -26,10 +26,10 @@ class StoryGather(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryGather",
             display_name="Story Gather",
-            category=CATEGORY,
+            search_aliases=["distributed", "several machines", "multi GPU", "collector"],
             description="Reads and takes off the slates of the pictures that a collector brings: puts them in the story's order, drops "
             "doubles, and ends the run with an error that names missing frames once what came is saved.",
             is_input_list=True,

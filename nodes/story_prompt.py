@@ -10,7 +10,7 @@ from ..story.lists import Listing
 from ..story.story import MAX_WINDOW, Story, read_story
 from ..story.wildcards import unexpanded
 from .base import StoryNode
-from .common import CATEGORY, StoryType
+from .common import StoryType, story_schema
 
 
 class StoryPrompt(StoryNode):
@@ -18,10 +18,10 @@ class StoryPrompt(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryPrompt",
             display_name="Story Prompt",
-            category=CATEGORY,
+            search_aliases=["consistent character", "storyboard", "comic", "1Prompt1Story", "StoryDiffusion", "One-Prompt-One-Story"],
             description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
             is_input_list=True,
             inputs=[

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..batch.lists import in_turn
 from ..references.encode import with_pictures
 from .base import StoryNode
-from .common import CATEGORY, StoryType
+from .common import StoryType, story_schema
 
 MAX_MEGAPIXELS = 16.0
 
@@ -18,10 +18,10 @@ class StoryReference(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryReference",
             display_name="Story Reference",
-            category=CATEGORY,
+            search_aliases=["reference image", "consistent character", "character picture", "image edit"],
             description="Adds a picture of one of the cast: each frame then sees the pictures of who is in it, and no others. For models that "
             "read reference pictures: Qwen-Image-Edit, Flux Kontext, Flux.2, Klein. Mechanism tested, effect not yet judged by us.",
             is_input_list=True,

@@ -14,16 +14,16 @@ from ..score.masks import Masks, background_as_noise, baseline_masks_of, masks_o
 from ..score.report import Score, in_words
 from ..sheet.pictures import image_of, picture_of
 from .base import StoryNode
-from .common import CATEGORY, captions_of
+from .common import captions_of, story_schema
 
 
 class StoryScore(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StoryScore",
             display_name="Story Score",
-            category=CATEGORY,
+            search_aliases=["CLIP-I", "CLIP-T", "consistency", "similarity", "consistent character"],
             description="Measures how alike a story's pictures are and how well each fits its caption, and shows which one falls out: "
             "for finding the best seed, and the frame to make again.",
             is_input_list=True,

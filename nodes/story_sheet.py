@@ -10,7 +10,7 @@ from ..sheet.draw import PAPER, STYLES, Look, draw_sheet
 from ..sheet.pictures import image_of, picture_of
 from ..story.selection import parse_selection
 from .base import StoryNode
-from .common import CATEGORY, captions_of
+from .common import captions_of, story_schema
 
 MAX_COLUMNS = 64
 MAX_PANEL = 8192
@@ -21,10 +21,11 @@ MAX_FONT = 512
 class StorySheet(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StorySheet",
             display_name="Story Sheet",
-            category=CATEGORY,
+            search_aliases=["storyboard", "comic", "contact sheet", "captions", "image grid"],
+            advanced=["margin", "font_size", "numbers", "first_number"],
             description="Puts all pictures of a story on one sheet with their captions: a storyboard or a comic strip.",
             is_input_list=True,
             inputs=[

@@ -7,16 +7,16 @@ from ..machines.collector import MASTER_DELEGATES, MASTER_RENDERS
 from ..machines.share import Share
 from ..machines.slate import with_slates
 from .base import StoryNode
-from .common import CATEGORY, ShareType
+from .common import ShareType, story_schema
 
 
 class StorySlate(StoryNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="StorySlate",
             display_name="Story Slate",
-            category=CATEGORY,
+            search_aliases=["distributed", "several machines", "multi GPU"],
             description="Writes into a few rows of pixels above each picture which frame it is, so that Story Gather behind a collector of "
             "several machines can put all in order and name what is missing.",
             is_input_list=True,

@@ -8,7 +8,7 @@ from ..svr.entries import reweighting_for
 from ..svr.reweight import Weights
 from ..svr.story import encode_story
 from .base import StoryNode
-from .common import CATEGORY, StoryType
+from .common import StoryType, story_schema
 
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
@@ -26,10 +26,11 @@ class SVRReweight(StoryNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return story_schema(
             node_id="SVRReweight",
             display_name="SVR Reweight",
-            category=CATEGORY,
+            search_aliases=["SVR", "singular value reweighting", "prompt weights", "1Prompt1Story", "consistent character"],
+            advanced=["enhance_alpha", "weaken_alpha", "pooled"],
             description="Encodes the whole story in one prompt, then for each frame turns its own words up and the other frames' words down.",
             inputs=[
                 io.Clip.Input(

@@ -1,5 +1,6 @@
 """The pack as ComfyUI's loader sees it."""
 
+import dataclasses
 import json
 import sys
 
@@ -66,6 +67,13 @@ CONTRACT = {
     ),
 }
 
+ADVANCED = {
+    "SVRReweight": ["enhance_alpha", "weaken_alpha", "pooled"],
+    "IPCAPatch": ["end_at_step", "protect_identity", "dropout_seed"],
+    "StoryBatch": ["part_index", "parts", "retake"],
+    "StorySheet": ["margin", "font_size", "numbers", "first_number"],
+}
+
 
 def test_the_pack_gives_these_nodes(pack):
     assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
@@ -92,6 +100,27 @@ def test_names_are_the_public_contract(nodes, node_id):
     for name, (_, options) in inputs.items():
         assert len(options["tooltip"]) > 15, name
     assert all(info["output_tooltips"])
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_what_most_people_never_touch_is_folded_away(nodes, node_id):
+    """In what the server sends, whether this ComfyUI's schema knows the flag or not; nothing that has no default is folded."""
+    info = nodes[node_id].GET_NODE_INFO_V1()["input"]
+    inputs = {**info.get("required", {}), **info.get("optional", {})}
+    assert [name for name, (_, options) in inputs.items() if options.get("advanced")] == ADVANCED.get(node_id, [])
+    assert all("default" in inputs[name][1] for name in ADVANCED.get(node_id, []))
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_every_node_is_found_by_what_people_look_for(nodes, node_id):
+    from comfy_api.latest import io
+
+    info, aliases = nodes[node_id].GET_NODE_INFO_V1(), nodes[node_id].GET_SCHEMA().search_aliases
+    assert aliases and all(isinstance(alias, str) and alias for alias in aliases)
+    if "search_aliases" in {field.name for field in dataclasses.fields(io.Schema)}:
+        assert info["search_aliases"] == aliases
+    else:
+        assert "search_aliases" not in info
 
 
 @pytest.mark.parametrize("node_id", IDS)
