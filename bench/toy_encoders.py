@@ -26,6 +26,10 @@ try:
     from comfy.text_encoders import ideogram4, krea2, mage_flow  # from 0.29 on, or a little before
 except ImportError:
     ideogram4 = krea2 = mage_flow = None
+try:
+    from comfy.text_encoders import qwen_image21  # from 0.37 on
+except ImportError:
+    qwen_image21 = None
 
 from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 
@@ -75,7 +79,7 @@ def tekken() -> bytes:
     pieces = list(dict.fromkeys(pieces))
     return json.dumps(
         {
-            "config": {"default_vocab_size": len(special) + len(pieces)},
+            "config": {"default_vocab_size": len(special) + len(pieces), "default_num_special_tokens": len(special)},
             "vocab": [{"rank": rank, "token_bytes": base64.b64encode(piece).decode()} for rank, piece in enumerate(pieces)],
             "special_tokens": [{"rank": rank, "token_str": name} for rank, name in enumerate(special)],
         }
@@ -151,6 +155,8 @@ if krea2 is not None:
         {},
     )
     KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": _DEEP}, {})
+if qwen_image21 is not None:
+    KINDS["qwen-image-2.1"] = lambda: (qwen_image21.QwenImage21Tokenizer, qwen_image21.te(), {"qwen3vl_8b_model_config": _LLM}, {})
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):
         del KINDS[newer]

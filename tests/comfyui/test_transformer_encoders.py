@@ -21,7 +21,7 @@ QWEN = "<|im_end|>\n<|im_start|>assistant\n"
 THINKING = f"{QWEN}<think>\n\n</think>\n\n"
 GEMMAS = ("lumina2", "lumina2 with gemma3", "newbie")
 ENDS = {
-    **dict.fromkeys(("qwen-image", "z-image", "krea2", "mage-flow", "ideogram4", "ideogram4 with sight"), QWEN),
+    **dict.fromkeys(("qwen-image", "qwen-image-2.1", "z-image", "krea2", "mage-flow", "ideogram4", "ideogram4 with sight"), QWEN),
     **dict.fromkeys(("klein", "klein 9b", "ovis-image"), THINKING),
     **dict.fromkeys(GEMMAS, ""),
     "flux2": "[/INST]",
@@ -64,7 +64,8 @@ def read(clip, key, ids):
 
 def tokens_in(clip, key, text):
     tokenizer = tokenizer_of(clip, key).tokenizer
-    return len(tokenizer.tokenize(text)) if text else 0
+    tokenize = getattr(tokenizer, "tokenize", None) or (lambda text: tokenizer(text)["input_ids"])  # ComfyUI's own, for Mistral
+    return len(tokenize(text)) if text else 0
 
 
 def layers(entry, llama):
@@ -78,7 +79,7 @@ def phrases_of(row, llama):
 
 def blocks(clip, kind, prompt, cond):
     """(encoder, its first row, its last row + 1, columns, token ids of these rows) of every block of a CONDITIONING."""
-    tokens = {key: [pair[0] for chunk in chunks for pair in chunk] for key, chunks in clip.tokenize(prompt).items()}
+    tokens = {key: [pair[0] for chunk in chunks for pair in chunk] for key, chunks in clip.tokenize(prompt).items() if chunks}
     rows = cond.shape[1]
     if kind.startswith("hidream"):
         keys = ["llama"] if kind == "hidream without t5" else ["t5xxl", "llama"]
