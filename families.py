@@ -15,7 +15,8 @@ class Family:
     `name` is what artists call it. `models` are class names of `comfy.model_base`. `stages` name its blocks in running
     order: what an artist writes in *blocks*, and the attribute of the diffusion model that lists them.
     `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each row of the text is
-    normalised before it is read, so that a row's length is lost and its direction stays. `text_last`: the other way
+    normalised before it is read, so that a row's length is lost and its direction stays. `refiner` is the attribute that lists
+    the blocks in which the text attends to itself, before the joint ones; such a family has its text first. `text_last`: the other way
     round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
     behind the first's, once through and then again. `told_by` is an attribute of the diffusion model, for a family whose
     class another one shares: it is there, and not None. `reads_references`: it paints with pictures beside the text, from the
@@ -27,6 +28,7 @@ class Family:
     stages: tuple[tuple[str, str], ...]
     pads_left: bool = False
     reads_length: bool = True
+    refiner: str = ""
     text_last: bool = False
     second_times: int = 0
     told_by: str = ""
@@ -50,6 +52,8 @@ class Encoder:
     Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
     `for_references`: a model that is used with it reads references, unless its tokenizer is of one of the classes `not_by`.
     `picture_pixels`: so large it wants the pictures that it looks at; 0: it reads text alone.
+    `length_lost_by`: classes of tokenizers, by which ComfyUI tells apart models that share an encoder, whose models normalise
+    every row of the text.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Encoder:
     for_references: bool = False
     not_by: tuple[str, ...] = ()
     picture_pixels: int = 0
+    length_lost_by: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
@@ -82,7 +87,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False, reads_references=True),
     Family("Qwen-Image 2.1", ("QwenImage21",), (("block", "transformer_blocks"),), reads_length=False, has_prefix=True),
     Family("Mage-Flow", ("MageFlow",), (("block", "transformer_blocks"),), reads_length=False),
-    Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False),
+    Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False, refiner="context_refiner"),
     Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True),
     Family("Ovis-Image", ("Flux",), DOUBLE_THEN_SINGLE, reads_length=False, told_by="txt_norm"),
     Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE, reads_references=True),
@@ -101,16 +106,26 @@ ENCODERS = (
     Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_features=768),
     Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",), for_references=True),
     Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
-    Encoder("Qwen-Image", (("qwen25_7b",),), for_references=True, picture_pixels=384 * 384),
-    Encoder("Z-Image and Flux.2 Klein 4B", (("qwen3_4b",),), for_references=True, not_by=("ZImageTokenizer",)),
+    Encoder("Qwen-Image", (("qwen25_7b",),), for_references=True, picture_pixels=384 * 384, length_lost_by=("QwenImageTokenizer",)),
+    Encoder(
+        "Z-Image and Flux.2 Klein 4B",
+        (("qwen3_4b",),),
+        for_references=True,
+        not_by=("ZImageTokenizer",),
+        length_lost_by=("ZImageTokenizer",),
+    ),
     Encoder("Flux.2 Klein 9B", (("qwen3_8b",),), for_references=True),
     Encoder("Flux.2", (("mistral3_24b",),), for_references=True),
-    Encoder("Lumina 2", (("gemma2_2b",),)),
-    Encoder("Lumina 2 with Gemma 3", (("gemma3_4b",),)),
-    Encoder("NewBie", (("gemma",),), pooled=("jina",)),
-    Encoder("Ovis-Image", (("qwen3_2b",),)),
-    Encoder("Krea 2 and Mage-Flow", (("qwen3vl_4b",),)),
-    Encoder("Qwen-Image 2.1 and Ideogram 4", (("qwen3vl_8b",),)),
+    Encoder("Lumina 2", (("gemma2_2b",),), length_lost_by=("LuminaTokenizer",)),
+    Encoder("Lumina 2 with Gemma 3", (("gemma3_4b",),), length_lost_by=("NTokenizer",)),
+    Encoder("NewBie", (("gemma",),), pooled=("jina",), length_lost_by=("NewBieTokenizer",)),
+    Encoder("Ovis-Image", (("qwen3_2b",),), length_lost_by=("OvisTokenizer",)),
+    Encoder("Krea 2 and Mage-Flow", (("qwen3vl_4b",),), length_lost_by=("MageFlowTokenizer",)),
+    Encoder(
+        "Qwen-Image 2.1 and Ideogram 4",
+        (("qwen3vl_8b",),),
+        length_lost_by=("QwenImage21Tokenizer", "Ideogram4Tokenizer", "Ideogram4Qwen3VLTokenizer"),
+    ),
     Encoder("HiDream-I1", (("t5xxl",),), pooled=("l", "g"), two_way=("t5xxl",), second=("llama",), cut=("t5xxl",)),
 )
 

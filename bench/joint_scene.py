@@ -52,6 +52,10 @@ class Scene:
         # In running order of the joint calls' blocks: as the model's own lists have them.
         transformer = self.model.model.diffusion_model
         self.blocks = sum(len(getattr(transformer, name, ())) for name in (*STAGES, "single_blocks", "single_stream_blocks"))
+        self.refining = False  # whether a block is at work in which the text attends to itself
+        for block in getattr(transformer, "context_refiner", ()):
+            block.register_forward_pre_hook(lambda *_: setattr(self, "refining", True))
+            block.register_forward_hook(lambda *_: setattr(self, "refining", False))
 
     def text(self, seed, frames=1, length=LENGTH):
         generator = torch.Generator().manual_seed(seed)
@@ -63,11 +67,14 @@ class Scene:
             more[LLAMA] = torch.randn(frames, 3, length + LLAMA_LENGTH - LENGTH, TEXT_WIDTH, generator=generator)
         return rows, more
 
-    def frames(self, places, seed=1, **more):
-        """CONDITIONING with a row for each of `places`, the columns of that row's identity."""
+    def frames(self, places, seed=1, factors=None, **more):
+        """CONDITIONING with a row for each of `places`, the columns of that row's identity. `factors`: {column: factor} of each."""
         rows, extra = self.text(seed, len(places), **more)
         record = self.rows.Row(self.story.identity_phrases, 0, (0,), (), LENGTH)
-        records = tuple(dataclasses.replace(record, phrases=(columns, (), *SCENES)) for columns in places)
+        records = tuple(
+            dataclasses.replace(record, phrases=(columns, (), *SCENES), factors=tuple(each.items()))
+            for columns, each in zip(places, factors or [{}] * len(places), strict=True)
+        )
         if self.family == "hidream":
             records = tuple(
                 dataclasses.replace(record, second=tuple(map(in_llama, record.phrases)), second_length=LLAMA_LENGTH) for record in records
@@ -94,8 +101,12 @@ class Scene:
         llama = in_llama(columns) if self.family == "hidream" else ()
         return [*columns, *(LENGTH + again + column for again in (0, LLAMA_LENGTH) for column in llama)]
 
-    def biased(self, strength=1.0, columns=IDENTITY, chosen=None, active=lambda sigma: True, keys=None, image=None):
-        """The model with log(1 + strength) on the logits of those text columns, in joint calls of positive rows."""
+    def biased(
+        self, strength=1.0, columns=IDENTITY, chosen=None, active=lambda sigma: True, keys=None, image=None, factors=None, refined=True
+    ):
+        """The model with log(1 + strength) on the logits of those text columns, in joint calls of positive rows; and keys and
+        values multiplied by `factors`, {text column: factor}, in every block, the refiner's included where it is `refined`.
+        """
         keys = self.keys_of(columns) if keys is None else keys
         image = image or (32 if self.family == "z-image" else IMAGE)
         start = {"flux2": 512 - LENGTH, "hidream": image}.get(self.family, 0)
@@ -105,13 +116,21 @@ class Scene:
         def override(func, q, k, v, heads, mask=None, **kwargs):
             options = kwargs["transformer_options"]
             split = kwargs.get("skip_reshape", False)
-            if k.shape[2 if split else 1] != text + image:
+            axis = 2 if split else 1
+            joint, refining = k.shape[axis] == text + image, self.refining and refined
+            chunks = options["cond_or_uncond"]
+            rows = q.shape[0] // len(chunks)
+            if factors and (joint or refining):
+                k, v = k.clone(), v.clone()
+                for row in (row for row in range(q.shape[0]) if chunks[row // rows] == 0):
+                    for column, factor in factors.items():
+                        for tensor in (k, v):
+                            tensor[row].select(axis - 1, column + (start if joint else 0)).mul_(factor)
+            if not joint:
                 return func(q, k, v, heads, mask, **kwargs)
             block = calls["joint"] % self.blocks
             calls["joint"] += 1
             bias = torch.zeros(q.shape[0], 1, 1, text + image)
-            chunks = options["cond_or_uncond"]
-            rows = q.shape[0] // len(chunks)
             for place, chunk in enumerate(chunks):
                 if chunk == 0 and (chosen is None or block in chosen) and active(float(options["sigmas"][0])):
                     bias[place * rows : (place + 1) * rows, ..., [start + key for key in keys]] = math.log(1 + strength)

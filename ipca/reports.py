@@ -6,23 +6,24 @@ from .names import NODE
 from .plan import Tally
 
 REMEDY = "put that node on a branch without IPCA Patch"
+WORDS_TOO = "Where SVR Reweight leaves it to this node, the other frames' words are not turned down either."
 NOT_APPLIED = (
     f"{NODE}: the identity was strengthened nowhere in this run, because the attention that IPCA changes never ran. Look "
     "for a cache (TeaCache, FBCache), another attention in place of the model's own (Nunchaku, raylight), a node that "
-    f"skips blocks, or torch.compile on single blocks, and {REMEDY}."
+    f"skips blocks, or torch.compile on single blocks, and {REMEDY}. {WORDS_TOO}"
 )
 ON_NODE = "The identity was not strengthened. The log says why."  # a node shows two short lines and cuts off the rest
 ROWS_UNKNOWN = (
     f"{NODE}: another node changed the batch between the sampler and the model, so its rows cannot be told apart. The "
-    f"identity is not strengthened there; {REMEDY}."
+    f"identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
 )
 ROWS_UNKNOWN_INSIDE = (
     f"{NODE}: another node changed the batch inside the model (attention couple?), so its rows cannot be told apart. The "
-    f"identity is not strengthened there; {REMEDY}."
+    f"identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
 )
 NO_RUN = (
     f"{NODE}: the model was called outside a run of ComfyUI's own samplers, so it is not known which rows carry the "
-    "identity. It is not strengthened there."
+    f"identity. It is not strengthened there. {WORDS_TOO}"
 )
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T", bound=Hashable)
 class ModelCall(Generic[T]):
     """One call of a diffusion model with latents `x` [B, C, ..] and `text` [B, T, features], in `dtype` inside.
 
-    `targets` has one entry per row; all None where IPCA is off at this `step`. `options` are the call's
+    `targets` has one entry per row: what it attends to at this `step`, None for nothing. `options` are the call's
     transformer_options and `given` its other keywords. `compiled`: torch.compile traces the model.
     """
 
@@ -60,6 +60,9 @@ class Side(Protocol[T]):
 
     def targets(self, conds: Conds) -> dict[UUID, tuple[T | None, ...]]:
         """What every row of a run's conditionings attends to. InputError where they cannot be of this model."""
+
+    def when_off(self, target: T) -> T | None:
+        """What is left of a target at steps at which IPCA is off."""
 
     def options_for(self, call: ModelCall[T]) -> dict[str, Any]:
         """The call's options as the attention sites need them: a copy, or the same where there is nothing to do."""
@@ -134,19 +137,24 @@ class Wrappers(Generic[T]):
         """The call's options with what its sites need, and more keywords for a model that is not plainly called."""
         settings, model = self.side.settings, base.diffusion_model
         step = plan.steps.step(options) if any(numbers) and settings.needs_steps else 0
-        on = any(numbers) and settings.is_on(step)
-        plan.tally.due += on
+        on = settings.is_on(step)
+        due = any(self._targets(plan, numbers, on))
+        plan.tally.due += due
         compiled = is_compiled(model, options)
         dtype = base.get_dtype() if base.manual_cast_dtype is None else base.manual_cast_dtype
 
         def decide(model: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int]) -> dict[str, Any]:
-            targets = plan.targets_of(numbers if on else [0] * len(numbers))
+            targets = self._targets(plan, numbers, on)
             return self.side.options_for(ModelCall(model, x, text, dtype, targets, step, options, compiled, plan.tally, plan.probe, given))
 
         decided = decide(model, x, text, numbers)
-        if on and has_replaced_forward(model):
+        if due and has_replaced_forward(model):
             return decided_by_part(decided, len(x), decide), {NUMBERS: (torch.tensor(numbers),)}
         return decided, mark(model) if compiled and CALL_KEY in decided else {}
+
+    def _targets(self, plan: Plan[T], numbers: list[int], on: bool) -> list[T | None]:
+        targets = plan.targets_of(numbers)
+        return targets if on else [None if target is None else self.side.when_off(target) for target in targets]
 
 
 def _with_numbers(cond: Cond, numbers: dict[UUID, list[int]]) -> Cond:

@@ -78,7 +78,8 @@ class IPCAPatch(StoryNode):
                     max=MAX_STRENGTH,
                     step=0.05,
                     round=0.001,
-                    tooltip="Weight of the identity against the frame's own prompt. 1 is the paper's; 0 is off.",
+                    tooltip="Weight of the identity against the frame's own prompt. 1 is the paper's; 0 is off; other frames' words stay turned "
+                    "down in models that normalise their text.",
                 ),
                 io.Int.Input(
                     "dropout_seed",
@@ -121,7 +122,7 @@ class IPCAPatch(StoryNode):
 def _side(
     model: ModelPatcher, clip: CLIP, story: Story, blocks: str, protect: bool, settings: Settings
 ) -> UNetSide | TransformerSide | None:
-    """IPCA for this kind of model; None at strength 0. InputError where the choices do not fit the model."""
+    """IPCA for this kind of model; None where it has nothing to do. InputError where the choices do not fit the model."""
     require_reader(model, story.references)
     unet = unet_of(model)
     if unet is not None:
@@ -137,7 +138,9 @@ def _side(
             f"off has no meaning for {family.name}: no prompt of the identity alone is encoded whose padding could be remembered",
             "Switch it on",
         )
-    return TransformerSide(family, story.identity_phrases, chosen, settings) if settings.strength else None
+    if settings.strength == 0 and family.reads_length:
+        return None
+    return TransformerSide(family, story.identity_phrases, chosen, settings)
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:

@@ -1,17 +1,28 @@
 """SVR Reweight: a story to CONDITIONING, one row a frame, with that frame's words turned up and the others down."""
 
+from typing import Any
+
 from comfy.sd import CLIP
 from comfy_api.latest import io
 
+from ..log import logger
+from ..machines.graph import behind
+from ..notices import show_on_node
+from ..story.rows import ROWS_KEY
 from ..story.story import Story
 from ..svr.entries import reweighting_for
-from ..svr.reweight import Weights
+from ..svr.reweight import PUBLISHED_ALPHA, Weights
 from ..svr.story import encode_story
 from .base import StoryNode
 from .common import StoryType, story_schema
 
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
+NOTHING_TURNED_DOWN = (
+    "SVR Reweight: this CLIP's model normalises every token, so the other frames' words are turned down by IPCA Patch, in its attention, and "
+    "none is connected to the same sampler: nothing is turned down. Add IPCA Patch to the model; its strength may be 0."
+)
+ON_NODE = "Nothing is turned down. The log says why."  # a node shows two short lines
 MAX_ALPHA = 1.0
 MAX_BETA = 10.0
 
@@ -31,6 +42,7 @@ class SVRReweight(StoryNode):
             display_name="SVR Reweight",
             search_aliases=["SVR", "singular value reweighting", "prompt weights", "1Prompt1Story", "consistent character"],
             advanced=["enhance_alpha", "weaken_alpha", "pooled"],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             description="Encodes the whole story in one prompt, then for each frame turns its own words up and the other frames' words down.",
             inputs=[
                 io.Clip.Input(
@@ -48,12 +60,13 @@ class SVRReweight(StoryNode):
                 ),
                 io.Float.Input(
                     "enhance_alpha",
-                    default=0.01,
+                    default=PUBLISHED_ALPHA,
                     min=0.0,
                     max=MAX_ALPHA,
                     step=0.001,
                     round=0.0001,
-                    tooltip="How steeply this frame's words are turned up. Useful: 0.001 to 0.02.",
+                    tooltip="How steeply this frame's words are turned up. Useful: 0.001 to 0.02. No effect on models that normalise their text "
+                    "(Qwen-Image, Z-Image; see help).",
                 ),
                 io.Float.Input(
                     "enhance_beta",
@@ -62,16 +75,17 @@ class SVRReweight(StoryNode):
                     max=MAX_BETA,
                     step=0.05,
                     round=0.001,
-                    tooltip="Overall factor on this frame's words. Useful: 1 to 2.",
+                    tooltip="Overall factor on this frame's words. Useful: 1 to 2. In models that normalise their text, IPCA Patch applies it.",
                 ),
                 io.Float.Input(
                     "weaken_alpha",
-                    default=0.01,
+                    default=PUBLISHED_ALPHA,
                     min=0.0,
                     max=MAX_ALPHA,
                     step=0.01,
                     round=0.0001,
-                    tooltip="How steeply the other frames' words are turned down. Useful: 0.01 to 0.5.",
+                    tooltip="How steeply the other frames' words are turned down. Useful: 0.01 to 0.5. No effect on models that normalise their text "
+                    "(Qwen-Image, Z-Image; see help).",
                 ),
                 io.Float.Input(
                     "weaken_beta",
@@ -80,7 +94,8 @@ class SVRReweight(StoryNode):
                     max=MAX_BETA,
                     step=0.01,
                     round=0.001,
-                    tooltip="Overall factor on the other frames' words. Useful: 0.05 to 1; raise it when frames lose the identity.",
+                    tooltip="Overall factor on the other frames' words. Useful: 0.05 to 1; raise it when frames lose the identity. In models "
+                    "that normalise their text, IPCA Patch applies it.",
                 ),
                 io.Combo.Input(
                     "pooled",
@@ -109,4 +124,18 @@ class SVRReweight(StoryNode):
         pooled: str,
     ) -> io.NodeOutput:
         reweighting = reweighting_for(mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta))
-        return io.NodeOutput(encode_story(clip, story, reweighting, zero_pooled=pooled == "zero"))
+        frames = encode_story(clip, story, reweighting, zero_pooled=pooled == "zero")
+        if any(row.factors for row in frames[0][1][ROWS_KEY]) and not _meets_ipca_patch(cls.hidden):
+            logger.warning(NOTHING_TURNED_DOWN)
+            show_on_node(cls.hidden.unique_id, ON_NODE)
+        return io.NodeOutput(frames)
+
+
+def _meets_ipca_patch(hidden: Any) -> bool:
+    """Whether some node of the queued graph is reached by SVR Reweight and by an IPCA Patch. True where there is no graph."""
+    graph, own = getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None)
+    if not graph or own is None or own not in graph:
+        return True
+    reached = behind(graph, own)
+    patches = [name for name, node in graph.items() if node["class_type"] == "IPCAPatch"]
+    return any(reached & behind(graph, patch) for patch in patches)

@@ -23,6 +23,8 @@ class Row:
     and `padded` with zeros for a transformer.
     `second`, `second_length`: the same for the second text tensor that some transformers read.
     `references`: the pictures that the frame sees; Story Batch hands them to the model.
+    `factors`: (position, factor) by which the token's key and value are to be multiplied, where the model loses how long its
+    embedding is; positions that are not named keep theirs.
     """
 
     identity: tuple[str, ...]
@@ -34,6 +36,7 @@ class Row:
     second: tuple[tuple[int, ...], ...] = ()
     second_length: int = 0
     references: tuple[Reference, ...] = ()
+    factors: tuple[tuple[int, float], ...] = ()
 
     @property
     def identity_positions(self) -> tuple[int, ...]:

@@ -42,6 +42,11 @@ class Reader:
             )
 
     @property
+    def length_is_lost(self) -> bool:
+        """Whether the model that this CLIP is for normalises every row of the text, so that SVR cannot make one shorter."""
+        return type(self.clip.tokenizer).__name__ in self.kind.length_lost_by
+
+    @property
     def towers(self) -> tuple[str, ...]:
         return tuple(key for key in self.encoders if key in TOWERS)
 

@@ -54,7 +54,12 @@ def encode_prompt(reader: Reader, phrases: tuple[str, ...]) -> Prompt:
 
 
 def record_of(
-    reader: Reader, identity: tuple[str, ...], present: tuple[int, ...], prompt: Prompt, references: tuple[Reference, ...] = ()
+    reader: Reader,
+    identity: tuple[str, ...],
+    present: tuple[int, ...],
+    prompt: Prompt,
+    references: tuple[Reference, ...] = (),
+    factors: tuple[tuple[int, float], ...] = (),
 ) -> Row:
     """Whose a row with this prompt is, with positions in any of the encoders."""
     cond, extra = prompt.entries[0]
@@ -68,6 +73,7 @@ def record_of(
         second=_together([part.layout for part in prompt.parts if part.second]),
         second_length=extra[SECOND_TEXT].shape[2] if reader.kind.second else 0,
         references=references,
+        factors=factors,
     )
 
 

@@ -1,6 +1,6 @@
 """SVR on a CONDITIONING's entry: each text encoder's part of it is reweighted separately."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -9,19 +9,29 @@ from ..families import SECOND_TEXT
 from .encode import Entry
 from .layout import Layout
 from .parts import Part
-from .reweight import Weights, express, scale_of, without_sinks
+from .reweight import Weights, express, factors, scale_of, without_sinks
 
-# (embeds [T, d], layout, expressed phrase, kept phrases, scale) -> embeds [T, d]
-Reweighting = Callable[[torch.Tensor, Layout, int, tuple[int, ...], float], torch.Tensor]
+
+@dataclass(frozen=True)
+class Reweighting:
+    """What is done to every frame's prompt: the two strengths, and whether the end of text is left out (mode svr-eot)."""
+
+    enhance: Weights
+    weaken: Weights
+    eot_apart: bool
+
+    def embeds(self, embeds: torch.Tensor, layout: Layout, expressed: int, kept: tuple[int, ...], scale: float) -> torch.Tensor:
+        """One encoder's embeddings [T, d], reweighted for the frame with phrase `expressed`."""
+        return express(embeds, layout, expressed, self.enhance, self.weaken, self.eot_apart, kept, scale)
+
+    def factors(self, layout: Layout, expressed: int, kept: tuple[int, ...]) -> tuple[tuple[int, float], ...]:
+        """The same without the alphas, as factors on keys and values."""
+        return factors(layout, expressed, self.enhance, self.weaken, self.eot_apart, kept)
 
 
 def reweighting_for(mode: str, enhance: Weights, weaken: Weights) -> Reweighting | None:
     """The reweighting that a mode of the node names: svr, svr-eot, or None for original."""
-    if mode == "original":
-        return None
-    return lambda embeds, layout, expressed, kept, scale: express(
-        embeds, layout, expressed, enhance, weaken, mode == "svr-eot", kept, scale
-    )
+    return None if mode == "original" else Reweighting(enhance, weaken, eot_apart=mode == "svr-eot")
 
 
 def reweight_entry(entry: Entry, parts: tuple[Part, ...], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None) -> Entry:
@@ -42,7 +52,7 @@ def reweight_entry(entry: Entry, parts: tuple[Part, ...], expressed: int, kept: 
             if not part.is_tower:
                 scale = scale_of(embeds, layout)
                 layout = without_sinks(embeds, layout, scale)
-            prompt[:, part.features] = reweighting(embeds, layout, expressed, kept, scale)
+            prompt[:, part.features] = reweighting.embeds(embeds, layout, expressed, kept, scale)
     if not all(torch.isfinite(tensor).all() for tensor in (out, second) if tensor is not None):
         raise InputError(
             "enhance_alpha",

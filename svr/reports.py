@@ -7,6 +7,7 @@ from ..log import logger
 from ..story.story import Story
 from .clip import Reader
 from .layout import Chunks, Layout
+from .reweight import PUBLISHED_ALPHA, Weights
 
 WEIGHT = re.compile(r"\([^()]+:\s*[0-9.]+\s*\)")
 SHOWN = 40  # characters of a phrase that a warning quotes
@@ -26,6 +27,16 @@ def report_weights(reader: Reader, story: Story) -> None:
             "SVR Reweight: ComfyUI lays the weight of '%s' on whole layers of %s, not on the words: leave it out",
             weighted[0],
             ", ".join(reader.kind.second),
+        )
+
+
+def report_alphas(reader: Reader, enhance: Weights, weaken: Weights) -> None:
+    """Warn where somebody has chosen an alpha for a model on which it does nothing."""
+    if any(abs(weights.alpha) not in (0.0, PUBLISHED_ALPHA) for weights in (enhance, weaken)):
+        logger.warning(
+            "SVR Reweight: enhance_alpha and weaken_alpha do nothing for %s, whose model normalises every token: use enhance_beta and "
+            "weaken_beta",
+            type(reader.clip.tokenizer).__name__.removesuffix("Tokenizer"),
         )
 
 

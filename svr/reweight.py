@@ -15,6 +15,7 @@ import torch
 from .layout import Layout
 
 EOT_FACTOR = 0.9
+PUBLISHED_ALPHA = 0.01  # of both strengths, by size
 CLIP_ROW = 27.7  # CLIP-L's last layer norm gives each of its 768 numbers a mean square near 1: sqrt(768)
 SINK = 10.0  # an embedding so many times as long as the middle one holds no word: language models park attention in such
 
@@ -71,11 +72,33 @@ def express(
     along again), then enhance the expressed one. A phrase without positions in this encoder (an embedding made for another one) is
     passed over.
     """
-    others = [phrase for index, phrase in enumerate(layout.phrases) if index != expressed and index not in kept]
-    for phrase, weights in [*((other, weaken) for other in others), (layout.phrases[expressed], enhance)]:
-        if phrase:
-            embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart, scale)
+    for phrase, weights in _passes(layout, expressed, enhance, weaken, kept):
+        embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart, scale)
     return embeds
+
+
+def factors(
+    layout: Layout, expressed: int, enhance: Weights, weaken: Weights, eot_apart: bool, kept: tuple[int, ...] = (0,)
+) -> tuple[tuple[int, float], ...]:
+    """What `express` does to embeddings where both alphas are 0, as (position, factor) of every position that it changes.
+
+    For keys and values of models that lose an embedding's length: they are linear in the embedding elsewhere, so to scale
+    the one is to scale the others. An alpha would mix the phrase's positions, which no factor can say.
+    """
+    found: dict[int, float] = {}
+    for phrase, weights in _passes(layout, expressed, enhance, weaken, kept):
+        for positions, factor in ((phrase, weights.beta), (layout.ends, EOT_FACTOR if eot_apart else weights.beta)):
+            found.update({position: found.get(position, 1.0) * factor for position in positions})
+    return tuple((position, factor) for position, factor in sorted(found.items()) if factor != 1.0)
+
+
+def _passes(
+    layout: Layout, expressed: int, enhance: Weights, weaken: Weights, kept: tuple[int, ...]
+) -> list[tuple[tuple[int, ...], Weights]]:
+    """The phrases that are reweighted one after the other, each with its weights."""
+    others = [phrase for index, phrase in enumerate(layout.phrases) if index != expressed and index not in kept]
+    passes = [*((other, weaken) for other in others), (layout.phrases[expressed], enhance)]
+    return [(phrase, weights) for phrase, weights in passes if phrase]
 
 
 def scale_of(embeds: torch.Tensor, layout: Layout) -> float:

@@ -13,7 +13,7 @@ from .clip import Reader
 from .encode import Entry, Prompt, encode_prompt, record_of
 from .entries import Reweighting, reweight_entry
 from .phrases import LeftOpen
-from .reports import report_weights
+from .reports import report_alphas, report_weights
 from .stack import stack
 from .windows import choose_windows
 
@@ -23,7 +23,9 @@ Wanted = tuple[tuple[int, ...], tuple[Reference, ...]]  # a prompt: the frames i
 def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[Entry]:
     """CONDITIONING whose tensors have one row per frame.
 
-    `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is. Frames that share a
+    `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is. Where the CLIP's model
+    loses how long a row is, the encoding is kept as well, and the record says by which factors keys and values are to be
+    multiplied instead. Frames that share a
     prompt share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict says whose
     each row is (`story/rows.py`), and which references it sees. Where the text encoder looks at pictures, those of the frame's
     references are before its prompt, and only frames with the same pictures share one.
@@ -35,13 +37,20 @@ def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero
     seen = references if reader.kind.picture_pixels else [()] * len(story.frames)
     frame_prompts = list(zip(choose_windows(reader, story), seen))
     prompts = _encode_each(reader, story, list(dict.fromkeys(frame_prompts)))
+    on_rows, on_keys = (None, reweighting) if reader.length_is_lost else (reweighting, None)
+    if on_keys is not None:
+        report_alphas(reader, on_keys.enhance, on_keys.weaken)
     frames, records = [], []
     for frame, (window, pictures) in enumerate(frame_prompts):
         comfy.model_management.throw_exception_if_processing_interrupted()
         prompt, present = prompts[window, pictures], story.present[frame]
         expressed = len(story.identity_phrases) + window.index(frame)
-        frames.append([reweight_entry(entry, prompt.parts, expressed, present, reweighting) for entry in prompt.entries])
-        records.append(record_of(reader, story.identity_phrases, present, prompt, references[frame]))
+        frames.append([reweight_entry(entry, prompt.parts, expressed, present, on_rows) for entry in prompt.entries])
+        factors: tuple[tuple[int, float], ...] = ()
+        if on_keys is not None:
+            (part,) = prompt.parts  # such a CLIP has one encoder that fills positions
+            factors = on_keys.factors(part.layout, expressed, present)
+        records.append(record_of(reader, story.identity_phrases, present, prompt, references[frame], factors))
     return [
         stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
         for schedule, entries in enumerate(zip(*frames))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.ldm.modules.attention as core
@@ -12,10 +13,11 @@ from ..attention import Attend, counted_again
 from ..backend import Probe, honouring_masks
 from ..compiled import never_compiled
 from ..names import CALL_KEY
-from ..plan import RowGroup, Tally
+from ..plan import RowGroup, Tally, groups_of
 from ..reports import ROWS_UNKNOWN_INSIDE, step_aside
 from ..settings import Settings
 from .positions import Positions
+from .scaled import Scaling
 
 STAGE_OF = {"double": 0, "single": 1}  # ComfyUI's block types: a family's first stage, and its second
 
@@ -47,12 +49,13 @@ def _attention_of_call(
 
 
 class JointCall:
-    """One model call: `groups` cover the rows of the batch, `chosen` are the running numbers of the blocks with IPCA.
-    The text has `length` positions.
+    """One model call: `targets` has one entry per row, `chosen` are the running numbers of the blocks in which the identity
+    counts again. The text has `length` positions. Factors hold in every block.
 
-    Only calls in which every query is a key as well, text and whole image together, are joint: refiners and other
-    attention pass by. Joint calls are counted, since some models do not tell which block is at work. `around` is the
-    override of another pack, which ours goes around.
+    Only calls in which every query is a key as well, text and whole image together, are joint. Joint calls are counted,
+    since some models do not tell which block is at work. Factors hold in the family's refiner too, where the text attends to
+    itself, or the other frames' words would be in the frame's own before the first joint call. Other attention passes by.
+    `around` is the override of another pack, which ours goes around.
     """
 
     def __init__(
@@ -61,22 +64,24 @@ class JointCall:
         settings: Settings,
         blocks: list[tuple[str, int]],
         chosen: frozenset[int],
-        groups: tuple[RowGroup[Positions], ...],
+        targets: list[Positions | None],
         length: int,
         device: torch.device,
-        joint_length: int,
+        lengths: "Lengths",
         step: int,
         around: Callable[..., torch.Tensor] | None,
         tally: Tally,
         probe: Probe,
     ):
-        self.settings, self.blocks, self.chosen, self.groups = settings, blocks, chosen, groups
-        self.joint_length, self.step, self.around = joint_length, step, around
+        self.settings, self.blocks, self.chosen = settings, blocks, chosen
+        self.lengths, self.step, self.around = lengths, step, around
         self.tally, self.probe = tally, probe
-        self.rows, self.calls = groups[-1].stop, 0
+        self.rows, self.calls, self.text_calls = len(targets), 0, 0
+        self.groups = groups_of([target and target.identity_alone for target in targets])
+        self.scaling = Scaling(groups_of(targets), lambda target: target.factors_among_keys(family, length), device)
         self.stages = [stage for stage, _ in family.stages]
         self.text_last = family.text_last
-        distinct = dict.fromkeys(group.target for group in groups if group.target)
+        distinct = dict.fromkeys(group.target for group in self.groups if group.target)
         self.positions = {target: torch.tensor(target.among_keys(family, length)).to(device, non_blocking=True) for target in distinct}
 
     def attend(
@@ -99,8 +104,14 @@ class JointCall:
 
         if not self._is_ours(q.shape[axis], k.shape[axis]):
             return own(q, k, v, mask)
-        block = self._block(kwargs.get("transformer_options") or {})
-        if block not in self.chosen or not self._rows_are_known(q):
+        joint = k.shape[axis] >= self.lengths.joint
+        block = self._block(kwargs.get("transformer_options") or {}) if joint else -1
+        counts = block in self.chosen and any(group.target for group in self.groups)
+        if not (counts or self.scaling) or not self._rows_are_known(q):
+            return own(q, k, v, mask)
+        k, v = (self.scaling.of(tensor, axis, from_end=self.text_last) for tensor in (k, v))
+        self.tally.applied += joint
+        if not counts:
             return own(q, k, v, mask)
 
         def pytorch(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -110,7 +121,6 @@ class JointCall:
         ours: Attend = own
         if self.settings.needs_mask:
             ours = honouring_masks(own, pytorch, (func, self.around), self.probe)
-        self.tally.applied += 1
         parts = [self._attend_group(ours if group.target else own, group, q, k, v, mask, block, axis) for group in self.groups]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -138,8 +148,13 @@ class JointCall:
         return counted_again(attend, q[rows], k[rows], v[rows], mask, positions, settings.strength, kept, axis)
 
     def _is_ours(self, queries: int, keys: int) -> bool:
-        """Whether a call with so many queries and keys is one in which the image reads the text."""
-        return queries == keys >= self.joint_length
+        """Whether a call with so many is a joint one, or one of the refiner: as long as the text, and before the image's own."""
+        if queries != keys or not (keys >= self.lengths.joint or keys == self.lengths.text):
+            return False
+        if keys >= self.lengths.joint:
+            return True
+        self.text_calls += 1
+        return self.lengths.refiners > 0 and (keys != self.lengths.image or self.text_calls <= self.lengths.refiners)
 
     def _block(self, options: Mapping[str, Any]) -> int:
         """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the table does not have."""
@@ -157,10 +172,26 @@ class JointCall:
         return False
 
 
-def joint_length(transformer: Any, x: torch.Tensor, text: int) -> int:
-    """How many tokens a joint call has at least, for latents `x` [B, C, .., H, W] and `text` positions: both, padded."""
+@dataclass(frozen=True)
+class Lengths:
+    """By which a model call's attention calls are told apart: how many tokens text and image have at least, padded, and how many
+    calls the refiners make before with the text alone.
+    """
+
+    text: int
+    image: int
+    refiners: int
+
+    @property
+    def joint(self) -> int:
+        return self.text + self.image
+
+
+def lengths_of(transformer: Any, family: Family, x: torch.Tensor, text: int) -> Lengths:
+    """Those of a call with latents `x` [B, C, .., H, W] and `text` positions."""
     patch = getattr(transformer, "patch_size", 2)
     patch = patch[-1] if isinstance(patch, (tuple, list)) else patch
     multiple = getattr(transformer, "pad_tokens_multiple", None) or 1
     image = math.prod(x.shape[2:-2]) * math.ceil(x.shape[-2] / patch) * math.ceil(x.shape[-1] / patch)
-    return sum(math.ceil(part / multiple) * multiple for part in (text, image))
+    text, image = (math.ceil(part / multiple) * multiple for part in (text, image))
+    return Lengths(text, image, len(getattr(transformer, family.refiner, ())) if family.refiner else 0)

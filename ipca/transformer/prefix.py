@@ -54,6 +54,7 @@ class PrefixCall(JointCall):
         super().__init__(*args)
         self.prefix = prefix
         self.positions = {target: prefix.keys_at(places) for target, places in self.positions.items()}
+        self.scaling = self.scaling.moved(prefix.keys_at)
 
     def _is_ours(self, queries: int, keys: int) -> bool:
         return (queries, keys) == (self.prefix.target, self.prefix.keys)

@@ -16,12 +16,12 @@ from ...families import FAMILIES, SECOND_TEXT, Family, family_of
 from ...log import warn_rarely
 from ...story.rows import Row, rows_of
 from ..names import CALL_KEY, OVERRIDE
-from ..plan import Cond, Conds, groups_of
+from ..plan import Cond, Conds
 from ..settings import Settings
 from ..text import speaking
 from ..wrappers import ModelCall
 from .blocks import blocks_of, chosen_blocks
-from .override import JointCall, joint_attention, joint_length
+from .override import JointCall, joint_attention, lengths_of
 from .positions import Positions, positions_of
 from .prefix import PrefixCall, prefix_of
 
@@ -41,18 +41,21 @@ class TransformerSide:
     def targets(self, conds: Conds) -> dict[UUID, tuple[Positions | None, ...]]:
         targets = {cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found}
         found = [each for rows in targets.values() for each in rows if each]
-        if not self.family.reads_length and any(positions.frames > 1 for positions in found):
+        if not self.family.reads_length and any(positions.frames > 1 and not positions.factors for positions in found):
             warn_rarely(
-                f"IPCA Patch: {self.family.name} normalises every token's length before it reads the text, so SVR Reweight "
-                "can hardly turn the other frames' words down in a prompt that several frames share. If frames show each "
-                "other's scenes, set window_length to 1."
+                f"IPCA Patch: {self.family.name} normalises every token's length before it reads the text, and nothing says by "
+                "how much the other frames' words are turned down in a prompt that several frames share. If frames show each "
+                "other's scenes, set SVR Reweight's mode to svr, with the CLIP of this model's own type, or window_length to 1."
             )
-        if not found:
+        if self.settings.strength and not any(positions.places for positions in found):
             warn_rarely(
                 "IPCA Patch: no prompt of this run says where the story's identity is in it, so nothing is strengthened. "
                 "Connect the frames of SVR Reweight, of the same Story Prompt, through Story Batch to the sampler."
             )
         return targets
+
+    def when_off(self, target: Positions) -> Positions | None:
+        return target.factors_alone
 
     def options_for(self, call: ModelCall[Positions]) -> dict[str, Any]:
         """With an override for this call, around the one that is there.
@@ -69,10 +72,10 @@ class TransformerSide:
             self.settings,
             blocks_of(call.model, self.family),
             self.chosen,
-            groups_of(call.targets),
+            call.targets,
             length,
             call.x.device,
-            joint_length(call.model, call.x, first.keys_of(length)),
+            lengths_of(call.model, self.family, call.x, first.keys_of(length)),
             call.step,
             call.options.get(OVERRIDE),
             call.tally,
@@ -90,9 +93,10 @@ class TransformerSide:
         lengths = text.shape[1], 0 if second is None else second.shape[2]
 
         def of(row: Row, speaks: bool) -> Positions | None:
-            # Without T5 there is no first text, and the second alone speaks.
-            own = row.identity == self.identity and (speaks or not row.phrases)
-            return positions_of(row, *lengths, self.family.second_times) if own else None
+            if not (speaks or not row.phrases):  # without T5 there is no first text, and the second alone speaks
+                return None
+            counts = self.settings.strength != 0 and row.identity == self.identity
+            return positions_of(row, *lengths, self.family.second_times, counts)
 
         return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
 

@@ -51,6 +51,9 @@ class UNetSide:
                 remembered[cond["uuid"]] = [self.memories.whole] * len(remembered[cond["uuid"]])
         return {cond["uuid"]: self._with_lengths(cond, remembered[cond["uuid"]]) for found in conds.values() for cond in found}
 
+    def when_off(self, target: Target) -> None:
+        return None
+
     def options_for(self, call: ModelCall[Target]) -> dict[str, Any]:
         """Also where no row has a target: a site may host a neighbour's callbacks."""
         targets = call.targets if any(call.targets) else []

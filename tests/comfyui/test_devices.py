@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.devices import Captured, Float64, copied
-from bench.joint_scene import Scene
+from bench.joint_scene import IDENTITY, Scene
 
 SETTINGS = [{}, {"blocks": "coarse"}]
 NEEDS_STEPS = {"start_at_step": 1, "dropout": 0.3}  # these look up the step: one look per call
@@ -52,6 +52,12 @@ def test_a_joint_call_reads_nothing_back_and_mixes_no_devices(scene):
     except (NotImplementedError, RuntimeError) as error:
         pytest.skip(f"ComfyUI's own {scene.family} looks at values: {error}")
     Captured(scene.ipca(), lambda model: scene.sample(model, steps=1)).again("meta")
+    Captured(scene.ipca(), lambda model: scene.sample(model, scaled(scene), steps=1)).again("meta")
+
+
+def scaled(scene):
+    """A frame's prompt with factors on its words' keys and values."""
+    return scene.frames([IDENTITY], factors=[{7: 0.05, 8: 0.05, 9: 1.5}])
 
 
 def float64_of(call):
@@ -70,7 +76,7 @@ def test_no_unet_call_needs_float64(s, settings):
 def test_no_joint_call_needs_float64(scene):
     """ComfyUI's own rope takes it where a device has it."""
     ours, stock = (
-        float64_of(Captured(model, lambda model: scene.sample(model, steps=2)))
+        float64_of(Captured(model, lambda model: scene.sample(model, scaled(scene), steps=2)))
         for model in (scene.ipca(strength=3.0, dropout=0.2), scene.model)
     )
     assert ours == stock

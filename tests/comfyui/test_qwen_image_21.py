@@ -34,7 +34,10 @@ def scene(pack, nodes):
 @pytest.fixture(params=list(REFERENCES))
 def referred(request, scene):
     """The scene's frame and negative with references, and what each key of the prefix is: a text position, or 'image'."""
-    sides, slots = REFERENCES[request.param]
+    return in_prefix(scene, *REFERENCES[request.param])
+
+
+def in_prefix(scene, sides, slots, **frame):
     generator = torch.Generator().manual_seed(4)
     channels = toy_latent(scene.family, 4).shape[1]
     more = {"reference_latents": [torch.randn(1, channels, *side, generator=generator) for side in sides]} if sides else {}
@@ -43,13 +46,13 @@ def referred(request, scene):
     prefix = list(range(LENGTH))
     for slot, (height, width) in reversed(list(zip([*(slots or []), *[LENGTH] * len(sides)], sides))):
         prefix[slot:slot] = ["image"] * height * width
-    rows, extra = scene.frames([IDENTITY])[0]
+    rows, extra = scene.frames([IDENTITY], **frame)[0]
     negative, rest = scene.text(99)
     return [[rows, {**extra, **more}]], [[negative, {**rest, **more}]], prefix
 
 
-def biased(scene, prefix, strength):
-    """The target's queries, which have every key, with log(1 + strength) on the identity's."""
+def biased(scene, prefix, strength, factors=None):
+    """The target's queries, which have every key, with log(1 + strength) on the identity's; keys and values times their `factors`."""
     keys = [prefix.index(position) for position in IDENTITY]
 
     def override(func, q, k, v, heads, mask=None, **kwargs):
@@ -58,8 +61,12 @@ def biased(scene, prefix, strength):
         assert q.shape[1] == IMAGE and mask is None
         bias = torch.zeros(q.shape[0], 1, IMAGE, k.shape[1])
         chunks = kwargs["transformer_options"]["cond_or_uncond"]
+        k, v = k.clone(), v.clone()
         for place, chunk in enumerate(chunks):
             if chunk == 0:
+                for position, factor in (factors or {}).items():
+                    for tensor in (k, v):
+                        tensor[place * len(q) // len(chunks) : (place + 1) * len(q) // len(chunks), prefix.index(position)] *= factor
                 bias[place * len(q) // len(chunks) : (place + 1) * len(q) // len(chunks), ..., keys] = math.log(1 + strength)
         return attention_basic(q, k, v, heads, mask=bias)
 
@@ -74,6 +81,17 @@ def test_the_identitys_keys_count_more_often_wherever_references_are(scene, refe
     ours = scene.sample(scene.ipca(**inputs), positive, negative)
     assert relative(ours, scene.sample(biased(scene, prefix, inputs.get("strength", 1.0)), positive, negative)) < ROUNDING
     assert relative(ours, scene.sample(scene.model, positive, negative)) > 100 * ROUNDING
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+@pytest.mark.parametrize("references", list(REFERENCES))
+def test_factors_are_on_the_words_keys_wherever_references_are(scene, references, strength):
+    """Only where the target reads them: what is kept of the prefix must not depend on them."""
+    factors = {2: 0.05, 7: 0.3}
+    positive, negative, prefix = in_prefix(scene, *REFERENCES[references], factors=[factors])
+    ours = scene.sample(scene.ipca(strength=strength), positive, negative)
+    assert relative(ours, scene.sample(biased(scene, prefix, strength, factors), positive, negative)) < ROUNDING
+    assert relative(ours, scene.sample(biased(scene, prefix, strength), positive, negative)) > 100 * ROUNDING
 
 
 def test_the_prefix_reads_what_it_always_read(scene, referred):

@@ -9,7 +9,7 @@ import os
 import pytest
 import torch
 
-from bench.joint_scene import Scene
+from bench.joint_scene import IDENTITY, Scene
 from bench.references import bias_form
 from bench.studio import relative
 
@@ -83,7 +83,7 @@ def test_run_after_run_on_a_unet(studio, filtered, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @FILTERED
-@pytest.mark.parametrize("family", ["flux", "qwen-image"] if THOROUGH else ["flux"])
+@pytest.mark.parametrize("family", ["flux", "qwen-image", "lumina2"] if THOROUGH else ["flux"])
 def test_run_after_run_on_a_transformer(family, filtered, backend, pack, nodes):
     scene = Scene(family, pack, nodes)
     longer = [list(scene.text(99, length=20))]
@@ -93,6 +93,8 @@ def test_run_after_run_on_a_transformer(family, filtered, backend, pack, nodes):
     ours = scene.ipca()
     with_longer = scene.sample(compiled(ours, filtered, backend), negative=longer)
     assert relative(with_longer, scene.sample(ours, negative=longer)) < ROUNDING, "a negative of another length"
+    scaled = scene.frames([IDENTITY], factors=[{7: 0.05, 8: 1.5}])
+    assert relative(scene.sample(compiled(ours, filtered, backend), scaled), scene.sample(ours, scaled)) < ROUNDING, "factors"
     if not THOROUGH:
         return
     first = scene.ipca(compiled(scene.model, filtered, backend))

@@ -165,6 +165,6 @@ def test_a_chart_of_any_number_of_pictures_has_a_size_that_can_be_shown(count):
     rows = torch.randn(count, 8)
     drawn = chart.draw_chart(
         [Image.new("RGB", (30, 20), "red")] * count,
-        Score(likeness.cosines(rows, rows), likeness.cosines(rows, rows), "", -torch.eye(count)),
+        Score(likeness.cosines(rows, rows), likeness.cosines(rows, rows), baseline=-torch.eye(count)),
     )
     assert max(drawn.size) < 1600 and min(drawn.size) > 100
