@@ -1,5 +1,6 @@
 """Which frames share a batch: cost, never content."""
 
+import re
 from collections.abc import Hashable, Sequence
 from itertools import groupby
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 import torch
 
 from ..story.rows import rows_of
+from ..story.selection import selection_text
 from ..svr.stack import padded_lengths
 from .companions import items_by_number
 from .cut import Conditioning
+
+MIN_DIGITS = 3
+LONGEST_NUMBERS = 60  # letters, before they are padded: file systems take names of about 250
 
 
 def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) -> list[list[int]]:
@@ -21,6 +26,20 @@ def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) 
     size = at_most or len(frames)
     runs = [list(run) for _, run in groupby(frames, key=lambda frame: kinds[frame] if kinds else 0)]
     return [run[start : start + size] for run in runs for start in range(0, len(run), size)]
+
+
+def file_name(batch: list[int], count: int) -> str:
+    """What the files of a batch may be called, of a story of `count` frames: `frame-006`.
+
+    `batch` counts from 0, ascending. Of several frames `frames-001-004,006`, whose files a save node
+    counts in this order. Numbers have at least three digits, so that files sort as the story does.
+    """
+    digits = max(MIN_DIGITS, len(str(count)))
+    numbers = selection_text(batch)
+    if len(numbers) > LONGEST_NUMBERS:
+        numbers = f"{batch[0] + 1}-to-{batch[-1] + 1}"
+    padded = re.sub(r"\d+", lambda number: number[0].zfill(digits), numbers)
+    return f"frame-{padded}" if len(batch) == 1 else f"frames-{padded}"
 
 
 def alike(

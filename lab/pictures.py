@@ -19,7 +19,6 @@ from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, w
 from lab.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
-ORDER = ["first-story", "one-frame-again"]
 CHART = 4  # which of Story Score's outputs
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
@@ -39,8 +38,9 @@ def main() -> None:
     who_sees_what().save(HELP / "StoryReference.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
-        # The first story before the others: one-frame-again takes its pictures from the output folder.
-        for name in sorted(filter(has_a_storyboard, names()), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+        # Before the others: one-frame-again takes its pictures from a film in the output folder.
+        client.run(to_api(load("story-film"), client.get("/object_info")))
+        for name in filter(has_a_storyboard, names()):
             make_storyboard(client, name)
         with browser_page(server.url) as page:
             photograph_template_browser(page)

@@ -8,7 +8,7 @@ from comfy_execution.graph import ExecutionBlocker
 from ..batch.checks import require_channels_of, require_frames_of, require_latent_of, require_negative_of
 from ..batch.cut import Conditioning, Cut, Latent
 from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
-from ..batch.frames import alike, batches_of
+from ..batch.frames import alike, batches_of, file_name
 from ..batch.lists import in_turn, with_latents
 from ..batch.references import references_by_frame, with_references
 from ..machines.prompt import was_dealt
@@ -27,6 +27,7 @@ FRAMES_PER_BATCH = (
     "memory, but the lists positive and latent then have fewer entries than captions. "
     "IPAdapter with one picture per frame needs 0."
 )
+FILE_NAMES = "For Save Image's filename_prefix: frame-006 for frame 6, whatever select says; frames-001-004 for a batch of four."
 MAX_FRAMES = 4096
 # What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
 NO_NEGATIVE = ExecutionBlocker(
@@ -131,6 +132,7 @@ class StoryBatch(StoryNode):
                 ShareType.Output(
                     display_name="share", is_output_list=True, tooltip="For Story Slate: which frames of the story are rendered here."
                 ),
+                io.String.Output(display_name="file_names", is_output_list=True, tooltip=FILE_NAMES),
             ],
         )
 
@@ -140,10 +142,11 @@ class StoryBatch(StoryNode):
         given = [one for one in latent or [] if one is not None]
         runs = with_latents(in_turn(lists), given)
         outputs = [cls.batches(**inputs) for inputs in runs]
-        positives, latents, captions, negatives, shares, rendered = zip(*outputs)
+        positives, latents, captions, negatives, shares, names, rendered = zip(*outputs)
         return io.NodeOutput(
             *(sum(lists, []) for lists in (positives, latents, captions, negatives)),
             list(shares),
+            sum(names, []),
             # The page's strip of frames shows which picture is whose.
             ui={"story_frames": sum(rendered, [])},
         )
@@ -164,7 +167,7 @@ class StoryBatch(StoryNode):
         negative: Conditioning | None = None,
         retake: str = "",
         model: Any = None,
-    ) -> tuple[list[Any], list[Any], list[str], list[Any], Share, list[int]]:
+    ) -> tuple[list[Any], list[Any], list[str], list[Any], Share, list[str], list[int]]:
         """The outputs for one story, and the frames that are rendered, from 0."""
         count = len(story.frames)
         require_frames_of(frames, count, story.told)
@@ -190,5 +193,6 @@ class StoryBatch(StoryNode):
             [story.frames[frame] for frame in rendered],
             [NO_NEGATIVE if negative is None else with_references(cut.conditioning(negative), references[cut.batch[0]]) for cut in cuts],
             Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
+            [file_name(batch, count) for batch in batches],
             rendered,
         )

@@ -73,7 +73,11 @@ def placeholders(folder: Path) -> list[str]:
         picture = kind in ("input", "output")
         file = folder / (kind if picture else f"models/{kind}") / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64, 64), "navy").save(file) if picture else file.touch()
+        if picture:  # a film of four, where one picture is read it is the first
+            film = [Image.new("RGB", (64, 64), colour) for colour in ("navy", "teal", "olive", "maroon")]
+            film[0].save(file, save_all=True, append_images=film[1:])
+        else:
+            file.touch()
     config = folder / "models.yaml"
     kinds = sorted({kind for kind, _ in wanted_files()} - {"input", "output"})
     config.write_text(f"placeholders:\n  base_path: {folder}/models\n" + "".join(f"  {kind}: {kind}\n" for kind in kinds))

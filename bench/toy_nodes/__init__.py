@@ -59,9 +59,32 @@ class ToyTextEncoder:
         return (toy_encoder(SIGHTED.get(kind, kind), sight=kind in SIGHTED),)
 
 
-NODE_CLASS_MAPPINGS = {"ToyCheckpoint": ToyCheckpoint, "ToyDiffusionModel": ToyDiffusionModel, "ToyTextEncoder": ToyTextEncoder}
+class ToySeeds:
+    """Outputs numbers as a list, as nodes of other packs do."""
+
+    RETURN_TYPES = ("INT",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "read"
+    CATEGORY = "story/test bench"
+    DESCRIPTION = "Whole numbers as a list. For testing only."
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seeds": ("STRING", {"tooltip": "Like 1,2,3."})}}
+
+    def read(self, seeds: str):
+        return ([int(seed) for seed in seeds.split(",")],)
+
+
+NODE_CLASS_MAPPINGS = {
+    "ToyCheckpoint": ToyCheckpoint,
+    "ToyDiffusionModel": ToyDiffusionModel,
+    "ToyTextEncoder": ToyTextEncoder,
+    "ToySeeds": ToySeeds,
+}
 NODE_DISPLAY_NAME_MAPPINGS = {
     "ToyCheckpoint": "Toy Checkpoint",
     "ToyDiffusionModel": "Toy Diffusion Model",
     "ToyTextEncoder": "Toy Text Encoder",
+    "ToySeeds": "Toy Seeds",
 }

@@ -29,7 +29,13 @@ def batches(s, **lists):
     node = s.nodes["StoryBatch"]
     given = {name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()}
     out = node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists})
-    return *out.args, out.ui["story_frames"]
+    return *out.args[:5], out.ui["story_frames"]
+
+
+def file_names(s, **lists):
+    node = s.nodes["StoryBatch"]
+    given = {name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()}
+    return node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists}).args[5]
 
 
 def test_a_list_of_texts_is_one_story(s):
@@ -123,3 +129,17 @@ def test_a_new_node_has_lists_of_equal_length(s):
 def test_a_bundled_workflow_has_one_frame_per_batch_or_one_batch(name):
     nodes = [node for node in load(name)["nodes"] if node["type"] == "StoryBatch"]
     assert all(node["widgets_values"][4] in (0, 1) for node in nodes)
+
+
+@pytest.mark.parametrize(
+    "inputs, expected",
+    [
+        ({}, ["frame-001", "frame-002", "frame-003", "frame-004"]),
+        ({"select": ["3"]}, ["frame-003"]),
+        ({"select": ["1,3-4"], "frames_per_batch": [2]}, ["frames-001,003", "frame-004"]),
+        ({"frames_per_batch": [0]}, ["frames-001-004"]),
+        ({"part_index": [1], "parts": [2]}, ["frame-003", "frame-004"]),
+    ],
+)
+def test_files_are_named_by_their_frames(s, inputs, expected):
+    assert file_names(s, **inputs) == expected

@@ -36,7 +36,7 @@ CONTRACT = {
             "retake",
             "model",
         ],
-        ["positive", "latent", "captions", "negative", "share"],
+        ["positive", "latent", "captions", "negative", "share", "file_names"],
     ),
     "StorySheet": (
         [

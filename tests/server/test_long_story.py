@@ -174,13 +174,14 @@ def growth(server, parts: int) -> int:
 
 
 def test_one_frame_again_comes_onto_the_storyboard_of_the_others(own):
-    """The sheet of three saved pictures and a new one is that of a whole run in which the frame has its fifth take."""
+    """The sheet of a saved film's pictures and a new one is that of a whole run in which the frame has its fifth take."""
     client = Client(own.url)
     for file in (own.folder / "output/story").glob("*"):
         file.unlink()
     info = client.get("/object_info")
     first = to_api(load("first-story"), info)
     before = saved_pixels(first, client.run(first))
+    client.run(to_api(load("story-film"), info))
     prompt = to_api(load("one-frame-again"), info)
     outputs = client.run(prompt)
     (new,) = saved_pixels(prompt, outputs, "story/again")

@@ -20,6 +20,13 @@ IDS = [
     "StorySheet",
     "StorySlate",
 ]
+# Core's nodes that ComfyUI 0.33.0 marks deprecated; the ComfyUI that the tests run on may be older.
+DEPRECATED_SINCE = {
+    *("CheckpointLoader", "DiffusersLoader", "ControlNetApply", "ControlNetApplySD3", "ImageBatch", "ImageCrop", "LatentBatch", "PerpNeg"),
+    *("SaveAudio", "SaveAudioMP3", "SaveAudioOpus", "ResizeImagesByShorterEdge", "ResizeImagesByLongerEdge", "TextToLowercase"),
+    *("TextToUppercase", "TruncateText", "AddTextPrefix", "AddTextSuffix", "ReplaceText", "StripWhitespace", "MergeImageLists"),
+    *("MergeTextLists", "VoxelToMeshBasic", "wanBlockSwap"),
+}
 TOKENS = "/one-prompt-one-story/tokens"
 
 
@@ -117,7 +124,10 @@ def test_the_workflows_are_in_the_template_browser(client):
 
 @pytest.mark.parametrize("name", names())
 def test_every_workflow_passes_the_servers_validation(client, name):
-    prompt = to_api(load(name), client.get("/object_info"))
+    info = client.get("/object_info")
+    if name == "lora-dataset" and "SaveImageTextDataSetToFolder" not in info:
+        pytest.skip("its node came with ComfyUI 0.3.75")
+    prompt = to_api(load(name), info)
     if runs_on_the_demo_model(name):
         outputs = client.run(prompt)
         assert all(outputs[node] for node, item in prompt.items() if item["class_type"] == "SaveImage"), "every Save Image has pictures"
@@ -127,8 +137,8 @@ def test_every_workflow_passes_the_servers_validation(client, name):
 
 @pytest.mark.parametrize("name", names())
 def test_no_workflow_has_a_node_that_core_calls_deprecated(client, name):
-    info = client.get("/object_info")
-    assert not [node["type"] for node in load(name)["nodes"] if info.get(node["type"], {}).get("deprecated")]
+    info, used = client.get("/object_info"), {node["type"] for node in load(name)["nodes"]}
+    assert not [node for node in used if info.get(node, {}).get("deprecated")] and not used & DEPRECATED_SINCE
 
 
 def test_two_machines_share_a_story_without_a_gap(client):
