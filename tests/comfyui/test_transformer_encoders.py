@@ -17,7 +17,18 @@ LLAMA = "conditioning_llama3"  # HiDream's second text: every layer of Llama
 LLMS = [kind for kind in KINDS if kind not in ("flux", "chroma") and not kind.startswith(("sd3", "hidream"))]
 T5S = ["flux", "chroma"]
 # Of models that normalise every row before they read it: there SVR is factors on keys and values, and rows stay as they are.
-LOST = ("qwen-image", "mage-flow", "z-image", "lumina2", "lumina2 with gemma3", "newbie", "ovis-image", "ideogram4", "ideogram4 with sight")
+LOST = (
+    "qwen-image",
+    "qwen-image-2.1",
+    "mage-flow",
+    "z-image",
+    "lumina2",
+    "lumina2 with gemma3",
+    "newbie",
+    "ovis-image",
+    "ideogram4",
+    "ideogram4 with sight",
+)
 READ = [kind for kind in KINDS if kind not in LOST]
 # What stands behind the text: a template's end, or T5's end token.
 QWEN = "<|im_end|>\n<|im_start|>assistant\n"
