@@ -81,6 +81,17 @@ class Wrapped:
     def __getattr__(self, name):
         raise AttributeError("Invalid use of Reference Preprocess output")
 
+    def __setattr__(self, name, value):
+        if name != "condhint":
+            raise AttributeError("Invalid use of Reference Preprocess output")
+        super().__setattr__(name, value)
+
+    def __iter__(self):
+        raise AttributeError("Invalid use of Reference Preprocess output")
+
+    def __len__(self):
+        raise AttributeError("Invalid use of Reference Preprocess output")
+
 
 def advanced_reference(s, count):
     hint = Wrapped(numbered(count, 4, 8, 8))
