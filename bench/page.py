@@ -43,6 +43,19 @@ def browse_templates(page):
     return browser
 
 
+def scroll_to_template(page, name: str) -> None:
+    """Until its card is there, in the open template browser: it draws the next few only when the last ones are looked at."""
+    dialog = page.get_by_role("dialog").last
+    card, box = dialog.get_by_text(name, exact=True).first, dialog.bounding_box()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"])
+    for _ in range(40):
+        if card.count():
+            break
+        page.mouse.wheel(0, 1200)
+        page.wait_for_timeout(150)
+    card.wait_for()
+
+
 def click_template(page, name: str) -> None:
     """Open a workflow by hand; the template browser is open."""
     page.get_by_role("dialog").last.get_by_text(name, exact=True).first.click()

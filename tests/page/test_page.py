@@ -4,14 +4,25 @@ import json
 
 import pytest
 
-from bench.page import FOLDER, TWO_PAGES, browse_templates, click_template, look_at, open_template, queue, wait_for_app, widget
+from bench.page import (
+    FOLDER,
+    TWO_PAGES,
+    browse_templates,
+    click_template,
+    look_at,
+    open_template,
+    queue,
+    scroll_to_template,
+    wait_for_app,
+    widget,
+)
 from bench.workflow import load, names, old_workflows, to_api
 
 
 def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
-    browser = browse_templates(page)
+    browse_templates(page)
     for name in names():
-        browser.get_by_text(name, exact=True).first.wait_for()
+        scroll_to_template(page, name)
     click_template(page, "first-story")
     assert sorted(page.evaluate("app.graph._nodes.map(node => node.type)")) == sorted(node["type"] for node in load("first-story")["nodes"])
     page.wait_for_selector(".opos-frames li")
