@@ -110,7 +110,9 @@ def sampled(studio: Studio, told: object, row: Row, seed: int, setting: Setting,
         frames = studio.svr(told, **row.svr)
     else:  # as CLIP Text Encode of each, but of one size where an encoder gives short prompts fewer rows
         frames = studio.svr(replace(told, window_length=1), mode="original")
-    model = studio.model if row.ipca is None else studio.ipca(story=told, **row.ipca)
+    model = studio.model
+    if row.one_prompt or row.ipca is not None:  # at strength 0 it still weakens words where a model normalises its text
+        model = studio.ipca(story=told, **({"strength": 0.0} if row.ipca is None else row.ipca))
     given = {"width": setting.size, "height": setting.size, "model": studio.model, "select": select, "noise": row.noise}
     positives, latents, _, negatives, _ = studio.batch(told, frames, frames_per_batch=setting.batch, negative=studio.negative, **given)
     parts = [
