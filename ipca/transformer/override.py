@@ -149,10 +149,10 @@ class JointCall:
 
     def _is_ours(self, queries: int, keys: int) -> bool:
         """Whether a call with so many is a joint one, or one of the refiner: as long as the text, and before the image's own."""
-        if queries != keys or not (keys >= self.lengths.joint or keys == self.lengths.text):
-            return False
-        if keys >= self.lengths.joint:
+        if queries == keys >= self.lengths.joint:
             return True
+        if not queries == keys == self.lengths.text:
+            return False
         self.text_calls += 1
         return self.lengths.refiners > 0 and (keys != self.lengths.image or self.text_calls <= self.lengths.refiners)
 

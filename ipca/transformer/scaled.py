@@ -11,6 +11,7 @@ characters, enhance_beta on the frame's own, their products on the end of text, 
 """
 
 from collections.abc import Callable, Iterable
+from copy import copy
 
 import torch
 
@@ -57,6 +58,6 @@ class Scaling:
 
     def moved(self, keys_at: Callable[[torch.Tensor], torch.Tensor]) -> "Scaling":
         """The same factors with every place among the text, int64 [n], where `keys_at` says that its key is."""
-        moved = Scaling((), lambda _: (), torch.device("cpu"))
+        moved = copy(self)
         moved.parts = [(rows, keys_at(places), factors) for rows, places, factors in self.parts]
         return moved
