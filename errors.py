@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """A bad input: which one, what is wrong with it, what to do. The node adds its name in front."""
+    """A bad input: which one, what is wrong with it, what to do. The node adds its name in
+    front.
+    """
 
     def __init__(self, input: str, problem: str, remedy: str):
         super().__init__(input, problem, remedy)
@@ -17,7 +19,9 @@ class InputError(ValueError):
 
 @contextmanager
 def reported_by(node: str) -> Iterator[None]:
-    """Turn every InputError raised inside into a plain ValueError that begins with the node's display name."""
+    """Turn every InputError raised inside into a plain ValueError that begins with the node's
+    display name.
+    """
     try:
         yield
     except InputError as error:

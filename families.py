@@ -1,8 +1,9 @@
-"""The models with joint attention that the pack knows: one entry a family here, one test each in tests/comfyui.
+"""The models with joint attention that the pack knows: one entry a family here, one test each in
+tests/comfyui.
 
-A UNet needs no entry: it tells everything itself. A transformer does not: where its text stands among the keys of an
-attention call, and how its text encoder fills the CONDITIONING have to be said once. Nothing here imports
-ComfyUI or PyTorch.
+A UNet needs no entry: it tells everything itself. A transformer does not: where its text stands
+among the keys of an attention call, and how its text encoder fills the CONDITIONING have to be said
+once. Nothing here imports ComfyUI or PyTorch.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Family:
-    """One family of diffusion transformers, in whose joint attention the text's keys come first, then the image's.
+    """One family of diffusion transformers, in whose joint attention the text's keys come first,
+    then the image's.
 
-    `name` is what artists call it. `models` are class names of `comfy.model_base`. `stages` name its blocks in running
-    order: what an artist writes in *blocks*, and the attribute of the diffusion model that lists them.
-    `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each row of the text is
-    normalised before it is read, so that a row's length is lost and its direction stays. `refiner` is the attribute that lists
-    the blocks in which the text attends to itself, before the joint ones; such a family has its text first. `text_last`: the other way
-    round, the image's keys come first. `second_times`: how many keys each row of the second text tensor gives; they stand
-    behind the first's, once through and then again. `told_by` is an attribute of the diffusion model, for a family whose
-    class another one shares: it is there, and not None. `reads_references`: it paints with pictures beside the text, from the
-    entry `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
+    `name` is what artists call it. `models` are class names of `comfy.model_base`. `stages` name
+    its blocks in running
+    order: what an artist writes in *blocks*, and the attribute of the diffusion model that lists
+        them.
+    `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each
+    row of the text is normalised before it is read, so that a row's length is lost and its
+    direction stays. `refiner` is the attribute that lists the blocks in which the text attends to
+    itself, before the joint ones; such a family has its text first. `text_last`: the other way
+    round, the image's keys come first. `second_times`: how many keys each row of the second text
+    tensor gives; they stand behind the first's, once through and then again. `told_by` is an
+    attribute of the diffusion model, for a family whose class another one shares: it is there, and
+    not None. `reads_references`: it paints with pictures beside the text, from the entry
+    `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
     """
 
     name: str
@@ -37,23 +43,29 @@ class Family:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each model by its name, which tooltips, help and docs have too: tests/unit/test_model_names.py holds them to it."""
+        """Each model by its name, which tooltips, help and docs have too:
+        tests/unit/test_model_names.py holds them to it.
+        """
         return tuple(self.name.replace(" and ", ", ").split(", "))
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The text encoders of one kind of CLIP, by the names that ComfyUI's tokenizers give their tokens.
+    """The text encoders of one kind of CLIP, by the names that ComfyUI's tokenizers give their
+    tokens.
 
-    `bands` are those that fill the CONDITIONING, from its first position on; the encoders of a band are side by side, in the
-    order of their features. An encoder in no band gives the `pooled` vector alone. `two_way` ones do not read from left
-    to right: a phrase's embeddings depend on what comes after it. `free_features` stay empty where a band's first encoder is missing.
-    `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's beginning alone by ComfyUI.
-    Templates, begin and end tokens, padding and weights like (red:1.3) are asked of the CLIP itself.
-    `for_references`: a model that is used with it reads references, unless its tokenizer is of one of the classes `not_by`.
+    `bands` are those that fill the CONDITIONING, from its first position on; the encoders of a band
+    are side by side, in the order of their features. An encoder in no band gives the `pooled`
+    vector alone. `two_way` ones do not read from left to right: a phrase's embeddings depend on
+    what comes after it. `free_features` stay empty where a band's first encoder is missing.
+    `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's
+    beginning alone by ComfyUI. Templates, begin and end tokens, padding and weights like (red:1.3)
+    are asked of the CLIP itself.
+    `for_references`: a model that is used with it reads references, unless its tokenizer is of one
+        of the classes `not_by`.
     `picture_pixels`: so large it wants the pictures that it looks at; 0: it reads text alone.
-    `length_lost_by`: classes of tokenizers, by which ComfyUI tells apart models that share an encoder, whose models normalise
-    every row of the text.
+    `length_lost_by`: classes of tokenizers, by which ComfyUI tells apart models that share an
+    encoder, whose models normalise every row of the text.
     """
 
     name: str
@@ -74,21 +86,45 @@ class Encoder:
 
     @property
     def for_unets(self) -> bool:
-        """CLIP towers alone: read by a UNet's cross-attention, for which a prompt may be repeated but not padded."""
+        """CLIP towers alone: read by a UNet's cross-attention, for which a prompt may be repeated
+        but not padded.
+        """
         return self.keys <= set(TOWERS)
 
 
-SECOND_TEXT = "conditioning_llama3"  # in a CONDITIONING's dict, beside its rows: [rows, layers, tokens, width]
+SECOND_TEXT = (  # in a CONDITIONING's dict, beside its rows: [rows, layers, tokens, width]
+    "conditioning_llama3"
+)
 TOWERS = ("l", "g", "h")  # CLIP's text towers: chunks of 77 tokens, each from begin to end token
 DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
 DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "single_stream_blocks"))
 
 FAMILIES: tuple[Family, ...] = (
-    Family("Qwen-Image", ("QwenImage",), (("block", "transformer_blocks"),), reads_length=False, reads_references=True),
-    Family("Qwen-Image 2.1", ("QwenImage21",), (("block", "transformer_blocks"),), reads_length=False, has_prefix=True),
+    Family(
+        "Qwen-Image",
+        ("QwenImage",),
+        (("block", "transformer_blocks"),),
+        reads_length=False,
+        reads_references=True,
+    ),
+    Family(
+        "Qwen-Image 2.1",
+        ("QwenImage21",),
+        (("block", "transformer_blocks"),),
+        reads_length=False,
+        has_prefix=True,
+    ),
     Family("Mage-Flow", ("MageFlow",), (("block", "transformer_blocks"),), reads_length=False),
-    Family("Z-Image, Lumina 2 and NewBie", ("Lumina2", "ZImage"), (("block", "layers"),), reads_length=False, refiner="context_refiner"),
-    Family("Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True),
+    Family(
+        "Z-Image, Lumina 2 and NewBie",
+        ("Lumina2", "ZImage"),
+        (("block", "layers"),),
+        reads_length=False,
+        refiner="context_refiner",
+    ),
+    Family(
+        "Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True
+    ),
     Family("Ovis-Image", ("Flux",), DOUBLE_THEN_SINGLE, reads_length=False, told_by="txt_norm"),
     Family("Flux", ("Flux",), DOUBLE_THEN_SINGLE, reads_references=True),
     Family("Chroma", ("Chroma", "ChromaRadiance"), DOUBLE_THEN_SINGLE),
@@ -106,7 +142,13 @@ ENCODERS = (
     Encoder("SD3", (("l", "g"), ("t5xxl",)), two_way=("t5xxl",), free_features=768),
     Encoder("Flux", (("t5xxl",),), pooled=("l",), two_way=("t5xxl",), for_references=True),
     Encoder("Chroma", (("t5xxl",),), two_way=("t5xxl",)),
-    Encoder("Qwen-Image", (("qwen25_7b",),), for_references=True, picture_pixels=384 * 384, length_lost_by=("QwenImageTokenizer",)),
+    Encoder(
+        "Qwen-Image",
+        (("qwen25_7b",),),
+        for_references=True,
+        picture_pixels=384 * 384,
+        length_lost_by=("QwenImageTokenizer",),
+    ),
     Encoder(
         "Z-Image and Flux.2 Klein 4B",
         (("qwen3_4b",),),
@@ -126,11 +168,27 @@ ENCODERS = (
         (("qwen3vl_8b",),),
         length_lost_by=("QwenImage21Tokenizer", "Ideogram4Tokenizer", "Ideogram4Qwen3VLTokenizer"),
     ),
-    Encoder("HiDream-I1", (("t5xxl",),), pooled=("l", "g"), two_way=("t5xxl",), second=("llama",), cut=("t5xxl",)),
+    Encoder(
+        "HiDream-I1",
+        (("t5xxl",),),
+        pooled=("l", "g"),
+        two_way=("t5xxl",),
+        second=("llama",),
+        cut=("t5xxl",),
+    ),
 )
 
 
 def family_of(model: str, transformer: object) -> Family | None:
-    """The family of a class of `comfy.model_base`, by its name, and of its diffusion model; None where the pack knows none."""
+    """The family of a class of `comfy.model_base`, by its name, and of its diffusion model; None
+    where the pack knows none.
+    """
     alike = (family for family in FAMILIES if model in family.models)
-    return next((family for family in alike if not family.told_by or getattr(transformer, family.told_by, None) is not None), None)
+    return next(
+        (
+            family
+            for family in alike
+            if not family.told_by or getattr(transformer, family.told_by, None) is not None
+        ),
+        None,
+    )

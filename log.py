@@ -1,4 +1,6 @@
-"""The pack's one logger, and warnings that do not flood a log that every UNet call could write to."""
+"""The pack's one logger, and warnings that do not flood a log that every UNet call could write
+to.
+"""
 
 import logging
 import time

@@ -10,7 +10,9 @@ def running_server() -> Any:
 
 
 def show_on_node(node_id: str | None, text: str) -> None:
-    """Show `text` on the node with this id, as ComfyUI's own nodes report progress. Without a server or an id, nothing."""
+    """Show `text` on the node with this id, as ComfyUI's own nodes report progress. Without a
+    server or an id, nothing.
+    """
     server = running_server()
     if server is not None and node_id is not None:
         server.send_progress_text(text, node_id)

@@ -1,6 +1,8 @@
-"""The pack's one server route: how many of CLIP's tokens a story's texts take, counted while the artist types.
+"""The pack's one server route: how many of CLIP's tokens a story's texts take, counted while the
+artist types.
 
-It reads a small JSON body and answers with numbers: it opens no file, keeps nothing, and can do nothing else.
+It reads a small JSON body and answers with numbers: it opens no file, keeps nothing, and can do
+nothing else.
 """
 
 import asyncio
@@ -17,7 +19,8 @@ from .svr.layout import content
 
 PATH = "/one-prompt-one-story/tokens"
 MAX_BYTES = 256 * 1024
-# Looking an embedding up would read files, so it counts as one token and the answer is called an estimate.
+# Looking an embedding up would read files, so it counts as one token and the answer is called an
+# estimate.
 EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
 
 
@@ -26,7 +29,8 @@ class BadRequest(ValueError):
 
 
 def read_request(body: bytes) -> Story:
-    """The story of the JSON body {"identity": text, "frames": text, "window_length": int}, frames and identity possibly empty.
+    """The story of the JSON body {"identity": text, "frames": text, "window_length": int}, frames
+    and identity possibly empty.
 
     Raises InputError where the cast is not in order.
     """
@@ -34,7 +38,11 @@ def read_request(body: bytes) -> Story:
         asked = json.loads(body)
     except (ValueError, RecursionError):
         raise BadRequest("the body is not JSON") from None
-    if not isinstance(asked, dict) or not isinstance(asked.get("identity"), str) or not isinstance(asked.get("frames"), str):
+    if (
+        not isinstance(asked, dict)
+        or not isinstance(asked.get("identity"), str)
+        or not isinstance(asked.get("frames"), str)
+    ):
         raise BadRequest("the body must be an object with the texts identity and frames")
     window = asked.get("window_length")
     if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= MAX_WINDOW:
@@ -43,7 +51,9 @@ def read_request(body: bytes) -> Story:
 
 
 def answer_for(story: Story) -> dict[str, Any]:
-    """Token counts of the identity with its whole cast and of every told frame, and the budget that follows from them."""
+    """Token counts of the identity with its whole cast and of every told frame, and the budget that
+    follows from them.
+    """
     identity_tokens = sum(map(count_tokens, story.identity_phrases))
     frame_tokens = [count_tokens(text) for text in story.frames]
     budget: Budget = budget_of(identity_tokens, frame_tokens, story.window_length)
@@ -54,13 +64,19 @@ def answer_for(story: Story) -> dict[str, Any]:
         "fullest": budget.fullest,
         "limit": CONTENT_TOKENS,
         "over": list(budget.over),
-        "estimate": any(EMBEDDING.search(text) for text in (*story.identity_phrases, *story.frames)),
+        "estimate": any(
+            EMBEDDING.search(text) for text in (*story.identity_phrases, *story.frames)
+        ),
     }
 
 
 def count_tokens(text: str) -> int:
-    """Content tokens of a text by the CLIP tokenizer that ComfyUI ships, weights like (word:1.2) read as ComfyUI does."""
-    return len(content(_tokenizer().tokenize_with_weights(EMBEDDING.sub("x", text), return_word_ids=True)))
+    """Content tokens of a text by the CLIP tokenizer that ComfyUI ships, weights like (word:1.2)
+    read as ComfyUI does.
+    """
+    return len(
+        content(_tokenizer().tokenize_with_weights(EMBEDDING.sub("x", text), return_word_ids=True))
+    )
 
 
 @lru_cache(maxsize=1)
@@ -71,7 +87,9 @@ def _tokenizer() -> Any:
 
 
 def register() -> None:
-    """Add the route to the server that runs; where ComfyUI's parts are used without one there is nothing to do."""
+    """Add the route to the server that runs; where ComfyUI's parts are used without one there is
+    nothing to do.
+    """
     server = running_server()
     if server is None:
         return
@@ -81,7 +99,9 @@ def register() -> None:
 
     async def tokens(request: web.Request) -> web.Response:
         body = await request.content.read(MAX_BYTES + 1)
-        while len(body) <= MAX_BYTES and (more := await request.content.read(MAX_BYTES + 1 - len(body))):
+        while len(body) <= MAX_BYTES and (
+            more := await request.content.read(MAX_BYTES + 1 - len(body))
+        ):
             body += more
         if len(body) > MAX_BYTES:
             return web.json_response({"error": f"the body is over {MAX_BYTES} bytes"}, status=413)
@@ -89,9 +109,13 @@ def register() -> None:
             asked = await asyncio.to_thread(read_request, body)
         except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
-        except InputError as error:  # a story that is being typed: the page shows what the run would say
+        except (
+            InputError
+        ) as error:  # a story that is being typed: the page shows what the run would say
             return web.json_response({"problem": str(error)})
-        async with one_at_a_time:  # the tokenizer is Python: more at once would only wait for each other
+        async with (
+            one_at_a_time
+        ):  # the tokenizer is Python: more at once would only wait for each other
             return web.json_response(await asyncio.to_thread(answer_for, asked))
 
     server.routes.post(PATH)(tokens)

@@ -31,8 +31,9 @@ def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) 
 def file_name(batch: list[int], count: int) -> str:
     """What the files of a batch may be called, of a story of `count` frames: `frame-006`.
 
-    `batch` counts from 0, ascending. Of several frames `frames-001-004,006`, whose files a save node
-    counts in this order. Numbers have at least three digits, so that files sort as the story does.
+    `batch` counts from 0, ascending. Of several frames `frames-001-004,006`, whose files a save
+    node counts in this order. Numbers have at least three digits, so that files sort as the story
+    does.
     """
     digits = max(MIN_DIGITS, len(str(count)))
     numbers = selection_text(batch)
@@ -43,7 +44,10 @@ def file_name(batch: list[int], count: int) -> str:
 
 
 def alike(
-    conditioning: Conditioning, count: int, told: tuple[bool, ...] = (), references: Sequence[Hashable] = ()
+    conditioning: Conditioning,
+    count: int,
+    told: tuple[bool, ...] = (),
+    references: Sequence[Hashable] = (),
 ) -> list[tuple[Hashable, ...]]:
     """For each of a story's `count` frames what it must share with the others of its batch.
 

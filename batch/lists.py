@@ -10,13 +10,16 @@ from .cut import Latent
 
 
 def in_turn(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The inputs of each run over these lists, as ComfyUI runs a node: short ones repeat their last.
+    """The inputs of each run over these lists, as ComfyUI runs a node: short ones repeat their
+    last.
 
     An empty list is an input that nothing is connected to.
     """
     runs = range(max(map(len, lists.values())))
     filled = {name: values for name, values in lists.items() if values}
-    return [{name: values[min(run, len(values) - 1)] for name, values in filled.items()} for run in runs]
+    return [
+        {name: values[min(run, len(values) - 1)] for name, values in filled.items()} for run in runs
+    ]
 
 
 def with_latents(runs: list[dict[str, Any]], latents: list[Latent]) -> list[dict[str, Any]]:
@@ -40,7 +43,9 @@ def with_latents(runs: list[dict[str, Any]], latents: list[Latent]) -> list[dict
 
 
 def joined(latents: list[Latent]) -> Latent:
-    """One batch of all latents, in order. Where only some have a noise mask the rest are painted."""
+    """One batch of all latents, in order. Where only some have a noise mask the rest are
+    painted.
+    """
     samples = _joined([latent["samples"] for latent in latents], "latents")
     out = {**latents[0], "samples": samples}
     masks = [latent.get("noise_mask") for latent in latents]

@@ -21,8 +21,13 @@ def references_by_frame(story: Story, frames: Conditioning) -> list[tuple[Refere
     by_frame = [story.references_of(frame) for frame in range(len(story.frames))]
     for _, extra in frames:
         records = rows_of(extra, len(story.frames))
-        if records is not None and not all(_same(row.references, own) for row, own in zip(records, by_frame)):
-            remedy = "Connect the story of the last Story Reference to SVR Reweight, IPCA Patch and Story Batch"
+        if records is not None and not all(
+            _same(row.references, own) for row, own in zip(records, by_frame)
+        ):
+            remedy = (
+                "Connect the story of the last Story Reference to SVR Reweight, IPCA Patch and"
+                " Story Batch"
+            )
             raise InputError("story", "its references are not those of the frames", remedy)
     return by_frame
 
@@ -33,7 +38,12 @@ def _same(left: Sequence[Reference], right: Sequence[Reference]) -> bool:
     By content: where ComfyUI keeps few results, Story Reference may run again and SVR Reweight not.
     """
     return len(left) == len(right) and all(
-        one is other or (one.phrase == other.phrase and one.latent.shape == other.latent.shape and torch.equal(one.picture, other.picture))
+        one is other
+        or (
+            one.phrase == other.phrase
+            and one.latent.shape == other.latent.shape
+            and torch.equal(one.picture, other.picture)
+        )
         for one, other in zip(left, right)
     )
 
@@ -43,4 +53,7 @@ def with_references(conditioning: Conditioning, references: Sequence[Reference])
     if not references:
         return conditioning
     ours = [reference.latent for reference in references]
-    return [[cond, {**extra, LATENTS: [*(extra.get(LATENTS) or []), *ours]}] for cond, extra in conditioning]
+    return [
+        [cond, {**extra, LATENTS: [*(extra.get(LATENTS) or []), *ours]}]
+        for cond, extra in conditioning
+    ]

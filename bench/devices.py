@@ -1,4 +1,6 @@
-"""Stand-ins for devices that are not there: one without values to read, and one without 64-bit floats."""
+"""Stand-ins for devices that are not there: one without values to read, and one without 64-bit
+floats.
+"""
 
 import contextlib
 
@@ -7,7 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Captured:
-    """The first model call of a run with a MODEL, to be made again: `model`, `x`, `t` and the keywords `c`."""
+    """The first model call of a run with a MODEL, to be made again: `model`, `x`, `t` and the
+    keywords `c`.
+    """
 
     def __init__(self, patcher, sample):
         self.model, self.calls = patcher.model, []
@@ -23,11 +27,15 @@ class Captured:
 
     @torch.inference_mode()
     def again(self, device=None):
-        """The call once more; on `meta`, nothing has a value, so whatever looks at one raises, and so do mixed devices."""
+        """The call once more; on `meta`, nothing has a value, so whatever looks at one raises, and
+        so do mixed devices.
+        """
         if device is None:
             return self.model.apply_model(self.x, self.t, **copied(self.c))
         with moved(self.model, device):
-            return self.model.apply_model(self.x.to(device), self.t.to(device), **on(device, copied(self.c)))
+            return self.model.apply_model(
+                self.x.to(device), self.t.to(device), **on(device, copied(self.c))
+            )
 
 
 def copied(c):
@@ -35,7 +43,9 @@ def copied(c):
 
 
 def on(device, value):
-    """`value` with every tensor of the batch on `device`. Integers stay: ComfyUI keeps row numbers on the CPU."""
+    """`value` with every tensor of the batch on `device`. Integers stay: ComfyUI keeps row numbers
+    on the CPU.
+    """
     if torch.is_tensor(value):
         return value.to(device) if value.is_floating_point() else value
     if isinstance(value, dict):
@@ -53,7 +63,11 @@ def moved(model, device):
                 held.append((module, name, tensor))
                 own = module._parameters if name in module._parameters else module._buffers
                 empty = torch.empty_like(tensor, device=device)
-                own[name] = torch.nn.Parameter(empty, requires_grad=False) if own is module._parameters else empty
+                own[name] = (
+                    torch.nn.Parameter(empty, requires_grad=False)
+                    if own is module._parameters
+                    else empty
+                )
     try:
         yield
     finally:
@@ -75,9 +89,16 @@ class Float64(TorchDispatchMode):
 
 
 class HostReads(TorchDispatchMode):
-    """Counts operations that need a tensor's value on the host: on a device, each of them waits for it."""
+    """Counts operations that need a tensor's value on the host: on a device, each of them waits for
+    it.
+    """
 
-    READS = ("_local_scalar_dense", "item", "nonzero", "equal")  # in inference mode, item stays whole
+    READS = (
+        "_local_scalar_dense",
+        "item",
+        "nonzero",
+        "equal",
+    )  # in inference mode, item stays whole
     count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):

@@ -1,6 +1,7 @@
 """Starts the real ComfyUI server on this pack: `launch.py [ComfyUI's own options]`.
 
-Base folder: .bench/base, or that of a `--base-directory` among the options. Of the custom nodes there, NODES alone are loaded.
+Base folder: .bench/base, or that of a `--base-directory` among the options. Of the custom nodes
+there, NODES alone are loaded.
 """
 
 import os

@@ -5,7 +5,8 @@ import shutil
 from playwright.sync_api import TimeoutError as PageTimeout
 
 FOLDER = "one-prompt-one-story"
-# Of the four pages (tests/page), the two that differ most: for what does not depend on the page's own ways.
+# Of the four pages (tests/page), the two that differ most: for what does not depend on the page's
+# own ways.
 TWO_PAGES = ["own, classic", "newest, nodes 2.0"]
 FLAGS = [
     "--no-sandbox",
@@ -17,17 +18,27 @@ FLAGS = [
     "--disable-sync",
 ]
 # The page's first-run dialogs and extras, which would cover the graph.
-SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.VersionCompatibility.DisableWarnings": True}
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.VersionCompatibility.DisableWarnings": True,
+}
 
 
 def chromium_path() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 def wait_for_app(page) -> None:
     """Until the page has started and knows our nodes."""
-    page.wait_for_function("!!(window.app && window.app.graph && window.app.extensionManager)", timeout=60_000)
-    page.wait_for_function("Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000)
+    page.wait_for_function(
+        "!!(window.app && window.app.graph && window.app.extensionManager)", timeout=60_000
+    )
+    page.wait_for_function(
+        "Object.keys(LiteGraph.registered_node_types).includes('StoryBatch')", timeout=60_000
+    )
 
 
 def set_setting(page, name: str, value) -> None:
@@ -44,7 +55,9 @@ def browse_templates(page):
 
 
 def scroll_to_template(page, name: str) -> None:
-    """Until its card is there, in the open template browser: it draws the next few only when the last ones are looked at."""
+    """Until its card is there, in the open template browser: it draws the next few only when the
+    last ones are looked at.
+    """
     dialog = page.get_by_role("dialog").last
     card, box = dialog.get_by_text(name, exact=True).first, dialog.bounding_box()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"])
@@ -67,9 +80,11 @@ def click_template(page, name: str) -> None:
 
 
 def open_template(page, name: str) -> None:
-    """Load a workflow as the template browser does, without its clicks: fetch it from the server and give it to the app.
+    """Load a workflow as the template browser does, without its clicks: fetch it from the server
+    and give it to the app.
 
-    Now and then frontend 1.32.9 draws no node at all in Nodes 2.0, ComfyUI's own neither: then once more, as a person would.
+    Now and then frontend 1.32.9 draws no node at all in Nodes 2.0, ComfyUI's own neither: then once
+    more, as a person would.
     """
     for tries_left in (2, 1, 0):
         page.evaluate(
@@ -81,7 +96,10 @@ def open_template(page, name: str) -> None:
         )
         page.wait_for_function("app.graph._nodes.length > 0")
         try:
-            page.wait_for_function("!LiteGraph.vueNodesMode || document.querySelector('[data-node-id]')", timeout=10_000)
+            page.wait_for_function(
+                "!LiteGraph.vueNodesMode || document.querySelector('[data-node-id]')",
+                timeout=10_000,
+            )
             return
         except PageTimeout:
             if not tries_left:
@@ -89,15 +107,18 @@ def open_template(page, name: str) -> None:
 
 
 def look_at(page, node_type: str, scale: float = 0.9) -> None:
-    """Move the canvas until a node of that type, in the graph that is open, stands in the upper left of the window.
+    """Move the canvas until a node of that type, in the graph that is open, stands in the upper
+    left of the window.
 
-    It has to stay there: the newest page brings back where one last looked, a moment after a workflow has opened.
+    It has to stay there: the newest page brings back where one last looked, a moment after a
+    workflow has opened.
     """
     page.evaluate(
         """async ([type, scale]) => {
         const view = app.canvas.ds;
         const node = app.canvas.graph._nodes.find(node => node.type === type);
-        const isThere = () => view.scale === scale && [0, 1].every(axis => Math.abs(view.offset[axis] + node.pos[axis] - 150) < 0.01);
+        const isThere = () => view.scale === scale
+            && [0, 1].every(axis => Math.abs(view.offset[axis] + node.pos[axis] - 150) < 0.01);
         for (let tries = 0; tries < 10; tries++) {
             view.scale = scale;
             view.offset = [150 - node.pos[0], 150 - node.pos[1]];
@@ -114,20 +135,29 @@ def look_at(page, node_type: str, scale: float = 0.9) -> None:
 def widget(page, node_type: str, name: str):
     """The value of a node's widget."""
     return page.evaluate(
-        "([type, name]) => app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name).value", [node_type, name]
+        "([type, name]) => app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name ==="
+        " name).value",
+        [node_type, name],
     )
 
 
 def queue(page, steps: int | None = None) -> None:
-    """The page's own Run command; waits for the end and raises what the page was told went wrong. `steps` of KSampler, else as it stands."""
+    """The page's own Run command; waits for the end and raises what the page was told went wrong.
+    `steps` of KSampler, else as it stands.
+    """
     if steps is not None:
         page.evaluate(
-            "steps => { app.graph._nodes.find(n => n.type === 'KSampler').widgets.find(w => w.name === 'steps').value = steps; }", steps
+            "steps => { app.graph._nodes.find(n => n.type === 'KSampler').widgets.find(w => w.name"
+            " === 'steps').value = steps; }",
+            steps,
         )
     page.evaluate("""() => {
         window.storyDone = false;
-        app.api.addEventListener('execution_success', () => { window.storyDone = true; }, {once: true});
-        app.api.addEventListener('execution_error', event => { window.storyDone = JSON.stringify(event.detail); }, {once: true});
+        const once = {once: true};
+        app.api.addEventListener('execution_success', () => { window.storyDone = true; }, once);
+        app.api.addEventListener('execution_error', event => {
+            window.storyDone = JSON.stringify(event.detail);
+        }, once);
         app.queuePrompt(0, 1);
     }""")
     page.wait_for_function("window.storyDone", timeout=120_000)

@@ -1,4 +1,6 @@
-"""`make demo`: renders the bundled story through the real server and writes its storyboard to output/story.png."""
+"""`make demo`: renders the bundled story through the real server and writes its storyboard to
+output/story.png.
+"""
 
 import sys
 import tempfile

@@ -1,4 +1,6 @@
-"""The real ComfyUI server as a process, and a client that talks to it as the web page does: HTTP and websocket."""
+"""The real ComfyUI server as a process, and a client that talks to it as the web page does: HTTP
+and websocket.
+"""
 
 import asyncio
 import json
@@ -24,12 +26,18 @@ class ServerFailed(RuntimeError):
 
 
 class PromptFailed(RuntimeError):
-    """A prompt was refused or failed; the text is what the page would show, `node_errors` what it would mark.
+    """A prompt was refused or failed; the text is what the page would show, `node_errors` what it
+    would mark.
 
     `outputs` has the images that were saved before it failed.
     """
 
-    def __init__(self, text: str, node_errors: dict | None = None, outputs: dict[str, list[bytes]] | None = None):
+    def __init__(
+        self,
+        text: str,
+        node_errors: dict | None = None,
+        outputs: dict[str, list[bytes]] | None = None,
+    ):
         super().__init__(text)
         self.node_errors = node_errors or {}
         self.outputs = outputs or {}
@@ -42,7 +50,9 @@ def free_port() -> int:
 
 
 class Server:
-    """`with Server(folder) as server:` runs ComfyUI with its output and user data in `folder`, on `base` instead of .bench/base."""
+    """`with Server(folder) as server:` runs ComfyUI with its output and user data in `folder`, on
+    `base` instead of .bench/base.
+    """
 
     def __init__(self, folder: Path, *options: str, base: Path | None = None):
         self.folder = Path(folder)
@@ -70,7 +80,12 @@ class Server:
             *self.options,
         ]
         with self.log_file.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         try:
             wait_for(self._wait_until_ready())
         except BaseException:
@@ -124,8 +139,8 @@ class Client:
     ) -> dict[str, list[bytes]]:
         """Queue an API prompt and wait for it. Returns the images of every output node, in order.
 
-        `progress(node id, share done)` follows the run. Raises PromptFailed with the server's own words. `path` takes the
-        prompt, with the fields of `body` beside it.
+        `progress(node id, share done)` follows the run. Raises PromptFailed with the server's own
+        words. `path` takes the prompt, with the fields of `body` beside it.
         """
         return wait_for(self._run(prompt, progress, path, body or {}))
 
@@ -134,13 +149,18 @@ class Client:
         return wait_for(self._post(path, body))
 
     def refusal(self, prompt: dict) -> dict:
-        """What the server's own validation says against an API prompt, by node; empty where it takes it (and begins to run it)."""
+        """What the server's own validation says against an API prompt, by node; empty where it
+        takes it (and begins to run it).
+        """
         _, answer = wait_for(self._post("/prompt", json.dumps({"prompt": prompt}).encode()))
         return answer.get("node_errors") or answer.get("error") or {}
 
     async def _post(self, path: str, body: bytes) -> tuple[int, dict]:
         headers = {"Content-Type": "application/json"}
-        async with aiohttp.ClientSession() as session, session.post(self.url + path, data=body, headers=headers) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.url + path, data=body, headers=headers) as answer,
+        ):
             return answer.status, await answer.json() if "json" in answer.content_type else {}
 
     async def _get(self, path: str):
@@ -148,17 +168,29 @@ class Client:
             answer.raise_for_status()
             return await answer.json() if "json" in answer.content_type else await answer.read()
 
-    async def _run(self, prompt: dict, progress: Callable, path: str, body: dict) -> dict[str, list[bytes]]:
+    async def _run(
+        self, prompt: dict, progress: Callable, path: str, body: dict
+    ) -> dict[str, list[bytes]]:
         client_id = uuid.uuid4().hex
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"{self.url}/ws?clientId={client_id}", max_msg_size=0) as events:
-            async with session.post(self.url + path, json={"prompt": prompt, "client_id": client_id, **body}) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{self.url}/ws?clientId={client_id}", max_msg_size=0) as events,
+        ):
+            async with session.post(
+                self.url + path, json={"prompt": prompt, "client_id": client_id, **body}
+            ) as answer:
                 queued = await answer.json()
             if "prompt_id" not in queued:
                 raise PromptFailed(_refusal(queued), queued.get("node_errors"))
-            failure = await asyncio.wait_for(_follow(events, queued["prompt_id"], progress), RUN_SECONDS)
+            failure = await asyncio.wait_for(
+                _follow(events, queued["prompt_id"], progress), RUN_SECONDS
+            )
             async with session.get(f"{self.url}/history/{queued['prompt_id']}") as answer:
                 outputs = (await answer.json())[queued["prompt_id"]]["outputs"]
-            images = {node: [await self._image(session, image) for image in output.get("images", [])] for node, output in outputs.items()}
+            images = {
+                node: [await self._image(session, image) for image in output.get("images", [])]
+                for node, output in outputs.items()
+            }
         if failure:
             raise PromptFailed(failure, outputs=images)
         return images
@@ -170,7 +202,9 @@ class Client:
 
 
 async def _follow(events, prompt_id: str, progress: Callable) -> str:
-    """Read the server's events until the prompt is done. Returns what went wrong, empty for nothing."""
+    """Read the server's events until the prompt is done. Returns what went wrong, empty for
+    nothing.
+    """
     failure = ""
     async for event in events:
         if event.type != aiohttp.WSMsgType.TEXT:
@@ -194,5 +228,8 @@ def _refusal(queued: dict) -> str:
     error = queued.get("error", {})
     lines = [error.get("message", "refused") if isinstance(error, dict) else str(error)]
     for node in queued.get("node_errors", {}).values():
-        lines += [f"{node['class_type']}: {error['message']}: {error['details']}" for error in node["errors"]]
+        lines += [
+            f"{node['class_type']}: {error['message']}: {error['details']}"
+            for error in node["errors"]
+        ]
     return "\n".join(lines)

@@ -11,16 +11,27 @@ TELL_LISTS = ("StoryPrompt", "StoryBatch")
 
 def encode_each(clip, texts):
     encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(text))[0] for text in texts]
-    return [[torch.cat([cond for cond, _ in encoded]), {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in encoded])}]]
+    return [
+        [
+            torch.cat([cond for cond, _ in encoded]),
+            {"pooled_output": torch.cat([extra["pooled_output"] for _, extra in encoded])},
+        ]
+    ]
 
 
 def defaults_of(node):
     """What ComfyUI's page fills a node's inputs with."""
-    return {item.id: item.default for item in node.GET_SCHEMA().inputs if getattr(item, "default", None) is not None}
+    return {
+        item.id: item.default
+        for item in node.GET_SCHEMA().inputs
+        if getattr(item, "default", None) is not None
+    }
 
 
 class Studio:
-    def __init__(self, nodes, model, clip, identity="A photo of a red fox with a green coat", frames=FRAMES):
+    def __init__(
+        self, nodes, model, clip, identity="A photo of a red fox with a green coat", frames=FRAMES
+    ):
         self.nodes, self.model, self.clip = nodes, model, clip
         self.identity = identity
         self.story = self.prompt(identity, frames)
@@ -36,7 +47,9 @@ class Studio:
         return node.execute(**given).args
 
     def core(self, node_id, **inputs):
-        """Execute one of ComfyUI's own nodes, of either schema version. Returns its first output."""
+        """Execute one of ComfyUI's own nodes, of either schema version. Returns its first
+        output.
+        """
         node = self.nodes[node_id]
         if hasattr(node, "define_schema"):
             out = node.execute(**inputs)
@@ -44,18 +57,30 @@ class Studio:
         return getattr(node(), node.FUNCTION)(**inputs)[0]
 
     def prompt(self, identity, frames, window_length=10):
-        return self.call("StoryPrompt", identity=identity, frames="\n".join(frames), window_length=window_length)[0][0]
+        return self.call(
+            "StoryPrompt", identity=identity, frames="\n".join(frames), window_length=window_length
+        )[0][0]
 
     def svr(self, story=None, clip=None, **inputs):
-        return self.call("SVRReweight", clip=clip or self.clip, story=story or self.story, **inputs)[0]
+        return self.call(
+            "SVRReweight", clip=clip or self.clip, story=story or self.story, **inputs
+        )[0]
 
     def ipca(self, model=None, story=None, **inputs):
-        return self.call("IPCAPatch", model=model or self.model, clip=self.clip, story=story or self.story, **inputs)[0]
+        return self.call(
+            "IPCAPatch",
+            model=model or self.model,
+            clip=self.clip,
+            story=story or self.story,
+            **inputs,
+        )[0]
 
     def batch(self, story=None, frames=None, **inputs):
         """Story Batch on small pictures; four frames at once, to see what a batch does to them."""
         inputs = {"width": 64, "height": 64, "frames_per_batch": 4, **inputs}
-        *lists, (share,), _ = self.call("StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs)
+        *lists, (share,), _ = self.call(
+            "StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs
+        )
         return (*lists, share)
 
     def encode(self, text):
@@ -67,12 +92,26 @@ class Studio:
         return encode_each(self.clip, texts)
 
     def identity_tokens(self):
-        """Begin token and identity tokens at the beginning of every story prompt, counted by the tokenizer itself."""
-        tower = next(part for part in vars(self.clip.tokenizer).values() if hasattr(part, "tokenizer"))
+        """Begin token and identity tokens at the beginning of every story prompt, counted by the
+        tokenizer itself.
+        """
+        tower = next(
+            part for part in vars(self.clip.tokenizer).values() if hasattr(part, "tokenizer")
+        )
         return len(tower.tokenizer(self.identity)["input_ids"]) - 1
 
     def sample(
-        self, model, positive=None, latent=None, negative=None, steps=2, cfg=4.0, sampler="euler", scheduler="normal", seed=7, **more
+        self,
+        model,
+        positive=None,
+        latent=None,
+        negative=None,
+        steps=2,
+        cfg=4.0,
+        sampler="euler",
+        scheduler="normal",
+        seed=7,
+        **more,
     ):
         """ComfyUI's own sampling of one batch: what KSampler calls."""
         if positive is None:
@@ -81,14 +120,34 @@ class Studio:
         samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
         noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
         return comfy.sample.sample(
-            model, noise, steps, cfg, sampler, scheduler, positive, negative or self.negative, samples, seed=seed, disable_pbar=True, **more
+            model,
+            noise,
+            steps,
+            cfg,
+            sampler,
+            scheduler,
+            positive,
+            negative or self.negative,
+            samples,
+            seed=seed,
+            disable_pbar=True,
+            **more,
         )
 
     def sample_with(self, guider, latent, steps=2, sampler="euler", seed=7):
         """SamplerCustomAdvanced's sampling with a guider."""
-        sigmas = comfy.samplers.calculate_sigmas(guider.model_patcher.get_model_object("model_sampling"), "normal", steps)
+        sigmas = comfy.samplers.calculate_sigmas(
+            guider.model_patcher.get_model_object("model_sampling"), "normal", steps
+        )
         noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
-        return guider.sample(noise, latent["samples"], comfy.samplers.sampler_object(sampler), sigmas, disable_pbar=True, seed=seed)
+        return guider.sample(
+            noise,
+            latent["samples"],
+            comfy.samplers.sampler_object(sampler),
+            sigmas,
+            disable_pbar=True,
+            seed=seed,
+        )
 
     def story_batch(self, **inputs):
         """The whole story as one batch: positive, latent."""

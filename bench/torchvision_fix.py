@@ -1,4 +1,6 @@
-"""Next to a CPU build of torch, torchvision's wheel misses two operators at import; defining their schemas cures it."""
+"""Next to a CPU build of torch, torchvision's wheel misses two operators at import; defining their
+schemas cures it.
+"""
 
 import torch
 

@@ -1,7 +1,9 @@
-"""Small text encoders with random weights in the kinds that transformers read, made of ComfyUI's own classes.
+"""Small text encoders with random weights in the kinds that transformers read, made of ComfyUI's
+own classes.
 
-Real templates, real encoder classes, and the real tokenizers of Qwen, T5 and CLIP, which ComfyUI ships. Mistral's and
-Gemma's come with the weights: a tiny file of the real format is made here instead. Everything is seeded.
+Real templates, real encoder classes, and the real tokenizers of Qwen, T5 and CLIP, which ComfyUI
+ships. Mistral's and Gemma's come with the weights: a tiny file of the real format is made here
+instead. Everything is seeded.
 """
 
 import base64
@@ -35,29 +37,46 @@ from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 
 WIDTH = 32
 SD3_WIDTH = 4096  # SD3 pads CLIP's columns to T5's width, whatever T5 has
-_LLM = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+_LLM = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": 3,
+    "intermediate_size": 32,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
 # Of these several layers are read: up to the 27th, and up to the last.
 _KLEIN, _DEEP = ({**_LLM, "num_hidden_layers": layers} for layers in (28, 36))
 # Gemma's and Jina's at once: ComfyUI asks for both by one name.
-_NEWBIE = {"hidden_size": WIDTH, "num_hidden_layers": 3, "intermediate_size": 32, "num_attention_heads": 4}
+_NEWBIE = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": 3,
+    "intermediate_size": 32,
+    "num_attention_heads": 4,
+}
 _T5 = {"d_model": WIDTH, "num_layers": 2, "d_ff": 32, "num_heads": 2, "d_kv": 16}
 _CLIPS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
-# Words that Mistral's and Gemma's tiny tokenizers know whole; all else they read by pieces and bytes.
+# Words that Mistral's and Gemma's tiny tokenizers know whole; all else they read by pieces and
+# bytes.
 _CORPUS = (
-    "a photo of a red fox with a green coat wearing a scarf in a meadow playing in the snow foraging berries in the forest "
-    "fox, red! what? it's 3:30 go no une fée à l'épée with hat (big) girl boy feeding ducks at the pond"
+    "a photo of a red fox with a green coat wearing a scarf in a meadow playing in the snow"
+    " foraging berries in the forest fox, red! what? it's 3:30 go no une fée à l'épée with hat"
+    " (big) girl boy feeding ducks at the pond"
 ).split()
 
 
 def _klein() -> tuple:
-    """Klein's. Older cores do not have it: Z-Image's encoder in three layers there, another template, padded to 512."""
+    """Klein's. Older cores do not have it: Z-Image's encoder in three layers there, another
+    template, padded to 512.
+    """
     if hasattr(flux, "klein_te"):
         return flux.KleinTokenizer, flux.klein_te(), {"qwen3_4b_model_config": _KLEIN}, {}
 
     class KleinTokenizer(z_image.ZImageTokenizer):
         def __init__(self, embedding_directory=None, tokenizer_data=None):
             super().__init__(embedding_directory, {"qwen3_4b_min_length": 512})
-            self.llama_template = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+            self.llama_template = (
+                "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+            )
 
     class ThreeLayers(z_image.Qwen3_4BModel):
         def __init__(self, layer=None, layer_idx=None, **more):
@@ -70,8 +89,20 @@ def _klein() -> tuple:
 
 
 def tekken() -> bytes:
-    """A tiny tokenizer file of Mistral's format: bytes, and the corpus's words with a space and each of their beginnings."""
-    special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", *(f"<s{n}>" for n in range(4)), "<pad>"]
+    """A tiny tokenizer file of Mistral's format: bytes, and the corpus's words with a space and
+    each of their beginnings.
+    """
+    special = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        "[INST]",
+        "[/INST]",
+        "[SYSTEM_PROMPT]",
+        "[/SYSTEM_PROMPT]",
+        *(f"<s{n}>" for n in range(4)),
+        "<pad>",
+    ]
     pieces = [bytes([value]) for value in range(256)]
     for word in dict.fromkeys(_CORPUS):
         text = f" {word}".encode()
@@ -79,9 +110,17 @@ def tekken() -> bytes:
     pieces = list(dict.fromkeys(pieces))
     return json.dumps(
         {
-            "config": {"default_vocab_size": len(special) + len(pieces), "default_num_special_tokens": len(special)},
-            "vocab": [{"rank": rank, "token_bytes": base64.b64encode(piece).decode()} for rank, piece in enumerate(pieces)],
-            "special_tokens": [{"rank": rank, "token_str": name} for rank, name in enumerate(special)],
+            "config": {
+                "default_vocab_size": len(special) + len(pieces),
+                "default_num_special_tokens": len(special),
+            },
+            "vocab": [
+                {"rank": rank, "token_bytes": base64.b64encode(piece).decode()}
+                for rank, piece in enumerate(pieces)
+            ],
+            "special_tokens": [
+                {"rank": rank, "token_str": name} for rank, name in enumerate(special)
+            ],
         }
     ).encode()
 
@@ -110,7 +149,12 @@ def spiece() -> bytes:
 
 # Tokenizer, encoder, model options, tokenizer data.
 KINDS = {
-    "qwen-image": lambda: (qwen_image.QwenImageTokenizer, qwen_image.te(), {"qwen25_7b_model_config": _LLM}, {}),
+    "qwen-image": lambda: (
+        qwen_image.QwenImageTokenizer,
+        qwen_image.te(),
+        {"qwen25_7b_model_config": _LLM},
+        {},
+    ),
     "z-image": lambda: (z_image.ZImageTokenizer, z_image.te(), {"qwen3_4b_model_config": _LLM}, {}),
     "klein": _klein,
     "flux2": lambda: (
@@ -119,20 +163,60 @@ KINDS = {
         {"mistral3_24b_model_config": {**_LLM, "num_hidden_layers": 30}},
         {"tekken_model": tekken()},
     ),
-    "lumina2": lambda: (lumina2.LuminaTokenizer, lumina2.te(), {"gemma2_2b_model_config": _LLM}, {"spiece_model": spiece()}),
-    "flux": lambda: (flux.FluxTokenizer, flux.flux_clip(), {**_CLIPS, "t5xxl_model_config": _T5}, {}),
-    "chroma": lambda: (pixart_t5.PixArtTokenizer, pixart_t5.pixart_te(), {"t5xxl_model_config": _T5}, {}),
+    "lumina2": lambda: (
+        lumina2.LuminaTokenizer,
+        lumina2.te(),
+        {"gemma2_2b_model_config": _LLM},
+        {"spiece_model": spiece()},
+    ),
+    "flux": lambda: (
+        flux.FluxTokenizer,
+        flux.flux_clip(),
+        {**_CLIPS, "t5xxl_model_config": _T5},
+        {},
+    ),
+    "chroma": lambda: (
+        pixart_t5.PixArtTokenizer,
+        pixart_t5.pixart_te(),
+        {"t5xxl_model_config": _T5},
+        {},
+    ),
     "hidream": lambda: (hidream.HiDreamTokenizer, hidream.hidream_clip(), _hidream_options(), {}),
-    "hidream without t5": lambda: (hidream.HiDreamTokenizer, hidream.hidream_clip(t5=False), _hidream_options(), {}),
+    "hidream without t5": lambda: (
+        hidream.HiDreamTokenizer,
+        hidream.hidream_clip(t5=False),
+        _hidream_options(),
+        {},
+    ),
     "sd3": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(), _sd3_options(), {}),
-    "sd3 without t5": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(t5=False), _sd3_options(), {}),
-    "sd3 without l": lambda: (sd3_clip.SD3Tokenizer, sd3_clip.sd3_clip(clip_l=False), _sd3_options(), {}),
+    "sd3 without t5": lambda: (
+        sd3_clip.SD3Tokenizer,
+        sd3_clip.sd3_clip(t5=False),
+        _sd3_options(),
+        {},
+    ),
+    "sd3 without l": lambda: (
+        sd3_clip.SD3Tokenizer,
+        sd3_clip.sd3_clip(clip_l=False),
+        _sd3_options(),
+        {},
+    ),
 }
 
 if hasattr(flux, "klein_te"):
-    KINDS["klein 9b"] = lambda: (flux.KleinTokenizer8B, flux.klein_te(model_type="qwen3_8b"), {"qwen3_8b_model_config": _KLEIN}, {})
+    KINDS["klein 9b"] = lambda: (
+        flux.KleinTokenizer8B,
+        flux.klein_te(model_type="qwen3_8b"),
+        {"qwen3_8b_model_config": _KLEIN},
+        {},
+    )
 if newbie is not None:
-    KINDS["ovis-image"] = lambda: (ovis.OvisTokenizer, ovis.te(), {"qwen3_2b_model_config": _LLM}, {})
+    KINDS["ovis-image"] = lambda: (
+        ovis.OvisTokenizer,
+        ovis.te(),
+        {"qwen3_2b_model_config": _LLM},
+        {},
+    )
     KINDS["newbie"] = lambda: (
         newbie.NewBieTokenizer,
         newbie.te(),
@@ -146,24 +230,47 @@ if newbie is not None:
         {"spiece_model": spiece()},
     )
 if krea2 is not None:
-    KINDS["krea2"] = lambda: (krea2.Krea2Tokenizer, krea2.te(), {"qwen3vl_4b_model_config": _DEEP}, {})
-    KINDS["mage-flow"] = lambda: (mage_flow.MageFlowTokenizer, mage_flow.te(), {"qwen3vl_4b_model_config": _LLM}, {})
+    KINDS["krea2"] = lambda: (
+        krea2.Krea2Tokenizer,
+        krea2.te(),
+        {"qwen3vl_4b_model_config": _DEEP},
+        {},
+    )
+    KINDS["mage-flow"] = lambda: (
+        mage_flow.MageFlowTokenizer,
+        mage_flow.te(),
+        {"qwen3vl_4b_model_config": _LLM},
+        {},
+    )
     KINDS["ideogram4 with sight"] = lambda: (
         ideogram4.Ideogram4Qwen3VLTokenizer,
         ideogram4.te_qwen3vl(),
         {"qwen3vl_8b_model_config": _DEEP},
         {},
     )
-    KINDS["ideogram4"] = lambda: (ideogram4.Ideogram4Tokenizer, ideogram4.te(), {"qwen3vl_8b_model_config": _DEEP}, {})
+    KINDS["ideogram4"] = lambda: (
+        ideogram4.Ideogram4Tokenizer,
+        ideogram4.te(),
+        {"qwen3vl_8b_model_config": _DEEP},
+        {},
+    )
 if qwen_image21 is not None:
-    KINDS["qwen-image-2.1"] = lambda: (qwen_image21.QwenImage21Tokenizer, qwen_image21.te(), {"qwen3vl_8b_model_config": _LLM}, {})
+    KINDS["qwen-image-2.1"] = lambda: (
+        qwen_image21.QwenImage21Tokenizer,
+        qwen_image21.te(),
+        {"qwen3vl_8b_model_config": _LLM},
+        {},
+    )
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):
         del KINDS[newer]
 
 
 def _sd3_options() -> dict:
-    return {**_CLIPS, "t5xxl_model_config": {**_T5, "d_model": SD3_WIDTH, "num_layers": 1, "vocab_size": 64}}
+    return {
+        **_CLIPS,
+        "t5xxl_model_config": {**_T5, "d_model": SD3_WIDTH, "num_layers": 1, "vocab_size": 64},
+    }
 
 
 def _hidream_options() -> dict:
@@ -172,7 +279,8 @@ def _hidream_options() -> dict:
 
 
 def toy_encoder(kind: str, seed: int = 2, sight: bool = False) -> comfy.sd.CLIP:
-    """A CLIP of that kind, as Load CLIP would make it of a file. Language models need few layers: they stay causal.
+    """A CLIP of that kind, as Load CLIP would make it of a file. Language models need few layers:
+    they stay causal.
 
     With `sight` Qwen2.5-VL can look at pictures, through a small eye of ComfyUI's own class.
     """
@@ -190,10 +298,16 @@ def toy_encoder(kind: str, seed: int = 2, sight: bool = False) -> comfy.sd.CLIP:
 
 
 def _small_eye() -> torch.nn.Module:
-    shape = {"hidden_size": WIDTH, "output_hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "num_layers": 2}
-    return qwen_vl.Qwen2VLVisionTransformer(**shape, device="cpu", dtype=torch.float32, ops=comfy.ops.disable_weight_init).requires_grad_(
-        False
-    )
+    shape = {
+        "hidden_size": WIDTH,
+        "output_hidden_size": WIDTH,
+        "intermediate_size": WIDTH,
+        "num_heads": 2,
+        "num_layers": 2,
+    }
+    return qwen_vl.Qwen2VLVisionTransformer(
+        **shape, device="cpu", dtype=torch.float32, ops=comfy.ops.disable_weight_init
+    ).requires_grad_(False)
 
 
 def _fold(embedding: torch.nn.Module) -> None:

@@ -1,7 +1,8 @@
-"""Small models with random weights in the shapes of SDXL and its relatives, SD1.5 and SD2.x, made of ComfyUI's own classes.
+"""Small models with random weights in the shapes of SDXL and its relatives, SD1.5 and SD2.x, made
+of ComfyUI's own classes.
 
-Real tokenizers, real text-encoder and UNet classes, real ModelPatcher; only the widths are small and the weights are
-noise. Everything is seeded: the same shape gives the same model every time.
+Real tokenizers, real text-encoder and UNet classes, real ModelPatcher; only the widths are small
+and the weights are noise. Everything is seeded: the same shape gives the same model every time.
 """
 
 import json
@@ -23,10 +24,17 @@ L_WIDTH, G_WIDTH, H_WIDTH = 32, 64, 64
 
 
 def _encoder(width: int) -> dict:
-    return {"num_hidden_layers": 3, "hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
+    return {
+        "num_hidden_layers": 3,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_attention_heads": 4,
+    }
 
 
-def _unet(context: int, mult: list, depth: list, depth_out: list, depth_middle: int, **more) -> dict:
+def _unet(
+    context: int, mult: list, depth: list, depth_out: list, depth_middle: int, **more
+) -> dict:
     return {
         "image_size": 32,
         "in_channels": 4,
@@ -47,11 +55,23 @@ def _unet(context: int, mult: list, depth: list, depth_out: list, depth_middle: 
 
 
 def _xl_head(sizes: int, pooled: int = G_WIDTH) -> dict:
-    """What SDXL and its refiner know beside the text: the pooled vector and `sizes` numbers of picture sizes."""
-    return {"num_classes": "sequential", "adm_in_channels": pooled + sizes * 256, "use_linear_in_transformer": True}
+    """What SDXL and its refiner know beside the text: the pooled vector and `sizes` numbers of
+    picture sizes.
+    """
+    return {
+        "num_classes": "sequential",
+        "adm_in_channels": pooled + sizes * 256,
+        "use_linear_in_transformer": True,
+    }
 
 
-def _xl_like(depth: list, depth_out: list, depth_middle: int, context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) -> dict:
+def _xl_like(
+    depth: list,
+    depth_out: list,
+    depth_middle: int,
+    context: int = L_WIDTH + G_WIDTH,
+    pooled: int = G_WIDTH,
+) -> dict:
     return _unet(context, [1, 2, 4], depth, depth_out, depth_middle, **_xl_head(6, pooled))
 
 
@@ -60,11 +80,25 @@ def sdxl_unet_config(context: int = L_WIDTH + G_WIDTH, pooled: int = G_WIDTH) ->
 
 
 def sd1_unet_config(context: int = L_WIDTH, **more) -> dict:
-    return _unet(context, [1, 2, 4, 4], [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], 1, **more)
+    return _unet(
+        context,
+        [1, 2, 4, 4],
+        [1, 1, 1, 1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+        1,
+        **more,
+    )
 
 
 def _refiner_unet_config() -> dict:
-    return _unet(G_WIDTH, [1, 2, 4, 4], [0, 0, 2, 2, 2, 2, 0, 0], [0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0, 0], 2, **_xl_head(5))
+    return _unet(
+        G_WIDTH,
+        [1, 2, 4, 4],
+        [0, 0, 2, 2, 2, 2, 0, 0],
+        [0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0, 0],
+        2,
+        **_xl_head(5),
+    )
 
 
 def _koala_unet_config() -> dict:
@@ -72,20 +106,45 @@ def _koala_unet_config() -> dict:
 
 
 def _small_unet_config() -> dict:
-    """Two levels of SD1.5's layers, for what costs time by the layer and does not ask which model it is."""
+    """Two levels of SD1.5's layers, for what costs time by the layer and does not ask which model
+    it is.
+    """
     return {**_unet(L_WIDTH, [1, 2], [1, 1], [1, 1, 1, 1], 1), "num_res_blocks": [1, 1]}
 
 
 _XL_CLIP = (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel)
-_SD1_TEXT = ((sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel), {"clip_l_model_config": _encoder(L_WIDTH)})
+_SD1_TEXT = (
+    (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
+    {"clip_l_model_config": _encoder(L_WIDTH)},
+)
 _XL_ENCODERS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
 
 SHAPES = {
     "sdxl": (models.SDXL, sdxl_unet_config, _XL_CLIP, _XL_ENCODERS),
-    "sdxl inpaint": (models.SDXL, lambda: {**sdxl_unet_config(), "in_channels": 9}, _XL_CLIP, _XL_ENCODERS),
-    "refiner": (models.SDXLRefiner, _refiner_unet_config, (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLRefinerClipModel), _XL_ENCODERS),
-    "ssd1b": (models.SSD1B, lambda: _xl_like([0, 0, 2, 2, 4, 4], [0, 0, 0, 1, 1, 2, 5, 4, 4], -1), _XL_CLIP, _XL_ENCODERS),
-    "vega": (models.Segmind_Vega, lambda: _xl_like([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], -1), _XL_CLIP, _XL_ENCODERS),
+    "sdxl inpaint": (
+        models.SDXL,
+        lambda: {**sdxl_unet_config(), "in_channels": 9},
+        _XL_CLIP,
+        _XL_ENCODERS,
+    ),
+    "refiner": (
+        models.SDXLRefiner,
+        _refiner_unet_config,
+        (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLRefinerClipModel),
+        _XL_ENCODERS,
+    ),
+    "ssd1b": (
+        models.SSD1B,
+        lambda: _xl_like([0, 0, 2, 2, 4, 4], [0, 0, 0, 1, 1, 2, 5, 4, 4], -1),
+        _XL_CLIP,
+        _XL_ENCODERS,
+    ),
+    "vega": (
+        models.Segmind_Vega,
+        lambda: _xl_like([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2], -1),
+        _XL_CLIP,
+        _XL_ENCODERS,
+    ),
     "koala": (models.KOALA_700M, _koala_unet_config, _XL_CLIP, _XL_ENCODERS),
     "sd15": (models.SD15, sd1_unet_config, *_SD1_TEXT),
     "small": (models.SD15, _small_unet_config, *_SD1_TEXT),
@@ -101,7 +160,8 @@ SHAPES = {
 def randomize(module: torch.nn.Module, seed: int) -> None:
     """Seeded weights; ComfyUI's layers come uninitialised.
 
-    The gains keep the model calm: attn2 clearly moves the result while rounding stays at 1e-5 over a whole run.
+    The gains keep the model calm: attn2 clearly moves the result while rounding stays at 1e-5 over
+    a whole run.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
@@ -117,15 +177,24 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
 
 
 def toy_model(
-    shape: str = "sdxl", seed: int = 1, dtype: torch.dtype = torch.float32, computed_in: torch.dtype | None = None
+    shape: str = "sdxl",
+    seed: int = 1,
+    dtype: torch.dtype = torch.float32,
+    computed_in: torch.dtype | None = None,
 ) -> ModelPatcher:
-    """`dtype` of the weights; where ComfyUI cannot compute in it (fp8), each layer casts to `computed_in`."""
+    """`dtype` of the weights; where ComfyUI cannot compute in it (fp8), each layer casts to
+    `computed_in`.
+    """
     supported, unet_config, _, _ = SHAPES[shape]
     config = supported(unet_config())
     config.set_inference_dtype(dtype, computed_in)
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)
-    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+    return ModelPatcher(
+        model,
+        comfy.model_management.get_torch_device(),
+        comfy.model_management.unet_offload_device(),
+    )
 
 
 def toy_clip(shape: str = "sdxl", seed: int = 2, embedding_directory=None) -> comfy.sd.CLIP:
@@ -137,26 +206,53 @@ def toy_clip(shape: str = "sdxl", seed: int = 2, embedding_directory=None) -> co
 
 
 def write_toy_checkpoint(path: Path, shape: str = "sdxl", seed: int = 1) -> None:
-    """One file with the small model's UNet and text encoders, random weights, and a header that says so."""
-    weights = {f"unet.{name}": value for name, value in toy_model(shape, seed).model.diffusion_model.state_dict().items()}
-    weights |= {f"text.{name}": value for name, value in toy_clip(shape, seed + 1).cond_stage_model.state_dict().items()}
-    save_file({name: value.contiguous() for name, value in weights.items()}, path, metadata={"random_weights": shape})
+    """One file with the small model's UNet and text encoders, random weights, and a header that
+    says so.
+    """
+    weights = {
+        f"unet.{name}": value
+        for name, value in toy_model(shape, seed).model.diffusion_model.state_dict().items()
+    }
+    weights |= {
+        f"text.{name}": value
+        for name, value in toy_clip(shape, seed + 1).cond_stage_model.state_dict().items()
+    }
+    save_file(
+        {name: value.contiguous() for name, value in weights.items()},
+        path,
+        metadata={"random_weights": shape},
+    )
 
 
 def load_toy_checkpoint(path: Path, shape: str) -> tuple[ModelPatcher, comfy.sd.CLIP, "ToyVAE"]:
-    """MODEL, CLIP and VAE of a file by `write_toy_checkpoint`: ComfyUI's own loader knows no model so small."""
+    """MODEL, CLIP and VAE of a file by `write_toy_checkpoint`: ComfyUI's own loader knows no model
+    so small.
+    """
     weights = load_file(path)
     model, clip = toy_model(shape), toy_clip(shape)
     for part, name in ((model.model.diffusion_model, "unet."), (clip.cond_stage_model, "text.")):
-        part.load_state_dict({key.removeprefix(name): value for key, value in weights.items() if key.startswith(name)})
+        part.load_state_dict(
+            {
+                key.removeprefix(name): value
+                for key, value in weights.items()
+                if key.startswith(name)
+            }
+        )
     return model, clip, ToyVAE()
 
 
 class ToyVAE:
-    """Latent channels shown as colours, eight pixels a latent pixel: enough to see that pictures come and differ."""
+    """Latent channels shown as colours, eight pixels a latent pixel: enough to see that pictures
+    come and differ.
+    """
 
     def decode(self, samples: torch.Tensor) -> torch.Tensor:
-        pixels = (samples[:, :3] / 500 + 0.5).clamp(0, 1).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+        pixels = (
+            (samples[:, :3] / 500 + 0.5)
+            .clamp(0, 1)
+            .repeat_interleave(8, dim=2)
+            .repeat_interleave(8, dim=3)
+        )
         return pixels.movedim(1, -1).float()
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -165,9 +261,20 @@ class ToyVAE:
 
 
 def other_model(family: str) -> ModelPatcher:
-    """Models that IPCA must refuse: a transformer that its table lacks, a video UNet, a UNet without cross-attention."""
+    """Models that IPCA must refuse: a transformer that its table lacks, a video UNet, a UNet
+    without cross-attention.
+    """
     if family == "auraflow":
-        config = models.AuraFlow({"in_channels": 4, "cond_seq_dim": 32, "dim": 32, "n_heads": 2, "n_layers": 1, "n_double_layers": 1})
+        config = models.AuraFlow(
+            {
+                "in_channels": 4,
+                "cond_seq_dim": 32,
+                "dim": 32,
+                "n_heads": 2,
+                "n_layers": 1,
+                "n_double_layers": 1,
+            }
+        )
     elif family == "svd":
         config = models.SVD_img2vid(
             {
@@ -188,20 +295,50 @@ def other_model(family: str) -> ModelPatcher:
         config = models.SD15(_unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0))
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, "", device=torch.device("cpu"))
-    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+    return ModelPatcher(
+        model,
+        comfy.model_management.get_torch_device(),
+        comfy.model_management.unet_offload_device(),
+    )
 
 
 VISIONS = {
     "clip": {"model_type": "clip_vision_model", "projection_dim": 64},
-    "siglip": {"model_type": "siglip_vision_model", "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
-    "dinov2": {"model_type": "dinov2", "image_size": 518, "layer_norm_eps": 1e-6, "use_swiglu_ffn": False},
+    "siglip": {
+        "model_type": "siglip_vision_model",
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    },
+    "dinov2": {
+        "model_type": "dinov2",
+        "image_size": 518,
+        "layer_norm_eps": 1e-6,
+        "use_swiglu_ffn": False,
+    },
 }
 
 
-def toy_vision(kind: str, folder: Path, seed: int = 3, **settings) -> comfy.clip_vision.ClipVisionModel:
-    """ComfyUI's own CLIP_VISION of that kind, tiny and with seeded weights. It reads its settings from a file, made in `folder`."""
-    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "hidden_act": "gelu"}
-    config = {**small, "num_channels": 3, "patch_size": 8, "image_size": 32, **VISIONS[kind], **settings}
+def toy_vision(
+    kind: str, folder: Path, seed: int = 3, **settings
+) -> comfy.clip_vision.ClipVisionModel:
+    """ComfyUI's own CLIP_VISION of that kind, tiny and with seeded weights. It reads its settings
+    from a file, made in `folder`.
+    """
+    small = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "hidden_act": "gelu",
+    }
+    config = {
+        **small,
+        "num_channels": 3,
+        "patch_size": 8,
+        "image_size": 32,
+        **VISIONS[kind],
+        **settings,
+    }
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     vision = comfy.clip_vision.ClipVisionModel(str(path))

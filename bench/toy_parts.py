@@ -1,8 +1,10 @@
-"""Small random files of models that come in parts, in the format of the real ones: a diffusion model, a VAE.
+"""Small random files of models that come in parts, in the format of the real ones: a diffusion
+model, a VAE.
 
-The VAEs are for ComfyUI's own loader. The diffusion models have the real names of weights, and a header that says whose
-shape they have: ComfyUI's loader takes numbers of heads, for Z-Image the width as well, from the family and knows none so
-small. Text encoders have no file: their sizes are constants of ComfyUI's (see toy_encoders).
+The VAEs are for ComfyUI's own loader. The diffusion models have the real names of weights, and a
+header that says whose shape they have: ComfyUI's loader takes numbers of heads, for Z-Image the
+width as well, from the family and knows none so small. Text encoders have no file: their sizes are
+constants of ComfyUI's (see toy_encoders).
 """
 
 import math
@@ -18,15 +20,28 @@ from safetensors.torch import load_file, save_file
 from bench.toy_encoders import WIDTH
 from bench.toy_transformers import toy_transformer
 
-READS = {"qwen-image": {"joint_attention_dim": WIDTH}, "z-image": {"cap_feat_dim": WIDTH}, "flux2": {"context_in_dim": 3 * WIDTH}}
-LOUD, LOUDER = "txt_attn.qkv.weight", 64.0  # Flux.2's words among 512 places: else they move no byte of a picture
+READS = {
+    "qwen-image": {"joint_attention_dim": WIDTH},
+    "z-image": {"cap_feat_dim": WIDTH},
+    "flux2": {"context_in_dim": 3 * WIDTH},
+}
+LOUD, LOUDER = (
+    "txt_attn.qkv.weight",
+    64.0,
+)  # Flux.2's words among 512 places: else they move no byte of a picture
 RANDOM_WEIGHTS = "random_weights"  # header entry: the family whose shape a file made here has
 
 
 def write_toy_transformer(path: Path, family: str, seed: int = 1) -> None:
     weights = toy_transformer(family, seed, **READS[family]).model.diffusion_model.state_dict()
-    weights = {name: value * LOUDER if name.endswith(LOUD) else value for name, value in weights.items()}
-    save_file({name: value.contiguous() for name, value in weights.items()}, path, metadata={RANDOM_WEIGHTS: family})
+    weights = {
+        name: value * LOUDER if name.endswith(LOUD) else value for name, value in weights.items()
+    }
+    save_file(
+        {name: value.contiguous() for name, value in weights.items()},
+        path,
+        metadata={RANDOM_WEIGHTS: family},
+    )
 
 
 def load_toy_transformer(path: Path) -> ModelPatcher:
@@ -40,7 +55,14 @@ def load_toy_transformer(path: Path) -> ModelPatcher:
 
 def _wan_vae() -> torch.nn.Module:
     """Qwen-Image's VAE is that of Wan: its loader reads the width off the file."""
-    return WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, attn_scales=[], temperal_downsample=[False, True, True])
+    return WanVAE(
+        dim=8,
+        z_dim=16,
+        dim_mult=[1, 2, 4, 4],
+        num_res_blocks=2,
+        attn_scales=[],
+        temperal_downsample=[False, True, True],
+    )
 
 
 def _flux_vae(channels: int, **more) -> dict:
@@ -76,21 +98,29 @@ VAES = {
 
 
 def write_toy_vae(path: Path, family: str, seed: int = 4, encodes: bool = False) -> None:
-    """A file for VAELoader with all that decoding needs. The VAEs of Flux have no small form: theirs is 100 MB.
+    """A file for VAELoader with all that decoding needs. The VAEs of Flux have no small form:
+    theirs is 100 MB.
 
-    Of the encoder it has what newer cores read a VAE's channels off, or all of it where it `encodes`.
+    Of the encoder it has what newer cores read a VAE's channels off, or all of it where it
+    `encodes`.
     """
     with torch.device("meta"):
         shapes = VAES[family]().state_dict()
     generator = torch.Generator().manual_seed(seed)
     channels = "encoder.conv1.weight"
-    needed = {name: value.shape for name, value in shapes.items() if encodes or not name.startswith("encoder.") or name == channels}
+    needed = {
+        name: value.shape
+        for name, value in shapes.items()
+        if encodes or not name.startswith("encoder.") or name == channels
+    }
     weights = {name: _random(name, shape, generator) for name, shape in needed.items()}
     save_file(weights, path, metadata={RANDOM_WEIGHTS: family})
 
 
 def _random(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    """Gains and variances around 1, biases and means around 0, matrices that keep a picture's contrast."""
+    """Gains and variances around 1, biases and means around 0, matrices that keep a picture's
+    contrast.
+    """
     noise = torch.randn(shape, generator=generator)
     if len(shape) > 1 and "gamma" not in name:
         noise /= math.sqrt(noise[0].numel())

@@ -1,8 +1,9 @@
-"""A stand-in for Qwen-Image 2.1, which ComfyUI has from 0.37 on: block-causal attention over text, references and target.
+"""A stand-in for Qwen-Image 2.1, which ComfyUI has from 0.37 on: block-causal attention over text,
+references and target.
 
-Written from what its calls look like, not from its weights: the same class name, keywords, segments, options and calls
-of ComfyUI's attention, small and plain inside. The text's positions have no rotation. Where ComfyUI has the class itself,
-`toy_transformers.py` takes that one.
+Written from what its calls look like, not from its weights: the same class name, keywords,
+segments, options and calls of ComfyUI's attention, small and plain inside. The text's positions
+have no rotation. Where ComfyUI has the class itself, `toy_transformers.py` takes that one.
 """
 
 import comfy.conds
@@ -32,10 +33,20 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """With `cache`, the prefix's keys and values are kept from a text's first call, and later calls are the target's only."""
+    """With `cache`, the prefix's keys and values are kept from a text's first call, and later calls
+    are the target's only.
+    """
 
     def __init__(
-        self, num_layers, num_attention_heads, attention_head_dim, context_in_dim, dtype=None, device=None, operations=None, **others
+        self,
+        num_layers,
+        num_attention_heads,
+        attention_head_dim,
+        context_in_dim,
+        dtype=None,
+        device=None,
+        operations=None,
+        **others,
     ):
         super().__init__()
         width, heads = num_attention_heads * attention_head_dim, num_attention_heads
@@ -45,19 +56,40 @@ class Transformer(nn.Module):
             return operations.Linear(wide, out, bias=False, dtype=dtype, device=device)
 
         self.txt_norm = operations.RMSNorm(context_in_dim, eps=1e-6, dtype=dtype, device=device)
-        self.txt_in, self.img_in, self.time_in = make(context_in_dim, width), make(CHANNELS, width), make(1, width)
+        self.txt_in, self.img_in, self.time_in = (
+            make(context_in_dim, width),
+            make(CHANNELS, width),
+            make(1, width),
+        )
         self.place_in = make(2, width)
-        self.transformer_blocks = nn.ModuleList(Block(width, heads, make) for _ in range(num_layers))
+        self.transformer_blocks = nn.ModuleList(
+            Block(width, heads, make) for _ in range(num_layers)
+        )
         self.proj_out = make(width, CHANNELS)
 
     def reset_prefix_cache(self, enabled):
         self.cache = {} if enabled else None
 
-    def forward(self, x, timestep, context, ref_latents=None, image_slots=None, transformer_options=None, **kwargs):
+    def forward(
+        self,
+        x,
+        timestep,
+        context,
+        ref_latents=None,
+        image_slots=None,
+        transformer_options=None,
+        **kwargs,
+    ):
         transformer_options = {} if transformer_options is None else transformer_options
-        wrappers = comfy.patcher_extension.get_all_wrappers(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, transformer_options)
-        executor = comfy.patcher_extension.WrapperExecutor.new_class_executor(self._forward, self, wrappers)
-        return executor.execute(x, timestep, context, ref_latents, image_slots, transformer_options, **kwargs)
+        wrappers = comfy.patcher_extension.get_all_wrappers(
+            comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, transformer_options
+        )
+        executor = comfy.patcher_extension.WrapperExecutor.new_class_executor(
+            self._forward, self, wrappers
+        )
+        return executor.execute(
+            x, timestep, context, ref_latents, image_slots, transformer_options, **kwargs
+        )
 
     def _image(self, latent):
         y, x = (torch.linspace(-1, 1, size, dtype=latent.dtype) for size in latent.shape[-2:])
@@ -77,9 +109,22 @@ class Transformer(nn.Module):
         if text.shape[1] > start:
             yield text[:, start:], True
 
-    def _forward(self, x, timestep, context, ref_latents=None, image_slots=None, transformer_options=None, **kwargs):
+    def _forward(
+        self,
+        x,
+        timestep,
+        context,
+        ref_latents=None,
+        image_slots=None,
+        transformer_options=None,
+        **kwargs,
+    ):
         parts = list(self._segments(context, ref_latents or [], image_slots or []))
-        kept = None if self.cache is None else self.cache.setdefault((tuple(context.shape), float(context.double().sum())), {})
+        kept = (
+            None
+            if self.cache is None
+            else self.cache.setdefault((tuple(context.shape), float(context.double().sum())), {})
+        )
         cached = bool(kept)
         target, prefix = self._image(x), torch.cat([part for part, _ in parts], dim=1)
         scale = self.time_in(timestep.to(x.dtype)[:, None])[:, None]
@@ -94,14 +139,18 @@ class Transformer(nn.Module):
 
             def attend(q, k, v, k_prefix=k_prefix, v_prefix=v_prefix):
                 k, v = torch.cat([k_prefix, k], dim=1), torch.cat([v_prefix, v], dim=1)
-                return optimized_attention(q, k, v, self.heads, transformer_options=transformer_options)
+                return optimized_attention(
+                    q, k, v, self.heads, transformer_options=transformer_options
+                )
 
             target = block(target, scale, attend)
         out = self.proj_out(F.layer_norm(target, target.shape[-1:]))
         return out.transpose(1, 2).reshape(x.shape)
 
     def _read_prefix(self, block, prefix, parts, transformer_options):
-        """The prefix through one block, and its keys and values. Text reads causally, a reference all that is before its end."""
+        """The prefix through one block, and its keys and values. Text reads causally, a reference
+        all that is before its end.
+        """
         seen = {}
 
         def attend(q, k, v):
@@ -109,10 +158,17 @@ class Transformer(nn.Module):
             outs, start = [], 0
             for part, is_text in parts:
                 end = start + part.shape[1]
-                mask = torch.ones(end - start, end, dtype=torch.bool).tril(start) if is_text else None
+                mask = (
+                    torch.ones(end - start, end, dtype=torch.bool).tril(start) if is_text else None
+                )
                 outs.append(
                     optimized_attention(
-                        q[:, start:end], k[:, :end], v[:, :end], self.heads, mask=mask, transformer_options=transformer_options
+                        q[:, start:end],
+                        k[:, :end],
+                        v[:, :end],
+                        self.heads,
+                        mask=mask,
+                        transformer_options=transformer_options,
                     )
                 )
                 start = end
@@ -123,14 +179,18 @@ class Transformer(nn.Module):
 
 class QwenImage21(comfy.model_base.BaseModel):
     def __init__(self, config, device=None):
-        super().__init__(config, comfy.model_base.ModelType.FLUX, device=device, unet_model=Transformer)
+        super().__init__(
+            config, comfy.model_base.ModelType.FLUX, device=device, unet_model=Transformer
+        )
 
     def extra_conds(self, **kwargs):
         out = super().extra_conds(**kwargs)
         out["c_crossattn"] = comfy.conds.CONDRegular(kwargs["cross_attn"])
         references = kwargs.get("reference_latents")
         if references is not None:
-            out["ref_latents"] = comfy.conds.CONDList([self.process_latent_in(latent) for latent in references])
+            out["ref_latents"] = comfy.conds.CONDList(
+                [self.process_latent_in(latent) for latent in references]
+            )
         if kwargs.get("image_slots") is not None:
             out["image_slots"] = comfy.conds.CONDConstant(kwargs["image_slots"])
         return out

@@ -1,6 +1,8 @@
-"""Small diffusion transformers with random weights, made of ComfyUI's own classes: real joint attention in milliseconds.
+"""Small diffusion transformers with random weights, made of ComfyUI's own classes: real joint
+attention in milliseconds.
 
-Seeded: the same family gives the same model every time. Latents are 8x8 latent pixels in the tests, texts a dozen rows.
+Seeded: the same family gives the same model every time. Latents are 8x8 latent pixels in the tests,
+    texts a dozen rows.
 """
 
 import dataclasses
@@ -50,8 +52,17 @@ _FLUX2 = {
     "ops_bias": False,
     "default_ref_method": "index",
 }
-_OVIS = {**_FLUX, "vec_in_dim": None, "guidance_embed": False, "txt_ids_dims": [1, 2], "yak_mlp": True, "txt_norm": True}
-_CHROMA = {name: value for name, value in _FLUX.items() if name not in ("vec_in_dim", "guidance_embed")} | {
+_OVIS = {
+    **_FLUX,
+    "vec_in_dim": None,
+    "guidance_embed": False,
+    "txt_ids_dims": [1, 2],
+    "yak_mlp": True,
+    "txt_norm": True,
+}
+_CHROMA = {
+    name: value for name, value in _FLUX.items() if name not in ("vec_in_dim", "guidance_embed")
+} | {
     "in_channels": 64,
     "out_channels": 64,
     "in_dim": 64,
@@ -68,7 +79,10 @@ _SD3 = {
     "pos_embed_max_size": 16,
     "num_patches": 256,
     "adm_in_channels": POOLED_WIDTH,
-    "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": TEXT_WIDTH, "out_features": 64}},
+    "context_embedder_config": {
+        "target": "torch.nn.Linear",
+        "params": {"in_features": TEXT_WIDTH, "out_features": 64},
+    },
 }
 _LUMINA = {
     "patch_size": 2,
@@ -94,7 +108,13 @@ _QWEN = {
     "joint_attention_dim": TEXT_WIDTH,
     "axes_dims_rope": (4, 6, 6),
 }
-_QWEN21 = {"num_layers": 3, "attention_head_dim": 16, "num_attention_heads": 2, "context_in_dim": TEXT_WIDTH, "axes_dims_rope": (4, 6, 6)}
+_QWEN21 = {
+    "num_layers": 3,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "context_in_dim": TEXT_WIDTH,
+    "axes_dims_rope": (4, 6, 6),
+}
 _MAGE = {**_QWEN, "in_channels": 128, "out_channels": 128}
 _KREA2 = {
     "features": 32,
@@ -171,9 +191,17 @@ if "txt_norm" in {field.name for field in dataclasses.fields(FluxParams)}:
     _ALL["ovis-image"] = ("Flux", _as_this_core_asks(FluxParams, _OVIS))
 if "clip_text_dim" in inspect.signature(NextDiT).parameters:
     _ALL["newbie"] = ("Lumina2", {**_LUMINA, "clip_text_dim": POOLED_WIDTH})
-# Those that this core has: Z-Image and Flux.2 came with 0.3.75, Krea 2, Ideogram 4 and Mage-Flow later.
-SHAPES = {family: (getattr(models, name), shape) for family, (name, shape) in _ALL.items() if hasattr(models, name)}
-SHAPES["qwen-image-2.1"] = (getattr(models, "QwenImage21", toy_qwen21.Supported), _QWEN21)  # it came with 0.37
+# Those that this core has: Z-Image and Flux.2 came with 0.3.75, Krea 2, Ideogram 4 and Mage-Flow
+# later.
+SHAPES = {
+    family: (getattr(models, name), shape)
+    for family, (name, shape) in _ALL.items()
+    if hasattr(models, name)
+}
+SHAPES["qwen-image-2.1"] = (
+    getattr(models, "QwenImage21", toy_qwen21.Supported),
+    _QWEN21,
+)  # it came with 0.37
 
 
 def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
@@ -188,7 +216,11 @@ def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
     positions = getattr(model.diffusion_model, "pos_embed", None)
     if positions is not None:  # SD3's are no parameter, and come uninitialised
         positions.normal_(generator=torch.Generator().manual_seed(seed))
-    return ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+    return ModelPatcher(
+        model,
+        comfy.model_management.get_torch_device(),
+        comfy.model_management.unet_offload_device(),
+    )
 
 
 def toy_latent(family: str, side: int = 8, batch: int = 1) -> torch.Tensor:

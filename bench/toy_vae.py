@@ -1,10 +1,13 @@
-"""Stand-ins for the VAEs of transformers: seeded, small, of any number of channels. What they encode they do not decode."""
+"""Stand-ins for the VAEs of transformers: seeded, small, of any number of channels. What they
+encode they do not decode.
+"""
 
 import torch
 
 
 class LinearVae:
-    """Encodes a picture as linear sums of its patches of so many `pixels`, each another number of `channels`.
+    """Encodes a picture as linear sums of its patches of so many `pixels`, each another number of
+    `channels`.
 
     `axes` are as many further axes of one item as a video model's latents have.
     """
@@ -20,7 +23,9 @@ class LinearVae:
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         self.encoded.append(tuple(pixels.shape))
-        latent = torch.nn.functional.conv2d(pixels[..., :3].movedim(-1, 1) * 2 - 1, self.weights, stride=self.pixels)
+        latent = torch.nn.functional.conv2d(
+            pixels[..., :3].movedim(-1, 1) * 2 - 1, self.weights, stride=self.pixels
+        )
         return latent.unflatten(2, (1,) * self.axes + (-1,)) if self.axes else latent
 
     def decode(self, samples: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,6 @@
-"""From a workflow file as the page saves it to the prompt that the server runs, as the page converts it."""
+"""From a workflow file as the page saves it to the prompt that the server runs, as the page
+converts it.
+"""
 
 import copy
 import io
@@ -12,7 +14,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 OLD = ROOT / "tests" / "data"
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
-# Loaders and the folder of the file that their first widget names: what a validating server must find there.
+# Loaders and the folder of the file that their first widget names: what a validating server must
+# find there.
 FILES = {
     "CheckpointLoaderSimple": "checkpoints",
     "UNETLoader": "diffusion_models",
@@ -23,7 +26,10 @@ FILES = {
     "CLIPVisionLoader": "clip_vision",
     "LoadImage": "input",
 }
-CONTROLLED = {"seed", "noise_seed"}  # the page stores "control after generate" behind these, and where the server says so
+CONTROLLED = {
+    "seed",
+    "noise_seed",
+}  # the page stores "control after generate" behind these, and where the server says so
 OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
 OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget
 
@@ -34,7 +40,10 @@ def load(name: str) -> dict:
 
 def old_workflows() -> dict[str, dict]:
     """Workflows as earlier versions of the pack saved them, by version and name."""
-    return {f"{path.parent.name}/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in sorted(OLD.glob("*/*.json"))}
+    return {
+        f"{path.parent.name}/{path.stem}": json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(OLD.glob("*/*.json"))
+    }
 
 
 def names() -> list[str]:
@@ -44,8 +53,16 @@ def names() -> list[str]:
 
 def wanted_files() -> set[tuple[str, str]]:
     """(folder, file name) of every model and picture that the bundled workflows name."""
-    named = {(FILES[node["type"]], node["widgets_values"][0]) for name in names() for node in load(name)["nodes"] if node["type"] in FILES}
-    return {("output", file.removesuffix(OUTPUT)) if file.endswith(OUTPUT) else (folder, file) for folder, file in named}
+    named = {
+        (FILES[node["type"]], node["widgets_values"][0])
+        for name in names()
+        for node in load(name)["nodes"]
+        if node["type"] in FILES
+    }
+    return {
+        ("output", file.removesuffix(OUTPUT)) if file.endswith(OUTPUT) else (folder, file)
+        for folder, file in named
+    }
 
 
 def runs_on_the_demo_model(name: str) -> bool:
@@ -54,13 +71,20 @@ def runs_on_the_demo_model(name: str) -> bool:
 
 def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
     """What the Save Image with this file name prefix saved, of a run's outputs."""
-    (node,) = (node for node, item in prompt.items() if item["class_type"] == "SaveImage" and item["inputs"]["filename_prefix"] == prefix)
+    (node,) = (
+        node
+        for node, item in prompt.items()
+        if item["class_type"] == "SaveImage" and item["inputs"]["filename_prefix"] == prefix
+    )
     return outputs[node]
 
 
 def saved_pixels(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list[np.ndarray]:
     """The same as whole numbers [H, W, 3], so that differences do not wrap round."""
-    return [np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int) for image in saved(prompt, outputs, prefix)]
+    return [
+        np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int)
+        for image in saved(prompt, outputs, prefix)
+    ]
 
 
 def same_pixels(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
@@ -76,10 +100,15 @@ def to_api(workflow: dict, object_info: dict) -> dict:
         if node["type"] in SKIPPED_TYPES:
             continue
         if node.get("mode", 0) != 0:
-            raise ValueError(f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here")
+            raise ValueError(
+                f"node {node['id']} ({node['type']}) is muted or bypassed: not supported here"
+            )
         if node["type"] not in object_info:
             raise ValueError(f"the server has no node {node['type']}: its log says why")
-        inputs = {name: _filled(value, workflow) for name, value in _widget_values(node, object_info[node["type"]]).items()}
+        inputs = {
+            name: _filled(value, workflow)
+            for name, value in _widget_values(node, object_info[node["type"]]).items()
+        }
         for slot in node.get("inputs", []):
             if slot.get("link") is not None:
                 inputs[slot["name"]] = list(origins[slot["link"]])
@@ -108,10 +137,15 @@ def with_inputs(prompt: dict, class_type: str, **inputs) -> dict:
 
 
 def with_collector(prompt: dict, load_balance: bool = False) -> dict:
-    """A copy of the prompt with ComfyUI-Distributed's collector between Story Slate and Story Gather, as the workflow's note says."""
+    """A copy of the prompt with ComfyUI-Distributed's collector between Story Slate and Story
+    Gather, as the workflow's note says.
+    """
     out = copy.deepcopy(prompt)
     (slate,) = (node for node, item in out.items() if item["class_type"] == "StorySlate")
-    out["collector"] = {"class_type": "DistributedCollector", "inputs": {"images": [slate, 0], "load_balance": load_balance}}
+    out["collector"] = {
+        "class_type": "DistributedCollector",
+        "inputs": {"images": [slate, 0], "load_balance": load_balance},
+    }
     return with_inputs(out, "StoryGather", images=["collector", 0])
 
 
@@ -119,7 +153,10 @@ def _widget_values(node: dict, info: dict) -> dict:
     """By name. A workflow saved before a widget came has no value for it: it has its default."""
     values = list(node.get("widgets_values") or [])
     inputs = {}
-    for name, (kind, *more) in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
+    for name, (kind, *more) in {
+        **info["input"].get("required", {}),
+        **info["input"].get("optional", {}),
+    }.items():
         options = more[0] if more else {}
         if not _is_widget(kind, options):
             continue
@@ -131,16 +168,22 @@ def _widget_values(node: dict, info: dict) -> dict:
 
 
 def _filled(value, workflow: dict):
-    """A text with every %node.widget% filled in by the first widget of the node of that type or title."""
+    """A text with every %node.widget% filled in by the first widget of the node of that type or
+    title.
+    """
     if not isinstance(value, str):
         return value
 
     def of(match: re.Match) -> str:
-        found = [node for node in workflow["nodes"] if match[1] in (node["type"], node.get("title"))]
+        found = [
+            node for node in workflow["nodes"] if match[1] in (node["type"], node.get("title"))
+        ]
         return str(found[0]["widgets_values"][0]) if found else match[0]
 
     return OF_A_WIDGET.sub(of, value)
 
 
 def _is_widget(kind, options: dict) -> bool:
-    return not options.get("forceInput") and (isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"))
+    return not options.get("forceInput") and (
+        isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+    )

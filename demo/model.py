@@ -1,7 +1,8 @@
-"""The demo model: a small text-to-image diffusion model of our own pixel world, made of ComfyUI's own classes.
+"""The demo model: a small text-to-image diffusion model of our own pixel world, made of ComfyUI's
+own classes.
 
-The latent is the picture itself: 3 channels in -1..1, one latent pixel for 8x8 image pixels. Inside, the UNet works on
-2x2 pixels packed into 12 channels.
+The latent is the picture itself: 3 channels in -1..1, one latent pixel for 8x8 image pixels.
+Inside, the UNet works on 2x2 pixels packed into 12 channels.
 """
 
 from pathlib import Path
@@ -22,7 +23,12 @@ from comfy.model_patcher import ModelPatcher
 WEIGHTS = Path(__file__).with_name("story-demo.safetensors")
 PIXELS = 8
 TEXT_WIDTH = 128
-TEXT_CONFIG = {"num_hidden_layers": 2, "hidden_size": TEXT_WIDTH, "intermediate_size": 4 * TEXT_WIDTH, "num_attention_heads": 4}
+TEXT_CONFIG = {
+    "num_hidden_layers": 2,
+    "hidden_size": TEXT_WIDTH,
+    "intermediate_size": 4 * TEXT_WIDTH,
+    "num_attention_heads": 4,
+}
 VOCABULARY = 49408
 UNET_CONFIG = {
     "image_size": 16,
@@ -58,7 +64,9 @@ class PackedUNet(UNetModel):
 
     def _forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         height, width = x.shape[-2:]
-        packed = torch.nn.functional.pixel_unshuffle(comfy.ldm.common_dit.pad_to_patch_size(x, (2, 2)), 2)
+        packed = torch.nn.functional.pixel_unshuffle(
+            comfy.ldm.common_dit.pad_to_patch_size(x, (2, 2)), 2
+        )
         out = torch.nn.functional.pixel_shuffle(super()._forward(packed, *args, **kwargs), 2)
         return out[..., :height, :width]
 
@@ -74,22 +82,37 @@ class StoryDemoConfig(comfy.supported_models_base.BASE):
     latent_format = PictureLatent
     memory_usage_factor = 0.1
 
-    def get_model(self, state_dict: dict[str, Any], prefix: str = "", device: torch.device | None = None) -> StoryDemo:
-        return StoryDemo(self, comfy.model_base.ModelType.V_PREDICTION, device=device, unet_model=PackedUNet)
+    def get_model(
+        self, state_dict: dict[str, Any], prefix: str = "", device: torch.device | None = None
+    ) -> StoryDemo:
+        return StoryDemo(
+            self, comfy.model_base.ModelType.V_PREDICTION, device=device, unet_model=PackedUNet
+        )
 
 
 class PictureVAE:
-    """Latent to picture and back without loss of anything but size: nearest neighbour up, area average down."""
+    """Latent to picture and back without loss of anything but size: nearest neighbour up, area
+    average down.
+    """
 
     downscale_ratio = upscale_ratio = PIXELS
 
     def decode(self, samples: torch.Tensor) -> torch.Tensor:
-        pixels = ((samples[:, :3] + 1) / 2).clamp(0, 1).repeat_interleave(PIXELS, dim=2).repeat_interleave(PIXELS, dim=3)
+        pixels = (
+            ((samples[:, :3] + 1) / 2)
+            .clamp(0, 1)
+            .repeat_interleave(PIXELS, dim=2)
+            .repeat_interleave(PIXELS, dim=3)
+        )
         return pixels.movedim(1, -1).to(comfy.model_management.intermediate_device(), torch.float32)
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         height, width = (size // PIXELS * PIXELS for size in pixels.shape[1:3])
-        return torch.nn.functional.avg_pool2d(pixels[:, :height, :width, :3].movedim(-1, 1), PIXELS) * 2 - 1
+        return (
+            torch.nn.functional.avg_pool2d(pixels[:, :height, :width, :3].movedim(-1, 1), PIXELS)
+            * 2
+            - 1
+        )
 
     def decode_tiled(self, samples: torch.Tensor, **tiles: Any) -> torch.Tensor:
         return self.decode(samples)  # a picture needs no memory worth saving
@@ -115,13 +138,19 @@ def build_model(dtype: torch.dtype = torch.float32) -> StoryDemo:
 
 
 def build_clip() -> comfy.sd.CLIP:
-    """The text encoder without weights: ComfyUI's SD1 CLIP with the real tokenizer, two layers of our width."""
+    """The text encoder without weights: ComfyUI's SD1 CLIP with the real tokenizer, two layers of
+    our width.
+    """
     target = comfy.supported_models_base.ClipTarget(sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel)
-    return comfy.sd.CLIP(target, model_options={"clip_l_model_config": TEXT_CONFIG, "dtype": torch.float32})
+    return comfy.sd.CLIP(
+        target, model_options={"clip_l_model_config": TEXT_CONFIG, "dtype": torch.float32}
+    )
 
 
 def full_token_table(rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """[VOCABULARY, width] from the rows of the known tokens; row 0 stands for every word the model has not seen."""
+    """[VOCABULARY, width] from the rows of the known tokens; row 0 stands for every word the model
+    has not seen.
+    """
     table = rows[:1].expand(VOCABULARY, -1).clone()
     table[tokens.long()] = rows[1:]
     return table
@@ -130,14 +159,31 @@ def full_token_table(rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
 def load_demo_model(path: Path = WEIGHTS) -> tuple[ModelPatcher, comfy.sd.CLIP, PictureVAE]:
     """MODEL, CLIP and VAE from the committed weights (safetensors only)."""
     stored = comfy.utils.load_torch_file(str(path), safe_load=True)
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
+    weights = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in stored.items()
+    }
     model = build_model()
     model.diffusion_model.load_state_dict(
-        {name.removeprefix("unet."): value for name, value in weights.items() if name.startswith("unet.")}
+        {
+            name.removeprefix("unet."): value
+            for name, value in weights.items()
+            if name.startswith("unet.")
+        }
     )
     clip = build_clip()
-    text = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
-    text["text_model.embeddings.token_embedding.weight"] = full_token_table(weights["token_rows"], weights["token_ids"])
+    text = {
+        name.removeprefix("text."): value
+        for name, value in weights.items()
+        if name.startswith("text.")
+    }
+    text["text_model.embeddings.token_embedding.weight"] = full_token_table(
+        weights["token_rows"], weights["token_ids"]
+    )
     clip.cond_stage_model.clip_l.transformer.load_state_dict(text)
-    patcher = ModelPatcher(model, comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device())
+    patcher = ModelPatcher(
+        model,
+        comfy.model_management.get_torch_device(),
+        comfy.model_management.unet_offload_device(),
+    )
     return patcher, clip, PictureVAE()

@@ -1,4 +1,6 @@
-"""The demo model's vision: a small CLIP vision of ComfyUI's own class, whose embeddings fit the demo model's text encoder."""
+"""The demo model's vision: a small CLIP vision of ComfyUI's own class, whose embeddings fit the
+demo model's text encoder.
+"""
 
 from pathlib import Path
 

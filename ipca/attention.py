@@ -1,21 +1,24 @@
 """The two equations of IPCA, One-Prompt-One-Story (arXiv 2501.13554), section 3.3.
 
-In cross-attention (UNets) the identity's keys and values come from a prompt of their own, the memory:
+In cross-attention (UNets) the identity's keys and values come from a prompt of their own, the
+memory:
 
     K+ = [K ; K_id]   V+ = [V ; V_id]   out = softmax(Q K+^T / sqrt(d) + log M) V+
 
-M is 1 on the frame's own keys. On the memory it is strength times a Bernoulli(1 - dropout) mask per query and key.
+M is 1 on the frame's own keys. On the memory it is strength times a Bernoulli(1 - dropout) mask per
+query and key.
 
-In joint attention (transformers) the frame's own prompt has the identity's keys already, where the text encoder is
-causal: K_id are rows of K. So no other prompt is needed. With n_j the weight of key j, 1 + strength on the identity's
-positions and 1 elsewhere,
+In joint attention (transformers) the frame's own prompt has the identity's keys already, where the
+text encoder is
+causal: K_id are rows of K. So no other prompt is needed. With n_j the weight of key j, 1 + strength
+on the identity's positions and 1 elsewhere,
 
     out = sum_j n_j exp(q k_j / sqrt(d)) v_j / sum_j n_j exp(q k_j / sqrt(d))
 
 which is the same whether key j is laid in twice (n_j = 2, no mask) or biased by log n_j.
 
-Shapes are ComfyUI's: q, k, v [B, N, heads * d], or [B, heads, N, d] where `axis` is 2. `attend(q, k, v, mask)` is the
-attention back end; its mask is boolean (True: seen) or added to the logits.
+Shapes are ComfyUI's: q, k, v [B, N, heads * d], or [B, heads, N, d] where `axis` is 2. `attend(q,
+k, v, mask)` is the attention back end; its mask is boolean (True: seen) or added to the logits.
 """
 
 import hashlib
@@ -38,10 +41,11 @@ def with_memory(
     strength: float,
     kept: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Attend to the own keys and the memory. `memory_k`, `memory_v` [1, n, heads * d]; `kept` bool [Q, n] or None.
+    """Attend to the own keys and the memory. `memory_k`, `memory_v` [1, n, heads * d]; `kept` bool
+    [Q, n] or None.
 
-    Where the own tokens are laid `repeats` times to pad them, the memory is laid as often, so that padding changes
-    nothing. Without dropout and at strength 1 there is no mask at all.
+    Where the own tokens are laid `repeats` times to pad them, the memory is laid as often, so that
+    padding changes nothing. Without dropout and at strength 1 there is no mask at all.
     """
     if kept is not None:
         kept = kept.repeat(1, repeats)
@@ -62,9 +66,10 @@ def counted_again(
 ) -> torch.Tensor:
     """Attend with the keys at `positions` (int64 [n]) counted 1 + strength times.
 
-    `mask` is the model's own, or None; `kept` is a dropout mask, bool [Q, n], or None. Without dropout and at strength 1
-    the positions are laid in twice and there is no mask of ours, so back ends that take none stay usable; at another
-    strength the keys are biased instead. Dropout needs both: the positions laid in twice and a mask for every query.
+    `mask` is the model's own, or None; `kept` is a dropout mask, bool [Q, n], or None. Without
+    dropout and at strength 1 the positions are laid in twice and there is no mask of ours, so back
+    ends that take none stay usable; at another strength the keys are biased instead. Dropout needs
+    both: the positions laid in twice and a mask for every query.
     """
     if kept is None and strength != 1.0:
         bias = torch.zeros(1, k.shape[axis], dtype=q.dtype, device=q.device)
@@ -78,8 +83,11 @@ def counted_again(
     return attend(q, k, v, mask if weights is None else _joined(mask, weights))
 
 
-def memory_bias(own: int, memory: int, strength: float, kept: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor | None:
-    """log M for `own` + `memory` keys in the dtype and on the device of `like`: None where M is 1 everywhere.
+def memory_bias(
+    own: int, memory: int, strength: float, kept: torch.Tensor | None, like: torch.Tensor
+) -> torch.Tensor | None:
+    """log M for `own` + `memory` keys in the dtype and on the device of `like`: None where M is 1
+    everywhere.
 
     [1, own + memory] for a strength alone; [Q, own + memory] with a dropout mask.
     """
@@ -93,10 +101,13 @@ def memory_bias(own: int, memory: int, strength: float, kept: torch.Tensor | Non
     return bias
 
 
-def dropout_kept(queries: int, keys: int, dropout: float, seed: int, step: int, site: tuple[str | int, ...]) -> torch.Tensor:
+def dropout_kept(
+    queries: int, keys: int, dropout: float, seed: int, step: int, site: tuple[str | int, ...]
+) -> torch.Tensor:
     """Bernoulli(1 - dropout) per query and key: bool [queries, keys], True where the key is kept.
 
-    Drawn on the CPU from seed, step and site alone: the same for every row of a batch, on every device, in every run.
+    Drawn on the CPU from seed, step and site alone: the same for every row of a batch, on every
+    device, in every run.
     """
     digest = hashlib.blake2b(repr((seed, step, site)).encode(), digest_size=8).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -112,7 +123,9 @@ def _laid_in(tensor: torch.Tensor, positions: torch.Tensor, axis: int) -> torch.
 
 
 def _joined(mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
-    """A mask with our bias [1 or Q, K] added to its logits, at least three-dimensional as every back end takes it."""
+    """A mask with our bias [1 or Q, K] added to its logits, at least three-dimensional as every
+    back end takes it.
+    """
     if mask is None:
         return bias.unsqueeze(0)
     if mask.dtype == torch.bool:

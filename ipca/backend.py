@@ -1,8 +1,9 @@
 """Attention back ends that ignore masks, and a way around them.
 
-A strength and a dropout are a mask. SageAttention takes none, and some of its hosts drop the mask without a word. A
-back end that is asked for full precision hands over to PyTorch's attention, where its host is a newer ComfyUI or
-KJNodes. A probe finds the others, and PyTorch's attention takes their place for the rows that need the mask.
+A strength and a dropout are a mask. SageAttention takes none, and some of its hosts drop the mask
+without a word. A back end that is asked for full precision hands over to PyTorch's attention, where
+its host is a newer ComfyUI or KJNodes. A probe finds the others, and PyTorch's attention takes
+their place for the rows that need the mask.
 """
 
 from collections.abc import Callable, Hashable
@@ -22,9 +23,11 @@ class Probe:
         self._honours: dict[Hashable, bool] = {}
 
     def honours(self, backend: Hashable, attend: Attend, like: torch.Tensor, ndim: int) -> bool:
-        """Whether `attend`, which calls `backend`, honours a mask of `ndim` dimensions for queries such as `like`.
+        """Whether `attend`, which calls `backend`, honours a mask of `ndim` dimensions for queries
+        such as `like`.
 
-        `like` is [B, N, heads * d] or [B, heads, N, d]. The first question to a back end waits for the device.
+        `like` is [B, N, heads * d] or [B, heads, N, d]. The first question to a back end waits for
+        the device.
         """
         key = (backend, like.device, like.dtype, like.ndim, like.shape[-1], ndim)
         if key not in self._honours:
@@ -33,7 +36,9 @@ class Probe:
 
 
 def honours_masks(attend: Attend, like: torch.Tensor, ndim: int) -> bool:
-    """Whether masked keys count for nothing: a tiny call whose values are 1 where they are masked, and else 0."""
+    """Whether masked keys count for nothing: a tiny call whose values are 1 where they are masked,
+    and else 0.
+    """
     shape = [1, *like.shape[1:-2], PROBE_TOKENS, like.shape[-1]]
     q = torch.zeros(shape, dtype=like.dtype, device=like.device)
     v = torch.zeros_like(q)
@@ -46,13 +51,21 @@ def honours_masks(attend: Attend, like: torch.Tensor, ndim: int) -> bool:
         return False  # it takes no mask at all
 
 
-def honouring_masks(attend: Callable[..., torch.Tensor], pytorch: Attend, backend: Hashable, probe: Probe) -> Attend:
-    """`attend(q, k, v, mask, **options)` of some `backend` where it honours a mask, else `pytorch`'s attention."""
+def honouring_masks(
+    attend: Callable[..., torch.Tensor], pytorch: Attend, backend: Hashable, probe: Probe
+) -> Attend:
+    """`attend(q, k, v, mask, **options)` of some `backend` where it honours a mask, else
+    `pytorch`'s attention.
+    """
 
-    def in_full_precision(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def in_full_precision(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
         return attend(q, k, v, mask, **FULL_PRECISION)
 
-    def masked(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def masked(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
         if mask is None or probe.honours(backend, in_full_precision, q, mask.ndim):
             return in_full_precision(q, k, v, mask)
         return pytorch(q, k, v, mask)

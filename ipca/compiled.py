@@ -1,8 +1,9 @@
 """What torch.compile needs to know of IPCA.
 
-Compiled code is used again as long as its guards hold, and newer cores drop every guard on `transformer_options`, in
-which IPCA travels: a run with IPCA would use what was compiled for one without, and the other way around. The keywords
-of a call are still guarded, so calls with IPCA have one more. What decides and what attends is never compiled.
+Compiled code is used again as long as its guards hold, and newer cores drop every guard on
+`transformer_options`, in which IPCA travels: a run with IPCA would use what was compiled for one
+without, and the other way around. The keywords of a call are still guarded, so calls with IPCA have
+one more. What decides and what attends is never compiled.
 """
 
 import inspect
@@ -26,13 +27,17 @@ def never_compiled(function: F) -> F:
 
 
 def is_compiled(model: Any, options: Mapping[str, Any]) -> bool:
-    """Whether a diffusion model is compiled as a whole, for a call with these transformer_options."""
+    """Whether a diffusion model is compiled as a whole, for a call with these
+    transformer_options.
+    """
     wrapped = COMPILE_KEY in options.get("wrappers", {}).get("apply_model", {})
     return wrapped or hasattr(model, "_orig_mod")
 
 
 def mark(model: Any) -> dict[str, bool]:
-    """The keyword for a call with IPCA of a compiled model; none where the model's forward would not take it."""
+    """The keyword for a call with IPCA of a compiled model; none where the model's forward would
+    not take it.
+    """
     parameters = inspect.signature(type(getattr(model, "_orig_mod", model)).forward).parameters
     takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     return {MARK: True} if takes_more else {}

@@ -13,7 +13,9 @@ KINDS = (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE, WrappersMP.APPLY_MO
 
 
 def install(model: ModelPatcher, side: Side[Any], node_id: str | None = None) -> ModelPatcher:
-    """A clone of `model` with IPCA, in place of an earlier one. Warnings are shown on the node with `node_id`."""
+    """A clone of `model` with IPCA, in place of an earlier one. Warnings are shown on the node with
+    `node_id`.
+    """
     patched = uninstall(model)
     wrappers = Wrappers(side, node_id)
     around = (wrappers.around_run, wrappers.around_sampler, wrappers.around_model)

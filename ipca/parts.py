@@ -1,7 +1,9 @@
-"""Calls that another pack runs in parts: it has replaced the model's forward and gives each device some of the rows.
+"""Calls that another pack runs in parts: it has replaced the model's forward and gives each device
+some of the rows.
 
-By then the call's decision is taken, for all rows. So the numbers of the rows go on to the model, split as every other
-tensor of the batch, and each part is decided again by its own, with the modules of its own copy of the model.
+By then the call's decision is taken, for all rows. So the numbers of the rows go on to the model,
+split as every other tensor of the batch, and each part is decided again by its own, with the
+modules of its own copy of the model.
 """
 
 from collections.abc import Callable
@@ -21,12 +23,20 @@ def has_replaced_forward(model: Any) -> bool:
 
 
 def decided_by_part(options: Options, rows: int, decide: Decide) -> Options:
-    """`options` of a call of so many rows with a DIFFUSION_MODEL wrapper of ours, which decides again for each part.
+    """`options` of a call of so many rows with a DIFFUSION_MODEL wrapper of ours, which decides
+    again for each part.
 
     `decide(model, x, text, numbers)` gives the options of a part, of which only ours are taken.
     """
 
-    def around_part(executor: Any, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def around_part(
+        executor: Any,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        context: torch.Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         (numbers,) = kwargs.pop(NUMBERS, (None,))
         if numbers is None or len(x) == rows:
             return executor(x, t, context, *args, **kwargs)
@@ -40,7 +50,9 @@ def decided_by_part(options: Options, rows: int, decide: Decide) -> Options:
 
 
 def _with_ours(value: Any, own: Options) -> Any:
-    """The call's options with the part's decision in place of the call's; every other argument as it is."""
+    """The call's options with the part's decision in place of the call's; every other argument as
+    it is.
+    """
     if not isinstance(value, dict) or CALL_KEY not in value:
         return value
     theirs = {key: each for key, each in value.items() if key not in (CALL_KEY, OVERRIDE)}

@@ -6,7 +6,8 @@ from .plan import Conds
 
 
 def require_handed_out(conds: Conds) -> None:
-    """Raise InputError where a frame's references are missing in its conditioning: Story Batch was passed by.
+    """Raise InputError where a frame's references are missing in its conditioning: Story Batch was
+    passed by.
 
     A negative that is made of the frames, as by Conditioning Zero Out, may do without.
     """
@@ -14,5 +15,9 @@ def require_handed_out(conds: Conds) -> None:
         text = cond.get("cross_attn")
         for row in (None if text is None else rows_of(cond, len(text))) or ():
             if len(row.references) > len(cond.get("reference_latents") or ()):
-                remedy = "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
-                raise InputError("story", "a frame is sampled without the pictures of its cast", remedy)
+                remedy = (
+                    "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
+                )
+                raise InputError(
+                    "story", "a frame is sampled without the pictures of its cast", remedy
+                )

@@ -11,10 +11,11 @@ SIGMA_TOLERANCE = 1e-4
 
 
 def step_of(sigma: float, sigmas: Sequence[float]) -> int:
-    """The step that `sigma` belongs to in a run's `sigmas` (steps + 1 of them), which fall or, flipped, rise.
+    """The step that `sigma` belongs to in a run's `sigmas` (steps + 1 of them), which fall or,
+    flipped, rise.
 
-    It is the last step that the run has reached at this sigma, so what a sampler evaluates between two steps counts as
-    the earlier one.
+    It is the last step that the run has reached at this sigma, so what a sampler evaluates between
+    two steps counts as the earlier one.
     """
     begins = sigmas[:-1]
     if sigmas[0] >= sigmas[-1]:
@@ -31,13 +32,18 @@ class Steps:
         self._read: tuple[torch.Tensor | None, list[float]] = None, []
 
     def step(self, options: Mapping[str, Any]) -> int:
-        """The step of a call with these `transformer_options`: one look at the device for its sigma.
+        """The step of a call with these `transformer_options`: one look at the device for its
+        sigma.
 
-        0, and a warning, where the sampler does not report its sigmas (some packs' own samplers do not).
+        0, and a warning, where the sampler does not report its sigmas (some packs' own samplers do
+        not).
         """
         sigmas = options.get("sample_sigmas")
         if sigmas is None or options.get("sigmas") is None:
-            warn_rarely("IPCA Patch: this sampler does not report its steps, so every step counts as step 0.")
+            warn_rarely(
+                "IPCA Patch: this sampler does not report its steps, so every step counts as"
+                " step 0."
+            )
             return 0
         if sigmas is not self._read[0]:
             self._read = sigmas, sigmas.tolist()

@@ -28,14 +28,20 @@ class Settings:
     @property
     def needs_steps(self) -> bool:
         """Whether a call's step changes anything: otherwise it is not looked up on the device."""
-        return self.strength != 0 and bool(self.start_at_step or self.dropout or self.end_at_step < LAST_STEP)
+        return self.strength != 0 and bool(
+            self.start_at_step or self.dropout or self.end_at_step < LAST_STEP
+        )
 
     @property
     def needs_mask(self) -> bool:
-        """Whether the identity's keys are weighted by a mask: otherwise any attention back end will do."""
+        """Whether the identity's keys are weighted by a mask: otherwise any attention back end will
+        do.
+        """
         return self.strength not in (0.0, 1.0) or (self.strength != 0 and self.dropout > 0)
 
-    def kept(self, queries: int, keys: int, step: int, site: tuple[str | int, ...]) -> torch.Tensor | None:
+    def kept(
+        self, queries: int, keys: int, step: int, site: tuple[str | int, ...]
+    ) -> torch.Tensor | None:
         """The dropout mask of a site at a step, bool [queries, keys]; None without dropout."""
         if self.dropout == 0:
             return None

@@ -1,7 +1,8 @@
-"""IPCA around a sampling run and around each of its model calls, the same for UNets and transformers.
+"""IPCA around a sampling run and around each of its model calls, the same for UNets and
+transformers.
 
-One decision per model call, taken before it: which step this is, whether IPCA is on at it, and what each row attends
-to. The attention sites only compute.
+One decision per model call, taken before it: which step this is, whether IPCA is on at it, and what
+each row attends to. The attention sites only compute.
 """
 
 from collections.abc import Hashable, Mapping
@@ -29,10 +30,12 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, eq=False)
 class ModelCall(Generic[T]):
-    """One call of a diffusion model with latents `x` [B, C, ..] and `text` [B, T, features], in `dtype` inside.
+    """One call of a diffusion model with latents `x` [B, C, ..] and `text` [B, T, features], in
+    `dtype` inside.
 
-    `targets` has one entry per row: what it attends to at this `step`, None for nothing. `options` are the call's
-    transformer_options and `given` its other keywords. `compiled`: torch.compile traces the model.
+    `targets` has one entry per row: what it attends to at this `step`, None for nothing. `options`
+    are the call's transformer_options and `given` its other keywords. `compiled`: torch.compile
+    traces the model.
     """
 
     model: Any
@@ -59,13 +62,17 @@ class Side(Protocol[T]):
         """Whatever else the model's own clone needs before a run."""
 
     def targets(self, conds: Conds) -> dict[UUID, tuple[T | None, ...]]:
-        """What every row of a run's conditionings attends to. InputError where they cannot be of this model."""
+        """What every row of a run's conditionings attends to. InputError where they cannot be of
+        this model.
+        """
 
     def when_off(self, target: T) -> T | None:
         """What is left of a target at steps at which IPCA is off."""
 
     def options_for(self, call: ModelCall[T]) -> dict[str, Any]:
-        """The call's options as the attention sites need them: a copy, or the same where there is nothing to do."""
+        """The call's options as the attention sites need them: a copy, or the same where there is
+        nothing to do.
+        """
 
 
 class Wrappers(Generic[T]):
@@ -77,13 +84,16 @@ class Wrappers(Generic[T]):
     def around_run(self, executor: Any, noise: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """OUTER_SAMPLE wrapper: plan the run, and say so if nothing came of the plan."""
         guider = executor.class_obj
-        # At this point the guider's conditionings and options are the run's own copies; the run's end drops them.
+        # At this point the guider's conditionings and options are the run's own copies; the run's
+        # end drops them.
         conds = {role: found or [] for role, found in guider.conds.items()}
         with reported_by(NODE):
             require_handed_out(conds)
             targets, numbers = numbered(self.side.targets(conds))
         plan = Plan(targets, latents=len(noise))
-        guider.conds = {role: [_with_numbers(cond, numbers) for cond in found] for role, found in conds.items()}
+        guider.conds = {
+            role: [_with_numbers(cond, numbers) for cond in found] for role, found in conds.items()
+        }
         options = guider.model_options["transformer_options"]
         guider.model_options["transformer_options"] = {**options, PLAN_KEY: plan}
         out = executor(noise, *args, **kwargs)
@@ -91,7 +101,9 @@ class Wrappers(Generic[T]):
         return out
 
     def around_sampler(self, executor: Any, guider: Any, *args: Any, **kwargs: Any) -> Any:
-        """SAMPLER_SAMPLE wrapper: the conditionings are prepared by now. Note each one's numbers under a uuid of its own."""
+        """SAMPLER_SAMPLE wrapper: the conditionings are prepared by now. Note each one's numbers
+        under a uuid of its own.
+        """
         plan: Plan[T] | None = guider.model_options["transformer_options"].get(PLAN_KEY)
         if plan is not None:
             guider.conds = under_own_names(guider.conds, plan)
@@ -108,7 +120,9 @@ class Wrappers(Generic[T]):
         transformer_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        """APPLY_MODEL wrapper: takes the numbers out of the keywords and hands this call's decision to the sites."""
+        """APPLY_MODEL wrapper: takes the numbers out of the keywords and hands this call's decision
+        to the sites.
+        """
         given = kwargs.pop(NUMBERS, None)
         options = dict(transformer_options or {})
         plan: Plan[T] | None = options.pop(PLAN_KEY, None)
@@ -119,7 +133,9 @@ class Wrappers(Generic[T]):
             if numbers is None:
                 step_aside(plan.tally, ROWS_UNKNOWN)
                 numbers = [0] * len(x)
-            options, more = self._decide(plan, executor.class_obj, x, c_crossattn, numbers, options, kwargs)
+            options, more = self._decide(
+                plan, executor.class_obj, x, c_crossattn, numbers, options, kwargs
+            )
             kwargs.update(more)
         out: torch.Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         return out
@@ -134,7 +150,9 @@ class Wrappers(Generic[T]):
         options: dict[str, Any],
         given: Mapping[str, Any],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The call's options with what its sites need, and more keywords for a model that is not plainly called."""
+        """The call's options with what its sites need, and more keywords for a model that is not
+        plainly called.
+        """
         settings, model = self.side.settings, base.diffusion_model
         step = plan.steps.step(options) if any(numbers) and settings.needs_steps else 0
         on = settings.is_on(step)
@@ -143,9 +161,25 @@ class Wrappers(Generic[T]):
         compiled = is_compiled(model, options)
         dtype = base.get_dtype() if base.manual_cast_dtype is None else base.manual_cast_dtype
 
-        def decide(model: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int]) -> dict[str, Any]:
+        def decide(
+            model: Any, x: torch.Tensor, text: torch.Tensor, numbers: list[int]
+        ) -> dict[str, Any]:
             targets = self._targets(plan, numbers, on)
-            return self.side.options_for(ModelCall(model, x, text, dtype, targets, step, options, compiled, plan.tally, plan.probe, given))
+            return self.side.options_for(
+                ModelCall(
+                    model,
+                    x,
+                    text,
+                    dtype,
+                    targets,
+                    step,
+                    options,
+                    compiled,
+                    plan.tally,
+                    plan.probe,
+                    given,
+                )
+            )
 
         decided = decide(model, x, text, numbers)
         if due and has_replaced_forward(model):
@@ -154,13 +188,18 @@ class Wrappers(Generic[T]):
 
     def _targets(self, plan: Plan[T], numbers: list[int], on: bool) -> list[T | None]:
         targets = plan.targets_of(numbers)
-        return targets if on else [None if target is None else self.side.when_off(target) for target in targets]
+        return (
+            targets
+            if on
+            else [None if target is None else self.side.when_off(target) for target in targets]
+        )
 
 
 def _with_numbers(cond: Cond, numbers: dict[UUID, list[int]]) -> Cond:
     """A conditioning with the numbers of its rows among its model conditionings, on the CPU.
 
-    All conditionings of a run need them: ComfyUI puts only those with the same entries into one model call.
+    All conditionings of a run need them: ComfyUI puts only those with the same entries into one
+    model call.
     """
     carried = CONDRegular(torch.tensor(numbers[cond["uuid"]], dtype=torch.int64, device="cpu"))
     return {**cond, "model_conds": {**cond["model_conds"], NUMBERS: carried}}

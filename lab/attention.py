@@ -1,7 +1,8 @@
-"""Attention spelled out, so that training can keep it soft and `bench/run -m lab attention` can say how soft it is.
+"""Attention spelled out, so that training can keep it soft and `bench/run -m lab attention` can say
+how soft it is.
 
-Where one key takes all, counting some keys twice moves nothing. How sharp attention is, is told by the standard deviation of
-its logits q.k / sqrt(d) over the keys.
+Where one key takes all, counting some keys twice moves nothing. How sharp attention is, is told by
+the standard deviation of its logits q.k / sqrt(d) over the keys.
 """
 
 import sys
@@ -13,16 +14,19 @@ TARGET = 2.0  # standard deviations up to which training does not mind
 
 
 class Spelled:
-    """Stands in for ComfyUI's attention. On a CPU it trains so few tokens three times faster than the fused kernel.
+    """Stands in for ComfyUI's attention. On a CPU it trains so few tokens three times faster than
+    the fused kernel.
 
-    Of every cross-attention, which has other tokens as keys than as queries, it hands the logits [B, heads, queries, keys]
-    and the block's name to `look`.
+    Of every cross-attention, which has other tokens as keys than as queries, it hands the logits
+    [B, heads, queries, keys] and the block's name to `look`.
     """
 
     def __init__(self, look: Callable[[torch.Tensor, str], None] | None = None):
         self.look = look
 
-    def __call__(self, func, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, **kwargs) -> torch.Tensor:
+    def __call__(
+        self, func, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int, **kwargs
+    ) -> torch.Tensor:
         q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if self.look is not None and k.shape[2] != q.shape[2]:
@@ -37,32 +41,41 @@ def sharpness(logits: torch.Tensor) -> torch.Tensor:
 
 
 def excess(logits: torch.Tensor) -> torch.Tensor:
-    """What training is fined for: the mean square of how far sharpness lies above TARGET, as a share of it."""
+    """What training is fined for: the mean square of how far sharpness lies above TARGET, as a
+    share of it.
+    """
     return (sharpness(logits) / TARGET - 1).clamp(min=0).square().mean()
 
 
 def measure(stories: int = 20) -> None:
-    """Of the shipped model, over the first stories of the evidence as SVR tells them: sharpness and the begin token's share, a block."""
+    """Of the shipped model, over the first stories of the evidence as SVR tells them: sharpness and
+    the begin token's share, a block.
+    """
     from . import evidence  # which trains with this module
 
     studio, _ = evidence.equipment()
     seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
 
     def look(logits: torch.Tensor, block: str) -> None:
-        seen.setdefault(block, []).append((sharpness(logits).mean((0, 2)), logits.softmax(-1)[..., 0].mean((0, 2))))
+        seen.setdefault(block, []).append(
+            (sharpness(logits).mean((0, 2)), logits.softmax(-1)[..., 0].mean((0, 2)))
+        )
 
     model = studio.model.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = Spelled(look)
     with torch.inference_mode():
         for seed, story in enumerate(evidence.draw_stories(stories)):
             told = studio.prompt(story["identity"], story["frames"])
-            positives, latents, *_ = studio.batch(told, studio.svr(told), frames_per_batch=0, width=256, height=256)
+            positives, latents, *_ = studio.batch(
+                told, studio.svr(told), frames_per_batch=0, width=256, height=256
+            )
             studio.sample(model, positives[0], latents[0], steps=8, cfg=1.0, seed=seed)
     for block, calls in seen.items():
         sharp, begin = (torch.stack(values).mean(0) for values in zip(*calls))
         heads = ", ".join(f"{value:.1f}" for value in sharp.tolist())
         print(
-            f"{block}: standard deviation of the logits over keys {sharp.mean():.2f} (heads {heads}), begin token's share {begin.mean():.3f}"
+            f"{block}: standard deviation of the logits over keys {sharp.mean():.2f} (heads"
+            f" {heads}), begin token's share {begin.mean():.3f}"
         )
 
 

@@ -1,7 +1,8 @@
 """`make bench`: what the pack costs, measured side by side in one run. Runs on a CPU or on CUDA.
 
-Every ratio is the median over repeated pairs, with and without in turn (`timing.py`). The UNet has SDXL's blocks, transformer
-depths and token counts; its widths are halved on a CPU to fit the time. Joint attention is in `benchmark_joint.py`.
+Every ratio is the median over repeated pairs, with and without in turn (`timing.py`). The UNet has
+SDXL's blocks, transformer depths and token counts; its widths are halved on a CPU to fit the time.
+Joint attention is in `benchmark_joint.py`.
 """
 
 import gc
@@ -32,7 +33,8 @@ from bench.studio import Studio  # noqa: E402
 from bench.toy_models import randomize  # noqa: E402
 from lab.benchmark_joint import joint_rows  # noqa: E402
 
-# On a CPU the UNet is narrower and half the size in memory, so that a run takes minutes; token counts stay SDXL's.
+# On a CPU the UNet is narrower and half the size in memory, so that a run takes minutes; token
+# counts stay SDXL's.
 SCALE = 1 if CUDA else 2
 SIZE, STEPS = (1024, 20) if CUDA else (512, 3)
 
@@ -68,16 +70,24 @@ def sdxl_model():
 
 def sdxl_clip():
     """SDXL's two encoders at their real widths, three layers deep."""
-    target = comfy.supported_models_base.ClipTarget(comfy_sdxl.SDXLTokenizer, comfy_sdxl.SDXLClipModel)
+    target = comfy.supported_models_base.ClipTarget(
+        comfy_sdxl.SDXLTokenizer, comfy_sdxl.SDXLClipModel
+    )
     clip = comfy.sd.CLIP(
-        target, model_options={"clip_l_model_config": {"num_hidden_layers": 3}, "clip_g_model_config": {"num_hidden_layers": 3}}
+        target,
+        model_options={
+            "clip_l_model_config": {"num_hidden_layers": 3},
+            "clip_g_model_config": {"num_hidden_layers": 3},
+        },
     )
     randomize(clip.cond_stage_model, 2)
     return clip
 
 
 def waits_of(call) -> int:
-    """Device synchronisations of one UNet call: torch's own warnings on CUDA, values read by the host on a CPU."""
+    """Device synchronisations of one UNet call: torch's own warnings on CUDA, values read by the
+    host on a CPU.
+    """
     if CUDA:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -86,7 +96,9 @@ def waits_of(call) -> int:
             torch.cuda.set_sync_debug_mode("default")
         return sum("synchroniz" in str(warning.message) for warning in caught)
     lists = []
-    plain_tolist = torch.Tensor.tolist  # reads host memory without an operation, so no dispatch mode sees it
+    plain_tolist = (
+        torch.Tensor.tolist
+    )  # reads host memory without an operation, so no dispatch mode sees it
 
     def counted(tensor):
         if tensor.is_floating_point():  # row numbers are integers, which ComfyUI keeps on the CPU
@@ -144,12 +156,22 @@ def main() -> None:
 
     on, off = unet_call(patched), unet_call(studio.model)
     ratio, a, b = paired(on, off)
-    rows.append(("a", "UNet call at 1024x1024, IPCA on / off", f"{ratio:.3f}", f"{a:.2f} s / {b:.2f} s", "<= 1.03"))
+    rows.append(
+        (
+            "a",
+            "UNet call at 1024x1024, IPCA on / off",
+            f"{ratio:.3f}",
+            f"{a:.2f} s / {b:.2f} s",
+            "<= 1.03",
+        )
+    )
 
     latent = studio.story_batch(width=SIZE, height=SIZE)[1]
 
     def story():
-        positives, latents, *_ = studio.batch(frames=studio.svr(), frames_per_batch=0, width=SIZE, height=SIZE)
+        positives, latents, *_ = studio.batch(
+            frames=studio.svr(), frames_per_batch=0, width=SIZE, height=SIZE
+        )
         studio.sample(studio.ipca(), positives[0], latents[0], steps=STEPS)
 
     def stock():
@@ -158,7 +180,13 @@ def main() -> None:
 
     ratio, a, b = paired(story, stock)
     rows.append(
-        ("b", f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler", f"{ratio:.3f}", f"{a:.2f} s / {b:.2f} s", "<= 1.03")
+        (
+            "b",
+            f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler",
+            f"{ratio:.3f}",
+            f"{a:.2f} s / {b:.2f} s",
+            "<= 1.03",
+        )
     )
     rows.append(svr_row(studio))
     held = bytes_held((patched.model_options, patched.wrappers, patched.callbacks))
@@ -173,15 +201,27 @@ def main() -> None:
         )
     )
     waits, without = waits_of(on), waits_of(off)
-    rows.append(("e", "device synchronisations per UNet call", str(waits - without), f"{waits} with, {without} without", "0"))
+    rows.append(
+        (
+            "e",
+            "device synchronisations per UNet call",
+            str(waits - without),
+            f"{waits} with, {without} without",
+            "0",
+        )
+    )
     rows += joint_rows(nodes.NODE_CLASS_MAPPINGS)
     print_table(rows)
 
 
 def svr_row(studio) -> tuple:
-    """SVR of a 5-frame SDXL story: the pack's on both towers against the equations with the full-size SVD."""
+    """SVR of a 5-frame SDXL story: the pack's on both towers against the equations with the
+    full-size SVD.
+    """
     pack = inprocess.load_pack().__name__
-    clip, encode, reweight = (importlib.import_module(f"{pack}.svr.{name}") for name in ("clip", "encode", "reweight"))
+    clip, encode, reweight = (
+        importlib.import_module(f"{pack}.svr.{name}") for name in ("clip", "encode", "reweight")
+    )
     story = studio.prompt(studio.identity, FRAMES)
     tokens, layouts = encode.prompt_layouts(studio.clip, story.phrases(tuple(range(len(FRAMES)))))
     entry = encode.encode(studio.clip, tokens)[0]
@@ -198,7 +238,13 @@ def svr_row(studio) -> tuple:
 
     def full():
         return [
-            published_svr(embeds, [list(phrase) for phrase in layout.phrases[1:]], frame, list(layout.ends), eot_apart=False)
+            published_svr(
+                embeds,
+                [list(phrase) for phrase in layout.phrases[1:]],
+                frame,
+                list(layout.ends),
+                eot_apart=False,
+            )
             for frame in range(len(FRAMES))
             for embeds, layout in towers
         ]
@@ -206,7 +252,13 @@ def svr_row(studio) -> tuple:
     for ours, published in zip(economy(), full()):
         torch.testing.assert_close(ours, published, rtol=1e-3, atol=1e-3)
     ratio, a, b = paired(full, economy, seconds=0.0)  # a ratio of ten needs no third digit
-    return "c", "SVR of a 5-frame SDXL story, full / economy SVD", f"{ratio:.1f}", f"{a:.2f} s / {b:.2f} s", ">= 10"
+    return (
+        "c",
+        "SVR of a 5-frame SDXL story, full / economy SVD",
+        f"{ratio:.1f}",
+        f"{a:.2f} s / {b:.2f} s",
+        ">= 10",
+    )
 
 
 def print_table(rows: list[tuple]) -> None:

@@ -1,7 +1,9 @@
-"""What IPCA costs in joint attention: one call of a Qwen-Image-shaped and of a Flux-shaped model, with and without.
+"""What IPCA costs in joint attention: one call of a Qwen-Image-shaped and of a Flux-shaped model,
+with and without.
 
-Tokens as at 1024x1024 and heads of the real size, 128; one layer of each kind. On a CPU there are 4 heads instead of 24, so that
-a call takes seconds: less work for each token around the attention, which makes the share of what IPCA adds rather larger.
+Tokens as at 1024x1024 and heads of the real size, 128; one layer of each kind. On a CPU there are 4
+heads instead of 24, so that a call takes seconds: less work for each token around the attention,
+which makes the share of what IPCA adds rather larger.
 """
 
 import comfy.model_management
@@ -19,10 +21,16 @@ HEADS, HEAD = 24 if CUDA else 4, 128
 AXES = [16, 56, 56]
 SIZE = 1024
 IDENTITY = (
-    "A loose watercolour painting on rough paper of a young girl with short copper hair cut in a fringe, round glasses with a thin golden "
-    "rim, freckles, a yellow raincoat with large wooden buttons, blue rubber boots and a small green rucksack from which a map looks out"
+    "A loose watercolour painting on rough paper of a young girl with short copper hair cut in a"
+    " fringe, round glasses with a thin golden rim, freckles, a yellow raincoat with large wooden"
+    " buttons, blue rubber boots and a small green rucksack from which a map looks out"
 )
-FRAMES = ["feeding ducks at a pond", "reading in a sunny library", "walking through falling snow", "baking bread in a small kitchen"]
+FRAMES = [
+    "feeding ducks at a pond",
+    "reading in a sunny library",
+    "walking through falling snow",
+    "baking bread in a small kitchen",
+]
 SIZES = {
     "qwen-image": {
         "num_layers": 1,
@@ -50,7 +58,9 @@ def joint_rows(nodes: dict) -> list[tuple]:
 
 
 def _row(letter: str, family: str, nodes: dict) -> tuple:
-    studio = Studio(nodes, _transformer(family), toy_encoder(family), identity=IDENTITY, frames=FRAMES)
+    studio = Studio(
+        nodes, _transformer(family), toy_encoder(family), identity=IDENTITY, frames=FRAMES
+    )
     positives, latents, *_ = studio.batch(select="1", width=SIZE, height=SIZE, model=studio.model)
     patched = studio.ipca()
 
@@ -59,7 +69,13 @@ def _row(letter: str, family: str, nodes: dict) -> tuple:
 
     ratio, a, b = paired(call(patched), call(studio.model))
     tokens = f"{(SIZE // 16) ** 2} image and {positives[0][0][0].shape[1]} text tokens"
-    return letter, f"{family}-shaped call at {SIZE}x{SIZE}, {tokens}, IPCA on / off", f"{ratio:.3f}", f"{a:.2f} s / {b:.2f} s", "<= 1.03"
+    return (
+        letter,
+        f"{family}-shaped call at {SIZE}x{SIZE}, {tokens}, IPCA on / off",
+        f"{ratio:.3f}",
+        f"{a:.2f} s / {b:.2f} s",
+        "<= 1.03",
+    )
 
 
 def _transformer(family: str) -> ModelPatcher:

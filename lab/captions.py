@@ -1,7 +1,9 @@
-"""Batches of captions as the model is trained on them: rows of the cut token table, each row's emphasis, and the pictures.
+"""Batches of captions as the model is trained on them: rows of the cut token table, each row's
+emphasis, and the pictures.
 
-The emphasis is roughly what SVR does: the shown frame's rows are scaled up, those of other frames, of characters that are
-not in it and of the end-of-text tokens down, so that the model learns to read the magnitude of token embeddings.
+The emphasis is roughly what SVR does: the shown frame's rows are scaled up, those of other frames,
+of characters that are not in it and of the end-of-text tokens down, so that the model learns to
+read the magnitude of token embeddings.
 """
 
 import numpy as np
@@ -36,22 +38,38 @@ class Captions:
         """Token rows [77], emphasis [77], place of the end token, and the picture's attributes."""
         rng = self.rng
         cast = int(rng.integers(2, MAX_CAST + 1)) if rng.random() < CASTS else 1
-        story = draw_story(rng, 1 if rng.random() < ONE_FRAME else int(rng.integers(2, MAX_FRAMES + 1)), cast)
-        phrases, shown = fitting([self.tokens(text) for text in story["phrases"]], story["first"], story["shown"])
-        emphasis = emphasise(rng, [len(phrase) for phrase in phrases], {*story["present"], shown}, shown)
+        story = draw_story(
+            rng, 1 if rng.random() < ONE_FRAME else int(rng.integers(2, MAX_FRAMES + 1)), cast
+        )
+        phrases, shown = fitting(
+            [self.tokens(text) for text in story["phrases"]], story["first"], story["shown"]
+        )
+        emphasis = emphasise(
+            rng, [len(phrase) for phrase in phrases], {*story["present"], shown}, shown
+        )
         if rng.random() < EMPTY:
             phrases, emphasis = [], np.ones(TOKENS, dtype=np.float32)
-        rows = [self.row[BEGIN], *(self.row.get(token, UNKNOWN) for phrase in phrases for token in phrase)]
+        rows = [
+            self.row[BEGIN],
+            *(self.row.get(token, UNKNOWN) for phrase in phrases for token in phrase),
+        ]
         end = len(rows)
         return rows + [self.row[END]] * (TOKENS - end), emphasis, end, story["picture"]
 
     def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Attributes]:
         rows, emphasis, ends, pictures = zip(*(self.draw() for _ in range(size)))
-        return torch.tensor(rows), torch.from_numpy(np.stack(emphasis)), torch.tensor(ends), Attributes.stack(pictures)
+        return (
+            torch.tensor(rows),
+            torch.from_numpy(np.stack(emphasis)),
+            torch.tensor(ends),
+            Attributes.stack(pictures),
+        )
 
 
 def fitting(phrases: list[list[int]], first: int, shown: int) -> tuple[list[list[int]], int]:
-    """The phrases without as many frames (from place `first` on) as the prompt has no room for, never the shown one; its new place."""
+    """The phrases without as many frames (from place `first` on) as the prompt has no room for,
+    never the shown one; its new place.
+    """
     phrases = list(phrases)
     while sum(map(len, phrases)) > TOKENS - 2:
         drop = next(place for place in range(len(phrases) - 1, first - 1, -1) if place != shown)
@@ -60,11 +78,13 @@ def fitting(phrases: list[list[int]], first: int, shown: int) -> tuple[list[list
     return phrases, shown
 
 
-def emphasise(rng: np.random.Generator, lengths: list[int], kept: set[int], shown: int) -> np.ndarray:
+def emphasise(
+    rng: np.random.Generator, lengths: list[int], kept: set[int], shown: int
+) -> np.ndarray:
     """The factor of every row, float32 [77], of a caption whose phrases have these lengths.
 
-    Phrase `shown` is scaled up, those not in `kept` down, the other kept ones stay as they are; in some captions nothing is
-    turned down.
+    Phrase `shown` is scaled up, those not in `kept` down, the other kept ones stay as they are; in
+    some captions nothing is turned down.
     """
     emphasis = np.ones(TOKENS, dtype=np.float32)
     starts = np.cumsum([1, *lengths])

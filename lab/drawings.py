@@ -1,4 +1,6 @@
-"""The drawings in help pages: which machine does what with a story of seven frames, and which frame sees whose picture."""
+"""The drawings in help pages: which machine does what with a story of seven frames, and which frame
+sees whose picture.
+"""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,7 +14,9 @@ MACHINES = {
 
 
 def who_does_what() -> Image.Image:
-    """Three lanes that run into one: share, render, slate; then collect and gather on the master."""
+    """Three lanes that run into one: share, render, slate; then collect and gather on the
+    master.
+    """
     sheet = Image.new("RGB", (SIZE[0] * FINE, SIZE[1] * FINE), PAPER)
     pen = _Pen(ImageDraw.Draw(sheet))
     for row, (name, (fill, colour, frames)) in enumerate(MACHINES.items()):
@@ -40,20 +44,42 @@ def who_does_what() -> Image.Image:
     pen.text(538, 72, "Distributed", 15)
     pen.text(538, 92, "Collector", 15)
     for place, (frame, owner) in enumerate(
-        ((1, "master"), (2, "master"), (5, "worker 2"), (3, "worker 1"), (6, "worker 2"), (4, "worker 1"))
+        (
+            (1, "master"),
+            (2, "master"),
+            (5, "worker 2"),
+            (3, "worker 1"),
+            (6, "worker 2"),
+            (4, "worker 1"),
+        )
     ):
-        pen.picture(546 + place % 2 * 44, 128 + place // 2 * 54, MACHINES[owner][1], frame, slate=True)
+        pen.picture(
+            546 + place % 2 * 44, 128 + place // 2 * 54, MACHINES[owner][1], frame, slate=True
+        )
     pen.arrow(638, 215, 656)
     pen.box(658, 62, 120, 306, "#f4f5f6", INK)
     pen.text(670, 72, "Story Gather", 15)
-    for line, text in enumerate(("takes the", "slates off,", "puts all in", "order, drops", "doubles,", "names what", "is missing")):
+    for line, text in enumerate(
+        (
+            "takes the",
+            "slates off,",
+            "puts all in",
+            "order, drops",
+            "doubles,",
+            "names what",
+            "is missing",
+        )
+    ):
         pen.text(670, 112 + line * 24, text, 15, LINE)
     pen.text(670, 312, "missing: 7", 16, "#c03030")
     for top, height, title in ((62, 146, "Save Image"), (222, 146, "Story Sheet")):
         pen.arrow(778, top + height // 2, 796)
         pen.box(798, top, 172, height, "#f4f5f6", LINE)
         pen.text(810, top + 8, title, 15)
-    owners = [next(colour for _, colour, frames in MACHINES.values() if frame in frames) for frame in range(1, 7)]
+    owners = [
+        next(colour for _, colour, frames in MACHINES.values() if frame in frames)
+        for frame in range(1, 7)
+    ]
     for top in (98, 258):
         for place, owner in enumerate(owners):
             pen.picture(818 + place % 3 * 48, top + place // 3 * 52, owner, place + 1, slate=False)
@@ -70,7 +96,9 @@ SCENES = {
 
 
 def who_sees_what() -> Image.Image:
-    """Two Story References on the left, four frames on the right, each with the pictures of who is in it."""
+    """Two Story References on the left, four frames on the right, each with the pictures of who is
+    in it.
+    """
     sheet = Image.new("RGB", (SIZE[0] * FINE, 330 * FINE), PAPER)
     pen = _Pen(ImageDraw.Draw(sheet))
     for row, (name, (fill, colour)) in enumerate(CAST.items()):
@@ -99,25 +127,39 @@ class _Pen:
     def __init__(self, draw: ImageDraw.ImageDraw):
         self.draw = draw
 
-    def box(self, left: int, top: int, width: int, height: int, fill: str | None, line: str) -> None:
+    def box(
+        self, left: int, top: int, width: int, height: int, fill: str | None, line: str
+    ) -> None:
         corners = [left * FINE, top * FINE, (left + width) * FINE, (top + height) * FINE]
         self.draw.rounded_rectangle(corners, 8 * FINE, fill=fill, outline=line, width=2 * FINE)
 
     def text(self, left: int, top: int, text: str, size: int, ink: str = INK) -> None:
-        self.draw.text((left * FINE, top * FINE), text, font=ImageFont.load_default(size * FINE), fill=ink)
+        self.draw.text(
+            (left * FINE, top * FINE), text, font=ImageFont.load_default(size * FINE), fill=ink
+        )
 
     def line(self, left: int, top: int, right: int, bottom: int, ink: str) -> None:
-        self.draw.line([left * FINE, top * FINE, right * FINE, bottom * FINE], fill=ink, width=2 * FINE)
+        self.draw.line(
+            [left * FINE, top * FINE, right * FINE, bottom * FINE], fill=ink, width=2 * FINE
+        )
 
     def portrait(self, left: int, top: int, name: str, side: int) -> None:
         """A picture of one of the cast: a head in her colour, with braids or with ears."""
         fill, colour = CAST[name]
         self.draw.rectangle(
-            [left * FINE, top * FINE, (left + side) * FINE, (top + side) * FINE], fill=PAPER, outline=colour, width=2 * FINE
+            [left * FINE, top * FINE, (left + side) * FINE, (top + side) * FINE],
+            fill=PAPER,
+            outline=colour,
+            width=2 * FINE,
         )
 
         def oval(x: float, y: float, width: float, height: float, ink: str) -> None:
-            box = [left + x * side, top + y * side, left + (x + width) * side, top + (y + height) * side]
+            box = [
+                left + x * side,
+                top + y * side,
+                left + (x + width) * side,
+                top + (y + height) * side,
+            ]
             self.draw.ellipse([round(edge * FINE) for edge in box], fill=ink)
 
         if name == "girl":
@@ -132,17 +174,34 @@ class _Pen:
         oval(0.56, 0.46, 0.07, 0.08, INK)
 
     def arrow(self, left: int, middle: int, right: int) -> None:
-        self.draw.line([left * FINE, middle * FINE, (right - 6) * FINE, middle * FINE], fill=INK, width=2 * FINE)
+        self.draw.line(
+            [left * FINE, middle * FINE, (right - 6) * FINE, middle * FINE],
+            fill=INK,
+            width=2 * FINE,
+        )
         tip = [(right, middle), (right - 9, middle - 5), (right - 9, middle + 5)]
         self.draw.polygon([(x * FINE, y * FINE) for x, y in tip], fill=INK)
 
     def picture(self, left: int, top: int, colour: str, number: int, slate: bool) -> None:
         """A frame: a square with its number, under a barcode of a slate or without one."""
         side = 34
-        self.draw.rectangle([left * FINE, (top + 8) * FINE, (left + side) * FINE, (top + 8 + side) * FINE], fill=colour)
+        self.draw.rectangle(
+            [left * FINE, (top + 8) * FINE, (left + side) * FINE, (top + 8 + side) * FINE],
+            fill=colour,
+        )
         self.text(left + 12, top + 14, str(number), 19, PAPER)
         if slate:
-            self.draw.rectangle([left * FINE, top * FINE, (left + side) * FINE, (top + 7) * FINE], fill=PAPER)
+            self.draw.rectangle(
+                [left * FINE, top * FINE, (left + side) * FINE, (top + 7) * FINE], fill=PAPER
+            )
             for bar in range(0, side, 4):
                 if (bar * 7 + number * 5) % 3:
-                    self.draw.rectangle([(left + bar) * FINE, top * FINE, (left + bar + 2) * FINE, (top + 6) * FINE], fill=INK)
+                    self.draw.rectangle(
+                        [
+                            (left + bar) * FINE,
+                            top * FINE,
+                            (left + bar + 2) * FINE,
+                            (top + 6) * FINE,
+                        ],
+                        fill=INK,
+                    )

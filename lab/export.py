@@ -1,7 +1,8 @@
-"""Writes the trained weights that the pack ships: `bench/run -m lab export`. Half precision, each with its training record.
+"""Writes the trained weights that the pack ships: `bench/run -m lab export`. Half precision, each
+with its training record.
 
-Of the demo model it takes the moving average, of its vision what the last step left. Each is written where its
-checkpoint is there.
+Of the demo model it takes the moving average, of its vision what the last step left. Each is
+written where its checkpoint is there.
 """
 
 import json
@@ -28,17 +29,25 @@ def export_model() -> None:
 
 def export_vision() -> None:
     saved = torch.load(vision_training.CHECKPOINT, weights_only=True, map_location="cpu")
-    weights = {name: value.half().contiguous() for name, value in saved["model"].items() if name != "scale"}
+    weights = {
+        name: value.half().contiguous() for name, value in saved["model"].items() if name != "scale"
+    }
     write(weights, {**saved["record"], "step": saved["step"]}, vision.WEIGHTS)
 
 
 def write(weights: dict[str, torch.Tensor], record: dict, path: Path) -> None:
-    path.write_bytes(in_order(save(weights, metadata={name: json.dumps(value) for name, value in record.items()})))
+    path.write_bytes(
+        in_order(
+            save(weights, metadata={name: json.dumps(value) for name, value in record.items()})
+        )
+    )
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {record}")
 
 
 def in_order(file: bytes) -> bytes:
-    """The same safetensors file with its record sorted: the library writes it in another order every time, and results are kept by content."""
+    """The same safetensors file with its record sorted: the library writes it in another order
+    every time, and results are kept by content.
+    """
     size = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -53,7 +62,9 @@ def export() -> None:
         if checkpoint.exists():
             write_weights()
     if not any(checkpoint.exists() for checkpoint, _ in trained):
-        raise SystemExit(f"export: nothing is trained yet: there is no checkpoint in {train.CHECKPOINT.parent}")
+        raise SystemExit(
+            f"export: nothing is trained yet: there is no checkpoint in {train.CHECKPOINT.parent}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What each parameter does to the pictures: `bench/run -m lab gallery [parameter ..]` writes docs/gallery-<parameter>.png.
+"""What each parameter does to the pictures: `bench/run -m lab gallery [parameter ..]` writes
+docs/gallery-<parameter>.png.
 
-One story, one seed; every row of a sheet is the whole story with another value of the one parameter. IPCA changes few stories
-at the strengths that people use, so its sheets show one of the evidence's stories that it does change.
+One story, one seed; every row of a sheet is the whole story with another value of the one
+parameter. IPCA changes few stories at the strengths that people use, so its sheets show one of the
+evidence's stories that it does change.
 """
 
 import sys
@@ -31,19 +33,46 @@ STORY = {
 
 SHEETS = {
     "noise": {value: Row(value, noise=value, ipca={}) for value in ("shared", "per frame")},
-    "mode": {value: Row(value, svr={"mode": value}, ipca={}) for value in ("svr", "svr-eot", "original")},
+    "mode": {
+        value: Row(value, svr={"mode": value}, ipca={}) for value in ("svr", "svr-eot", "original")
+    },
     "window_length": {value: Row(str(value), window_length=value, ipca={}) for value in (1, 2, 10)},
-    "weaken_beta": {value: Row(str(value), svr={"weaken_beta": value}, ipca={}) for value in (0.05, 0.5, 1.0)},
-    "weaken_alpha": {value: Row(str(value), svr={"weaken_alpha": value, "weaken_beta": 0.5}, ipca={}) for value in (0.0, 0.01, 0.1)},
-    "enhance_alpha": {value: Row(str(value), svr={"enhance_alpha": value}, ipca={}) for value in (0.0, 0.01, 0.03)},
-    "enhance_beta": {value: Row(str(value), svr={"enhance_beta": value}, ipca={}) for value in (0.5, 1.0, 2.0)},
-    "strength": {value: Row(str(value), ipca={"strength": value}) for value in (0.0, 1.0, 10.0, 100.0)},
-    "blocks": {value: Row(value, ipca={"blocks": value}) for value in ("all", "down1", "mid", "up0")},
-    "protect_identity": {value: Row(value, ipca={"protect_identity": value == "on"}) for value in ("on", "off")},
-    "start_at_step": {value: Row(str(value), ipca={"start_at_step": value, "strength": 8.0}) for value in (0, 4, 10)},
-    "dropout": {value: Row(str(value), ipca={"dropout": value, "strength": 8.0}) for value in (0.0, 0.1, 0.5)},
+    "weaken_beta": {
+        value: Row(str(value), svr={"weaken_beta": value}, ipca={}) for value in (0.05, 0.5, 1.0)
+    },
+    "weaken_alpha": {
+        value: Row(str(value), svr={"weaken_alpha": value, "weaken_beta": 0.5}, ipca={})
+        for value in (0.0, 0.01, 0.1)
+    },
+    "enhance_alpha": {
+        value: Row(str(value), svr={"enhance_alpha": value}, ipca={}) for value in (0.0, 0.01, 0.03)
+    },
+    "enhance_beta": {
+        value: Row(str(value), svr={"enhance_beta": value}, ipca={}) for value in (0.5, 1.0, 2.0)
+    },
+    "strength": {
+        value: Row(str(value), ipca={"strength": value}) for value in (0.0, 1.0, 10.0, 100.0)
+    },
+    "blocks": {
+        value: Row(value, ipca={"blocks": value}) for value in ("all", "down1", "mid", "up0")
+    },
+    "protect_identity": {
+        value: Row(value, ipca={"protect_identity": value == "on"}) for value in ("on", "off")
+    },
+    "start_at_step": {
+        value: Row(str(value), ipca={"start_at_step": value, "strength": 8.0})
+        for value in (0, 4, 10)
+    },
+    "dropout": {
+        value: Row(str(value), ipca={"dropout": value, "strength": 8.0})
+        for value in (0.0, 0.1, 0.5)
+    },
 }
-CHANGED_BY_IPCA = {"strength": 13, "blocks": 2, "protect_identity": 17}  # numbers of the evidence's stories
+CHANGED_BY_IPCA = {
+    "strength": 13,
+    "blocks": 2,
+    "protect_identity": 17,
+}  # numbers of the evidence's stories
 
 
 def main() -> None:

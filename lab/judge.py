@@ -1,7 +1,8 @@
-"""The judge: a small classifier that names what is in a picture of the world. `bench/run -m lab judge` trains it.
+"""The judge: a small classifier that names what is in a picture of the world. `bench/run -m lab
+judge` trains it.
 
-It sees drawn pictures alone, a little blurred and tinted so that a generated picture does not confuse it, and is checked
-on held-out drawings.
+It sees drawn pictures alone, a little blurred and tinted so that a generated picture does not
+confuse it, and is checked on held-out drawings.
 """
 
 from pathlib import Path
@@ -36,7 +37,9 @@ class Judge(nn.Module):
             ]
             channels = width
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * 16, 256), nn.ReLU())
-        self.heads = nn.ModuleDict({attribute: nn.Linear(256, size) for attribute, size in HEADS.items()})
+        self.heads = nn.ModuleDict(
+            {attribute: nn.Linear(256, size) for attribute, size in HEADS.items()}
+        )
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
         features = self.body(pictures)
@@ -49,7 +52,9 @@ class Judge(nn.Module):
         return {attribute: logits.argmax(1) for attribute, logits in self(pictures).items()}
 
 
-def drawn(renderer: Renderer, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def drawn(
+    renderer: Renderer, rng: np.random.Generator, size: int
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Pictures with attributes drawn independently, and their true labels."""
     labels = {attribute: rng.integers(count, size=size) for attribute, count in HEADS.items()}
     pictures, _ = renderer(Attributes(**labels, flip=rng.integers(2, size=size)))
@@ -79,7 +84,10 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
         pictures, labels = drawn(renderer, rng, batch)
         with precision.autocast(where):
             logits = judge(roughened(pictures).to(where))
-        loss = sum(nn.functional.cross_entropy(logits[name].float(), labels[name].to(where)) for name in HEADS)
+        loss = sum(
+            nn.functional.cross_entropy(logits[name].float(), labels[name].to(where))
+            for name in HEADS
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -94,7 +102,10 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
 
 def held_out(judge: Judge, count: int = 4000) -> dict[str, float]:
     pictures, labels = drawn(Renderer(), np.random.default_rng(12345), count)
-    return {name: round((found == labels[name]).float().mean().item(), 4) for name, found in judge.name(pictures).items()}
+    return {
+        name: round((found == labels[name]).float().mean().item(), 4)
+        for name, found in judge.name(pictures).items()
+    }
 
 
 def load() -> Judge:

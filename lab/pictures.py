@@ -1,6 +1,8 @@
-"""Makes the pictures in the README, the help pages and the template browser again, in the real page: `make pictures`.
+"""Makes the pictures in the README, the help pages and the template browser again, in the real
+page: `make pictures`.
 
-All of them come from the bundled workflows: run on the demo model where that can serve them, photographed where not.
+All of them come from the bundled workflows: run on the demo model where that can serve them,
+photographed where not.
 """
 
 import io
@@ -13,7 +15,17 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from bench.inprocess import ROOT
-from bench.page import FLAGS, SETTINGS, browse_templates, chromium_path, look_at, open_template, queue, set_setting, wait_for_app
+from bench.page import (
+    FLAGS,
+    SETTINGS,
+    browse_templates,
+    chromium_path,
+    look_at,
+    open_template,
+    queue,
+    set_setting,
+    wait_for_app,
+)
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from lab.drawings import who_does_what, who_sees_what
@@ -21,14 +33,19 @@ from lab.drawings import who_does_what, who_sees_what
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
 BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
-HIDDEN = ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast {display: none !important}"
+HIDDEN = (
+    ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast"
+    " {display: none !important}"
+)
 FIT = """() => {
     const boxes = app.graph._nodes.map(node => node.getBounding());
     const left = Math.min(...boxes.map(b => b[0])), top = Math.min(...boxes.map(b => b[1]));
-    const width = Math.max(...boxes.map(b => b[0] + b[2])) - left, height = Math.max(...boxes.map(b => b[1] + b[3])) - top;
+    const width = Math.max(...boxes.map(b => b[0] + b[2])) - left;
+    const height = Math.max(...boxes.map(b => b[1] + b[3])) - top;
     const scale = Math.min(innerWidth / (width + 60), innerHeight / (height + 60));
     app.canvas.ds.scale = scale;
-    app.canvas.ds.offset = [(innerWidth / scale - width) / 2 - left, (innerHeight / scale - height) / 2 - top];
+    const middle = [innerWidth / scale - width, innerHeight / scale - height];
+    app.canvas.ds.offset = [middle[0] / 2 - left, middle[1] / 2 - top];
     app.canvas.setDirty(true, true);
 }"""
 
@@ -53,7 +70,9 @@ def main() -> None:
 
 
 def has_a_storyboard(name: str) -> bool:
-    return runs_on_the_demo_model(name) and any(node["type"] == "StorySheet" for node in load(name)["nodes"])
+    return runs_on_the_demo_model(name) and any(
+        node["type"] == "StorySheet" for node in load(name)["nodes"]
+    )
 
 
 def make_storyboard(client: Client, name: str) -> None:
@@ -62,7 +81,9 @@ def make_storyboard(client: Client, name: str) -> None:
     save(Image.open(io.BytesIO(board)), WORKFLOWS / f"{name}.jpg", (640, 640))
     if name == "first-story":
         Image.open(io.BytesIO(board)).convert("RGB").save(DOCS / "story.png", optimize=True)
-        comic = with_inputs(prompt, "StorySheet", style="comic strip", columns=4, paper="black", title="")
+        comic = with_inputs(
+            prompt, "StorySheet", style="comic strip", columns=4, paper="black", title=""
+        )
         (strip,) = saved(comic, client.run(comic), "story/storyboard")
         save(one_above_the_other([board, strip]), HELP / "StorySheet.jpg", (760, 760))
     if name == "best-seed":
@@ -107,8 +128,8 @@ def photograph_nodes(page) -> None:
     open_template(page, "first-story")
     photograph_node(page, "StoryPrompt", DOCS / "step-2-prompt.jpg")
     page.evaluate(
-        "() => { const select = app.graph._nodes.find(n => n.type === 'StoryBatch').widgets.find(w => w.name === 'select');"
-        " select.value = '3'; select.callback?.('3'); }"
+        "() => { const select = app.graph._nodes.find(n => n.type === 'StoryBatch').widgets.find(w"
+        " => w.name === 'select'); select.value = '3'; select.callback?.('3'); }"
     )
     photograph_node(page, "StoryBatch", DOCS / "step-4-select.jpg")
 
@@ -116,9 +137,16 @@ def photograph_nodes(page) -> None:
 def photograph_node(page, node_type: str, path: Path) -> None:
     look_at(page, node_type, scale=1)
     page.wait_for_timeout(1000)
-    node = page.evaluate("type => String(app.graph._nodes.find(node => node.type === type).id)", node_type)
+    node = page.evaluate(
+        "type => String(app.graph._nodes.find(node => node.type === type).id)", node_type
+    )
     box = page.locator(f'[data-node-id="{node}"]').first.bounding_box()
-    clip = {"x": max(0, box["x"] - 6), "y": max(0, box["y"] - 6), "width": box["width"] + 12, "height": box["height"] + 12}
+    clip = {
+        "x": max(0, box["x"] - 6),
+        "y": max(0, box["y"] - 6),
+        "width": box["width"] + 12,
+        "height": box["height"] + 12,
+    }
     save(Image.open(io.BytesIO(page.screenshot(clip=clip))), path, (460, 900))
 
 
@@ -152,7 +180,14 @@ def screenshot(page) -> Image.Image:
 
 def one_above_the_other(files: list[bytes]) -> Image.Image:
     pictures = [Image.open(io.BytesIO(file)) for file in files]
-    sheet = Image.new("RGB", (max(picture.width for picture in pictures), sum(picture.height + 12 for picture in pictures) - 12), "#888888")
+    sheet = Image.new(
+        "RGB",
+        (
+            max(picture.width for picture in pictures),
+            sum(picture.height + 12 for picture in pictures) - 12,
+        ),
+        "#888888",
+    )
     top = 0
     for picture in pictures:
         sheet.paste(picture, ((sheet.width - picture.width) // 2, top))

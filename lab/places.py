@@ -1,7 +1,8 @@
-"""Stories with a place in the cast for the evidence: several frames are there, the others elsewhere.
+"""Stories with a place in the cast for the evidence: several frames are there, the others
+elsewhere.
 
-The world draws a place in one way but for one thing that no caption says: which way round it is. So a place's unsaid look is
-its turn, and what grain the model adds. Nothing here needs the judge.
+The world draws a place in one way but for one thing that no caption says: which way round it is. So
+a place's unsaid look is its turn, and what grain the model adds. Nothing here needs the judge.
 """
 
 from itertools import combinations
@@ -15,8 +16,8 @@ from .world.captions import IDENTITY, OPENINGS, PROP_PHRASES, SCENE_PHRASES, ide
 from .world.palette import COLOUR_NAMES, PATTERNS
 from .world.render import NAMES
 
-# What the identity says of a place: in the words of the captions, and nothing of which way round it is. Forest and library
-# are the same both ways round, so they are no places here.
+# What the identity says of a place: in the words of the captions, and nothing of which way round it
+# is. Forest and library are the same both ways round, so they are no places here.
 DESCRIPTIONS = {
     "meadow": "a meadow with flowers",
     "snow": "the winter snow",
@@ -34,23 +35,40 @@ PLACE_ROWS = {name: ROWS[name] for name in ("a", "b", "d", "e", "g")}
 
 
 def draw_places(count: int, frames: int, seed: int, named: bool = True) -> list[dict]:
-    """Stories of one character, said in full, and one place; `named` puts the place into the cast, else it is plain words."""
+    """Stories of one character, said in full, and one place; `named` puts the place into the cast,
+    else it is plain words.
+    """
     rng = np.random.default_rng((seed, 3))
     stories = []
     for _ in range(count):
         kind = str(rng.choice(NAMES["kind"]))
-        look = {name: str(rng.choice(values)) for name, values in zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS))}
+        look = {
+            name: str(rng.choice(values))
+            for name, values in zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS))
+        }
         place = str(rng.choice(list(DESCRIPTIONS)))
-        others = rng.choice([scene for scene in NAMES["scene"] if scene != place], frames - AT_PLACE, replace=False)
+        others = rng.choice(
+            [scene for scene in NAMES["scene"] if scene != place], frames - AT_PLACE, replace=False
+        )
         props = [NAMES["prop"][index] for index in rng.integers(len(NAMES["prop"]), size=frames)]
         scenes = [str(scene) for scene in rng.permutation([place] * AT_PLACE + list(others))]
-        where = [SCENE_PHRASES[scene][0].replace(scene, f"@{scene}" if named and scene == place else scene) for scene in scenes]
+        where = [
+            SCENE_PHRASES[scene][0].replace(
+                scene, f"@{scene}" if named and scene == place else scene
+            )
+            for scene in scenes
+        ]
         doing = [str(rng.choice(PROP_PHRASES[prop])) for prop in props]
-        lines = [f"@{kind}: {identity_phrase(kind, **look, opening='')}", *([f"@{place}: {DESCRIPTIONS[place]}"] if named else [])]
+        lines = [
+            f"@{kind}: {identity_phrase(kind, **look, opening='')}",
+            *([f"@{place}: {DESCRIPTIONS[place]}"] if named else []),
+        ]
         stories.append(
             {
                 "identity": "\n".join([OPENINGS[0], *lines]),
-                "frames": [" ".join(filter(None, (f"@{kind}", *words))) for words in zip(doing, where)],
+                "frames": [
+                    " ".join(filter(None, (f"@{kind}", *words))) for words in zip(doing, where)
+                ],
                 "place": place,
                 "kind": kind,
                 "scenes": scenes,
@@ -65,7 +83,9 @@ def measure_places(pictures: torch.Tensor, story: dict) -> dict[str, float]:
     there = [index for index, scene in enumerate(story["scenes"]) if scene == story["place"]]
     others = [index for index in range(len(pictures)) if index not in there]
     pairs = list(combinations(there, 2))
-    alike = [turns[i] == turns[j] for i in there for j in others if story["scenes"][j] in DESCRIPTIONS]
+    alike = [
+        turns[i] == turns[j] for i in there for j in others if story["scenes"][j] in DESCRIPTIONS
+    ]
     return {
         "turned": float(np.mean([turns[i] != turns[j] for i, j in pairs])),
         "look": float(np.mean([np.abs(pixels[i] - pixels[j]).mean() for i, j in pairs])) / 255,

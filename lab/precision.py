@@ -1,7 +1,9 @@
-"""Where and in which number format the lab trains: found out by a short measurement, not looked up in a list of processors.
+"""Where and in which number format the lab trains: found out by a short measurement, not looked up
+in a list of processors.
 
-Some processors take bfloat16 and work it out in software, many times slower than float32; others have matrix units for it.
-float16 is no candidate: its gradients would need scaling. Pictures that are judged are always rendered in float32.
+Some processors take bfloat16 and work it out in software, many times slower than float32; others
+have matrix units for it. float16 is no candidate: its gradients would need scaling. Pictures that
+are judged are always rendered in float32.
 """
 
 import time
@@ -33,18 +35,24 @@ def named(where: torch.device) -> str:
 
 @lru_cache(maxsize=4)
 def fast_dtype(device_type: str) -> torch.dtype | None:
-    """bfloat16 where a convolution and a linear layer train faster in it than in float32, else None. Takes about a second."""
+    """bfloat16 where a convolution and a linear layer train faster in it than in float32, else
+    None. Takes about a second.
+    """
     work = _Work(torch.device(device_type))
     plain = min(work.seconds(None) for _ in range(1 + REPEATS))
     first = work.seconds(torch.bfloat16)
-    if first > PATIENCE * plain and work.seconds(torch.bfloat16) > PATIENCE * plain:  # the first go may hold one-off costs
+    if (
+        first > PATIENCE * plain and work.seconds(torch.bfloat16) > PATIENCE * plain
+    ):  # the first go may hold one-off costs
         return None
     reduced = min(work.seconds(torch.bfloat16) for _ in range(REPEATS))
     return torch.bfloat16 if reduced * GAIN < plain else None
 
 
 class _Work:
-    """What our models spend their time on: a 3x3 convolution and a linear layer, forward and backward."""
+    """What our models spend their time on: a 3x3 convolution and a linear layer, forward and
+    backward.
+    """
 
     def __init__(self, where: torch.device):
         self.where = where

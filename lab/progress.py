@@ -9,7 +9,9 @@ SETTLING = 5  # the first steps hold one-off costs and count for little
 
 
 class Progress:
-    """Counts steps and prints a line with an estimate now and then, the first as soon as there is one."""
+    """Counts steps and prints a line with an estimate now and then, the first as soon as there is
+    one.
+    """
 
     def __init__(self, name: str, total: int, unit: str):
         self.name, self.total, self.unit = name, total, unit
@@ -21,7 +23,10 @@ class Progress:
         now = time.monotonic()
         if self.done in (SETTLING, self.total) or now - self.last > EVERY:
             self.last = now
-            print(f"{self.name}: {self.done} of {self.total} {self.unit}, {self.estimate(now)}{note}", flush=True)
+            print(
+                f"{self.name}: {self.done} of {self.total} {self.unit}, {self.estimate(now)}{note}",
+                flush=True,
+            )
 
     def estimate(self, now: float) -> str:
         left = (now - self.start) / self.done * (self.total - self.done)
@@ -36,7 +41,9 @@ def spoken(seconds: float) -> str:
 
 
 def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` write a file beside `path`, then put it in its place at once: a stop in between leaves the old one."""
+    """Let `write` write a file beside `path`, then put it in its place at once: a stop in between
+    leaves the old one.
+    """
     part = path.with_name(path.name + ".part")
     write(part)
     part.replace(path)

@@ -1,4 +1,6 @@
-"""Stories of the published benchmarks: ConsiStory+, groups of {subject, style, settings} in YAML, and ViStoryBench (`vistory.py`)."""
+"""Stories of the published benchmarks: ConsiStory+, groups of {subject, style, settings} in YAML,
+and ViStoryBench (`vistory.py`).
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,8 @@ class PromptsError(SystemExit):
 
 
 def read_stories(path: Path = OWN) -> list[dict]:
-    """[{identity, frames}] of a file whose groups hold stories: `style subject` is the identity, every setting a frame.
+    """[{identity, frames}] of a file whose groups hold stories: `style subject` is the identity,
+    every setting a frame.
 
     A folder, or a .json, holds stories of ViStoryBench; those have plain `captions` as well.
     """
@@ -23,11 +26,20 @@ def read_stories(path: Path = OWN) -> list[dict]:
     try:
         groups = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PromptsError(f"evidence: PROMPTS {path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(groups, dict) or not all(isinstance(group, list) for group in groups.values()):
-        raise PromptsError(f"evidence: PROMPTS {path} has no groups of stories: write `animals:` and a list below it")
+        raise PromptsError(
+            f"evidence: PROMPTS {path} cannot be read: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(groups, dict) or not all(
+        isinstance(group, list) for group in groups.values()
+    ):
+        raise PromptsError(
+            f"evidence: PROMPTS {path} has no groups of stories: write `animals:` and a list"
+            " below it"
+        )
     return [
-        _story(story, f"{path.name}, {name}, story {number}") for name, group in groups.items() for number, story in enumerate(group, 1)
+        _story(story, f"{path.name}, {name}, story {number}")
+        for name, group in groups.items()
+        for number, story in enumerate(group, 1)
     ]
 
 
@@ -39,7 +51,9 @@ def _vistory(path: Path) -> list[dict]:
         except vistory.StoryError as error:
             raise PromptsError(f"evidence: PROMPTS {file} {error}") from None
         except (OSError, ValueError) as error:
-            raise PromptsError(f"evidence: PROMPTS {file} cannot be read: {' '.join(str(error).split())}") from None
+            raise PromptsError(
+                f"evidence: PROMPTS {file} cannot be read: {' '.join(str(error).split())}"
+            ) from None
     if not stories:
         raise PromptsError(f"evidence: PROMPTS {path} has no */story.json")
     return stories
@@ -47,7 +61,14 @@ def _vistory(path: Path) -> list[dict]:
 
 def _story(story: object, where: str) -> dict:
     settings = story.get("settings") if isinstance(story, dict) else None
-    if not isinstance(settings, list) or len(settings) < 2 or not str(story.get("subject") or "").strip():
+    if (
+        not isinstance(settings, list)
+        or len(settings) < 2
+        or not str(story.get("subject") or "").strip()
+    ):
         raise PromptsError(f"evidence: PROMPTS {where} needs a subject and at least two settings")
     identity = f"{story.get('style') or ''} {story['subject']}".strip()
-    return {"identity": identity, "frames": [" ".join(str(setting).split()) for setting in settings]}
+    return {
+        "identity": identity,
+        "frames": [" ".join(str(setting).split()) for setting in settings],
+    }

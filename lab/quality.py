@@ -1,4 +1,6 @@
-"""How well the demo model draws what a prompt says, by the judge: `bench/run -m lab quality [prompts] [sheet.png]`."""
+"""How well the demo model draws what a prompt says, by the judge: `bench/run -m lab quality
+[prompts] [sheet.png]`.
+"""
 
 import sys
 
@@ -23,9 +25,19 @@ def sample(model, clip, prompts: list[str], seed: int) -> torch.Tensor:
     positive, negative = encode_each(clip, prompts), encode_each(clip, [""])
     latent = torch.zeros(len(prompts), 3, 32, 32)
     noise = comfy.sample.prepare_noise(latent, seed)
-    return comfy.sample.sample(model, noise, STEPS, CFG, "euler", "normal", positive, negative, latent, seed=seed, disable_pbar=True).clamp(
-        -1, 1
-    )
+    return comfy.sample.sample(
+        model,
+        noise,
+        STEPS,
+        CFG,
+        "euler",
+        "normal",
+        positive,
+        negative,
+        latent,
+        seed=seed,
+        disable_pbar=True,
+    ).clamp(-1, 1)
 
 
 def measure(count: int, picture_path: str | None) -> None:
@@ -35,14 +47,18 @@ def measure(count: int, picture_path: str | None) -> None:
     shown = []
     for start in range(0, count, BATCH):
         stories = [draw_story(rng, 1) for _ in range(min(BATCH, count - start))]
-        pictures = sample(model, clip, [" ".join(story["phrases"]) for story in stories], seed=start)
+        pictures = sample(
+            model, clip, [" ".join(story["phrases"]) for story in stories], seed=start
+        )
         shown.append(pictures)
         found = judge.name(pictures)
         for index, story in enumerate(stories):
             said = {"kind": True, "scene": True, "prop": True, **story["said"]}
             for attribute, was_said in said.items():
                 if was_said:
-                    right.setdefault(attribute, []).append(float(found[attribute][index] == story["picture"][attribute]))
+                    right.setdefault(attribute, []).append(
+                        float(found[attribute][index] == story["picture"][attribute])
+                    )
     for attribute, values in right.items():
         print(f"{attribute}: {np.mean(values):.3f} of {len(values)}")
     if picture_path:
@@ -50,4 +66,6 @@ def measure(count: int, picture_path: str | None) -> None:
 
 
 if __name__ == "__main__":
-    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500, sys.argv[2] if len(sys.argv) > 2 else None)
+    measure(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 500, sys.argv[2] if len(sys.argv) > 2 else None
+    )

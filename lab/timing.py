@@ -1,4 +1,6 @@
-"""Time side by side: with and without in turn, so that whatever else the machine does meets both."""
+"""Time side by side: with and without in turn, so that whatever else the machine does meets
+both.
+"""
 
 import statistics
 import time
@@ -11,11 +13,14 @@ from .precision import device, fast_dtype
 DEVICE = device()
 CUDA = DEVICE.type == "cuda"
 PAIRS = 12 if CUDA else 5  # at the least
-SECONDS = 30.0  # at the least where a few hundredths matter: short calls are noisy and cost little to repeat
+# at the least where a few hundredths matter: short calls are noisy and cost little to repeat
+SECONDS = 30.0
 
 
 def number_format() -> torch.dtype:
-    """What models run in here: half precision on a GPU; on a CPU bfloat16 where it is the faster, else float32."""
+    """What models run in here: half precision on a GPU; on a CPU bfloat16 where it is the faster,
+    else float32.
+    """
     return torch.float16 if CUDA else fast_dtype("cpu") or torch.float32
 
 
@@ -25,8 +30,12 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def paired(with_it: Callable, without: Callable, seconds: float = SECONDS) -> tuple[float, float, float]:
-    """Median of the pairwise ratios, and both medians in seconds, of pairs over at least so many `seconds`. The order within a pair alternates."""
+def paired(
+    with_it: Callable, without: Callable, seconds: float = SECONDS
+) -> tuple[float, float, float]:
+    """Median of the pairwise ratios, and both medians in seconds, of pairs over at least so many
+    `seconds`. The order within a pair alternates.
+    """
     with_it(), without()
     pairs: list[tuple[float, float]] = []
     until = clock() + seconds
@@ -37,4 +46,8 @@ def paired(with_it: Callable, without: Callable, seconds: float = SECONDS) -> tu
             call()
             took[call] = clock() - start
         pairs.append((took[with_it], took[without]))
-    return statistics.median(a / b for a, b in pairs), statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    return (
+        statistics.median(a / b for a, b in pairs),
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+    )

@@ -1,7 +1,9 @@
-"""Trains the demo model: `bench/run -m lab train --images 600000`. Stop it and call it again to go on.
+"""Trains the demo model: `bench/run -m lab train --images 600000`. Stop it and call it again to go
+on.
 
-Text encoder and UNet are trained together by v-prediction, from scratch or with `--from-shipped` from the weights that
-the pack has. The captions are those of `captions.py`; cross-attention that grows sharp is fined (`attention.py`).
+Text encoder and UNet are trained together by v-prediction, from scratch or with `--from-shipped`
+from the weights that the pack has. The captions are those of `captions.py`; cross-attention that
+grows sharp is fined (`attention.py`).
 """
 
 import argparse
@@ -41,42 +43,78 @@ class Trainee(torch.nn.Module):
         self.diffusion = build_model()
         self.unet = self.diffusion.diffusion_model.to(memory_format=torch.channels_last)
         initialise(self.text), initialise(self.unet)
-        # Rows of norm 22 to 28 after the final norm, as in CLIP: SVR's alphas are made for such magnitudes.
-        torch.nn.init.constant_(self.text.text_model.final_layer_norm.weight, 25 / math.sqrt(TEXT_WIDTH))
+        # Rows of norm 22 to 28 after the final norm, as in CLIP: SVR's alphas are made for such
+        # magnitudes.
+        torch.nn.init.constant_(
+            self.text.text_model.final_layer_norm.weight, 25 / math.sqrt(TEXT_WIDTH)
+        )
         torch.nn.init.normal_(self.tokens.weight, std=0.5)
         for module in (self.text, self.unet):
             module.requires_grad_(True)
         for name, module in self.text.named_modules():
-            if "layer_norm" in name:  # ComfyUI's encoder adds in place to what the norm has kept for its gradient
+            if (
+                "layer_norm" in name
+            ):  # ComfyUI's encoder adds in place to what the norm has kept for its gradient
                 module.register_forward_pre_hook(lambda _, inputs: (inputs[0].clone(),))
 
     def encode(self, rows: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        hidden, _, _, pooled = self.text(None, None, embeds=self.tokens(rows), num_tokens=(ends + 1).tolist())
+        hidden, _, _, pooled = self.text(
+            None, None, embeds=self.tokens(rows), num_tokens=(ends + 1).tolist()
+        )
         return hidden, pooled
 
 
 def initialise(module: torch.nn.Module) -> None:
-    """ComfyUI's layers come uninitialised: fan-in normal, identity norms, and zero at the end of every residual branch."""
+    """ComfyUI's layers come uninitialised: fan-in normal, identity norms, and zero at the end of
+    every residual branch.
+    """
     for name, parameter in module.named_parameters():
         if parameter.ndim > 1:
             fan_in = parameter[0].numel() if "embedding" not in name else 1
-            torch.nn.init.normal_(parameter, std=(1 if "embedding" not in name else 0.1) / math.sqrt(fan_in))
+            torch.nn.init.normal_(
+                parameter, std=(1 if "embedding" not in name else 0.1) / math.sqrt(fan_in)
+            )
         else:
             torch.nn.init.constant_(parameter, 1.0 if name.endswith("weight") else 0.0)
-        if name.startswith("out.2") or "out_layers.3" in name or "proj_out" in name or "out_proj.weight" in name or "fc2.weight" in name:
+        if (
+            name.startswith("out.2")
+            or "out_layers.3" in name
+            or "proj_out" in name
+            or "out_proj.weight" in name
+            or "fc2.weight" in name
+        ):
             torch.nn.init.zeros_(parameter)
 
 
 def start_from(model: Trainee, ids: list[int], path: Path) -> dict:
-    """Take exported weights as the first ones, words that their table lacks left out; their training record."""
-    stored = {name: value.float() for name, value in load_torch_file(str(path), safe_load=True).items()}
-    rows, known = stored.pop("token_rows"), {int(token): 1 + row for row, token in enumerate(stored.pop("token_ids"))}
+    """Take exported weights as the first ones, words that their table lacks left out; their
+    training record.
+    """
+    stored = {
+        name: value.float() for name, value in load_torch_file(str(path), safe_load=True).items()
+    }
+    rows, known = (
+        stored.pop("token_rows"),
+        {int(token): 1 + row for row, token in enumerate(stored.pop("token_ids"))},
+    )
     with torch.no_grad():
         for row, token in [(0, None), *enumerate(ids, 1)]:
             if token is None or token in known:
                 model.tokens.weight[row] = rows[0 if token is None else known[token]]
-    model.text.load_state_dict({name.removeprefix("text."): value for name, value in stored.items() if name.startswith("text.")})
-    model.unet.load_state_dict({name.removeprefix("unet."): value for name, value in stored.items() if name.startswith("unet.")})
+    model.text.load_state_dict(
+        {
+            name.removeprefix("text."): value
+            for name, value in stored.items()
+            if name.startswith("text.")
+        }
+    )
+    model.unet.load_state_dict(
+        {
+            name.removeprefix("unet."): value
+            for name, value in stored.items()
+            if name.startswith("unet.")
+        }
+    )
     with safe_open(path, "pt") as file:
         return {name: json.loads(value) for name, value in file.metadata().items()}
 
@@ -84,7 +122,8 @@ def start_from(model: Trainee, ids: list[int], path: Path) -> dict:
 def loss_of(
     model: Trainee, batch, renderer: Renderer, alphas: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count twice. And attention's excess.
+    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) picture; the character's pixels count
+    twice. And attention's excess.
 
     Everything random is drawn on the CPU and then taken to the model's device.
     """
@@ -95,20 +134,29 @@ def loss_of(
     clean = model.diffusion.latent_format.process_in(clean)
     size = clean.shape[0]
     # One stratum of the steps for every picture of the batch.
-    step = ((torch.arange(size) + torch.rand(size, generator=generator)) / size * len(alphas)).long().clamp(max=len(alphas) - 1)
+    step = (
+        ((torch.arange(size) + torch.rand(size, generator=generator)) / size * len(alphas))
+        .long()
+        .clamp(max=len(alphas) - 1)
+    )
     a = alphas[step].view(-1, 1, 1, 1)
     noise = torch.randn(clean.shape, generator=generator)
     hidden, pooled = model.encode(rows.to(where), ends)
-    # Where other phrases are turned down, only the pooled vector still tells which scenes the caption mentions.
+    # Where other phrases are turned down, only the pooled vector still tells which scenes the
+    # caption mentions.
     untouched = (emphasis == 1).all(1, keepdim=True)
-    pooled = pooled * (torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03)).to(where)
+    pooled = pooled * (
+        torch.rand(size, 1, generator=generator) > torch.where(untouched, 0.2, 0.03)
+    ).to(where)
     sharp: list[torch.Tensor] = []
     out = model.unet(
         (a.sqrt() * clean + (1 - a).sqrt() * noise).to(where),
         step.float().to(where),
         context=hidden * emphasis.unsqueeze(-1).to(where),
         y=pooled,
-        transformer_options={"optimized_attention_override": Spelled(lambda logits, _: sharp.append(excess(logits)))},
+        transformer_options={
+            "optimized_attention_override": Spelled(lambda logits, _: sharp.append(excess(logits)))
+        },
     )
     error = (out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean).to(where)).square().mean(1)
     weight = 1 + torch.from_numpy(figure).float().to(where)
@@ -117,15 +165,25 @@ def loss_of(
 
 def learning_rate(share: float, peak: float) -> float:
     """Warm-up over the first 2 %, then a cosine down to 2 % of the peak."""
-    return peak * min(1.0, share / 0.02 + 0.01, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
+    return peak * min(
+        1.0, share / 0.02 + 0.01, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    )
 
 
 def train(
-    images: int, batch_size: int, peak: float, seed: int, minutes: float, within: float = math.inf, first: Path | None = None
+    images: int,
+    batch_size: int,
+    peak: float,
+    seed: int,
+    minutes: float,
+    within: float = math.inf,
+    first: Path | None = None,
 ) -> None:
-    """Up to `images` in all or `within` minutes of training, whichever comes first: the learning rate falls towards it.
+    """Up to `images` in all or `within` minutes of training, whichever comes first: the learning
+    rate falls towards it.
 
-    `minutes` of it now, the rest by calling it again. `first` are the weights to start from, which count as seen.
+    `minutes` of it now, the rest by calling it again. `first` are the weights to start from, which
+    count as seen.
     """
     torch.manual_seed(seed)
     clip = build_clip()
@@ -138,7 +196,9 @@ def train(
         state["seen"] = state["begun"] = start_from(model, captions.ids, first)["seen"]
         print(f"starting from {first.name}, which has seen {state['seen']} images", flush=True)
     ema = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
     if CHECKPOINT.exists():
         saved = torch.load(CHECKPOINT, weights_only=True, map_location=where)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
@@ -146,9 +206,14 @@ def train(
         captions.rng = np.random.default_rng((seed, state["step"]))
         print(f"going on at {state['seen']} images", flush=True)
     generator = torch.Generator().manual_seed(seed + state["step"])
-    renderer, alphas = Renderer(), 1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2)
+    renderer, alphas = (
+        Renderer(),
+        1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2),
+    )
     start = last_step = last_save = last_print = time.monotonic()
-    while (share := share_done(state, images, within)) < 1 and time.monotonic() - start < 60 * minutes:
+    while (
+        share := share_done(state, images, within)
+    ) < 1 and time.monotonic() - start < 60 * minutes:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(share, peak)
         with precision.autocast(where):
@@ -176,19 +241,29 @@ def train(
 
 def share_done(state: dict, images: int, within: float) -> float:
     """How much of the training is done, by images or by minutes, whichever is further."""
-    return max((state["seen"] - state["begun"]) / max(images - state["begun"], 1), state["seconds"] / (60 * within))
+    return max(
+        (state["seen"] - state["begun"]) / max(images - state["begun"], 1),
+        state["seconds"] / (60 * within),
+    )
 
 
 def follow(ema: dict[str, torch.Tensor], model: Trainee, step: int, share: float) -> None:
-    """Move the moving average towards the weights. It looks back over about the last 5 % of a whole training, less at its beginning."""
+    """Move the moving average towards the weights. It looks back over about the last 5 % of a whole
+    training, less at its beginning.
+    """
     horizon = min(1 + step / 4, 1 + 0.05 * step / max(share, 1e-3))
     values = dict(model.named_parameters())
-    torch._foreach_lerp_([ema[name] for name in ema], [values[name].detach() for name in ema], 1 / horizon)
+    torch._foreach_lerp_(
+        [ema[name] for name in ema], [values[name].detach() for name in ema], 1 / horizon
+    )
 
 
 def progress_line(state: dict, share: float) -> str:
     pace = (state["seen"] - state["begun"]) / max(state["seconds"], 1)
-    return f"{share:.1%}, {state['seen']} images, loss {state['loss']:.4f}, sharpness fined {state['excess']:.3f}, {pace:.0f} images/s"
+    return (
+        f"{share:.1%}, {state['seen']} images, loss {state['loss']:.4f}, sharpness fined"
+        f" {state['excess']:.3f}, {pace:.0f} images/s"
+    )
 
 
 def save(model, ema, optimizer, state, ids, seed, images) -> None:
@@ -200,19 +275,52 @@ def save(model, ema, optimizer, state, ids, seed, images) -> None:
         "target": images,
         "hardware": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
     }
-    saved = {"model": model.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "state": state, "ids": ids, "record": record}
+    saved = {
+        "model": model.state_dict(),
+        "ema": ema,
+        "optimizer": optimizer.state_dict(),
+        "state": state,
+        "ids": ids,
+        "record": record,
+    }
     replace_whole(CHECKPOINT, lambda part: torch.save(saved, part))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=600_000, help="images in the whole training; the learning rate falls towards it")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=600_000,
+        help="images in the whole training; the learning rate falls towards it",
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to be gone on with")
-    parser.add_argument("--within", type=float, default=math.inf, help="minutes for the whole training, where they end before the images")
-    parser.add_argument("--from-shipped", action="store_true", help="start from the weights in demo/, whose images count")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after this long, to be gone on with"
+    )
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=math.inf,
+        help="minutes for the whole training, where they end before the images",
+    )
+    parser.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="start from the weights in demo/, whose images count",
+    )
     arguments = parser.parse_args()
     shipped = WEIGHTS if arguments.from_shipped else None
-    train(arguments.images, arguments.batch, arguments.rate, arguments.seed, arguments.minutes, arguments.within, shipped)
+    train(
+        arguments.images,
+        arguments.batch,
+        arguments.rate,
+        arguments.seed,
+        arguments.minutes,
+        arguments.within,
+        shipped,
+    )

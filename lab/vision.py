@@ -1,9 +1,11 @@
-"""Trains the demo model's CLIP vision: `bench/run -m lab vision`. Stop it and call it again to go on. With `--from-shipped` it
-begins with the weights in demo/, to fit a text encoder that was trained further.
+"""Trains the demo model's CLIP vision: `bench/run -m lab vision`. Stop it and call it again to go
+on. With `--from-shipped` it begins with the weights in demo/, to fit a text encoder that was
+trained further.
 
-Drawn pictures and captions of one frame, by the symmetric contrastive loss of CLIP: the embedding of a picture is to have a
-higher cosine with its own caption than with the batch's others, and the other way round. The text encoder is the shipped
-demo model's and stays as it is. `bench/run -m lab vision measure` says how well it tells held-out pictures and captions apart.
+Drawn pictures and captions of one frame, by the symmetric contrastive loss of CLIP: the embedding
+of a picture is to have a higher cosine with its own caption than with the batch's others, and the
+other way round. The text encoder is the shipped demo model's and stays as it is. `bench/run -m lab
+vision measure` says how well it tells held-out pictures and captions apart.
 """
 
 import argparse
@@ -34,27 +36,43 @@ from .world.render import NAMES, Attributes, Renderer
 
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-vision.pt"
 CAPTIONS = 12_000
-MEAN, STD = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])  # CLIP's
+MEAN, STD = (
+    torch.tensor([0.48145466, 0.4578275, 0.40821073]),
+    torch.tensor([0.26862954, 0.26130258, 0.27577711]),
+)  # CLIP's
 LARGEST_SCALE = math.log(200)
 
 
 class Bank:
-    """Captions of one frame: their text embeddings [n, d], their pictures' attributes, and which of these they say."""
+    """Captions of one frame: their text embeddings [n, d], their pictures' attributes, and which of
+    these they say.
+    """
 
     def __init__(self, count: int, seed: int):
         rng = np.random.default_rng(seed)
         stories = [draw_story(rng, 1) for _ in range(count)]
         self.texts = [" ".join(filter(None, story["phrases"])) for story in stories]
-        self.attributes = {name: np.array([story["picture"][name] for story in stories]) for name in (*NAMES, "flip")}
-        self.said = {name: np.array([story["said"].get(name, True) for story in stories]) for name in NAMES}
+        self.attributes = {
+            name: np.array([story["picture"][name] for story in stories])
+            for name in (*NAMES, "flip")
+        }
+        self.said = {
+            name: np.array([story["said"].get(name, True) for story in stories]) for name in NAMES
+        }
         self.embeddings = embed_texts(self.texts)
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Attributes, torch.Tensor]:
-        """Attributes of `size` captions, drawn anew where a caption leaves them unsaid, and the captions' embeddings."""
+        """Attributes of `size` captions, drawn anew where a caption leaves them unsaid, and the
+        captions' embeddings.
+        """
         chosen = rng.choice(len(self.texts), size, replace=False)
         drawn = {"flip": rng.integers(2, size=size)}
         for name, names in NAMES.items():
-            drawn[name] = np.where(self.said[name][chosen], self.attributes[name][chosen], rng.integers(len(names), size=size))
+            drawn[name] = np.where(
+                self.said[name][chosen],
+                self.attributes[name][chosen],
+                rng.integers(len(names), size=size),
+            )
         return Attributes(**drawn), self.embeddings[chosen]
 
 
@@ -72,14 +90,20 @@ def embed_texts(texts: list[str]) -> torch.Tensor:
 
 
 def build() -> torch.nn.Module:
-    """ComfyUI's CLIP vision with trainable, initialised weights; `scale` is the logarithm of the inverse temperature."""
+    """ComfyUI's CLIP vision with trainable, initialised weights; `scale` is the logarithm of the
+    inverse temperature.
+    """
     settings = json.loads(CONFIG.read_text(encoding="utf-8"))
-    model = comfy.clip_model.CLIPVisionModelProjection(settings, torch.float32, "cpu", comfy.ops.manual_cast)
+    model = comfy.clip_model.CLIPVisionModelProjection(
+        settings, torch.float32, "cpu", comfy.ops.manual_cast
+    )
     initialise(model)
     torch.nn.init.normal_(model.vision_model.embeddings.class_embedding, std=0.02)
     model.requires_grad_(True)
     for name, module in model.named_modules():
-        if "layer_norm" in name:  # ComfyUI's encoder adds in place to what the norm has kept for its gradient
+        if (
+            "layer_norm" in name
+        ):  # ComfyUI's encoder adds in place to what the norm has kept for its gradient
             module.register_forward_pre_hook(lambda _, inputs: (inputs[0].clone(),))
     model.scale = torch.nn.Parameter(torch.tensor(math.log(20.0)))
     return model
@@ -91,29 +115,52 @@ def embed(model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(model(pixels)[2].float(), dim=-1)
 
 
-def contrastive_loss(pictures: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """CLIP's: cross-entropy of every picture over the texts and of every text over the pictures, [n, d] each of length 1."""
+def contrastive_loss(
+    pictures: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
+    """CLIP's: cross-entropy of every picture over the texts and of every text over the pictures,
+    [n, d] each of length 1.
+    """
     logits = scale.clamp(max=LARGEST_SCALE).exp() * pictures @ texts.T
     own = torch.arange(len(logits), device=logits.device)
-    return (torch.nn.functional.cross_entropy(logits, own) + torch.nn.functional.cross_entropy(logits.T, own)) / 2
+    return (
+        torch.nn.functional.cross_entropy(logits, own)
+        + torch.nn.functional.cross_entropy(logits.T, own)
+    ) / 2
 
 
-def start_from(model: torch.nn.Module, path: Path, pictures: torch.Tensor, texts: torch.Tensor) -> int:
-    """Take exported weights as the first ones, with the scale that fits a batch best; the steps that they have had."""
+def start_from(
+    model: torch.nn.Module, path: Path, pictures: torch.Tensor, texts: torch.Tensor
+) -> int:
+    """Take exported weights as the first ones, with the scale that fits a batch best; the steps
+    that they have had.
+    """
     stored = load_torch_file(str(path), safe_load=True)
-    model.load_state_dict({name: value.float() for name, value in stored.items()} | {"scale": model.scale})
+    model.load_state_dict(
+        {name: value.float() for name, value in stored.items()} | {"scale": model.scale}
+    )
     with torch.no_grad():
         embedded = embed(model, pictures)
         scales = torch.linspace(math.log(5.0), LARGEST_SCALE, 40, device=pictures.device)
-        model.scale.copy_(min(scales, key=lambda scale: contrastive_loss(embedded, texts, scale).item()))
+        model.scale.copy_(
+            min(scales, key=lambda scale: contrastive_loss(embedded, texts, scale).item())
+        )
     with safe_open(path, "pt") as file:
         return json.loads(file.metadata()["step"])
 
 
 def train(
-    steps: int, batch: int, peak: float, seed: int = 1, stop_after: int | None = None, captions: int = CAPTIONS, first: Path | None = None
+    steps: int,
+    batch: int,
+    peak: float,
+    seed: int = 1,
+    stop_after: int | None = None,
+    captions: int = CAPTIONS,
+    first: Path | None = None,
 ) -> None:
-    """Up to `steps` steps in all, those of the weights `first` among them; `stop_after` of them now, the rest by calling it again."""
+    """Up to `steps` steps in all, those of the weights `first` among them; `stop_after` of them
+    now, the rest by calling it again.
+    """
     torch.manual_seed(seed)
     where = precision.device()
     model, bank, renderer = build().to(where), Bank(captions, seed), Renderer()
@@ -122,7 +169,9 @@ def train(
         """The step's pictures and their captions' embeddings."""
         torch.manual_seed(seed * 1_000_003 + step)
         attributes, texts = bank.batch(np.random.default_rng((seed, step)), batch)
-        pictures = roughened(torch.from_numpy(renderer(attributes)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        pictures = roughened(
+            torch.from_numpy(renderer(attributes)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )
         return pictures.to(where), texts.to(where)
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.05)
@@ -136,12 +185,23 @@ def train(
     print(f"vision: step {step} of {steps} on {where}, {precision.named(where)}", flush=True)
     end = min(steps, step + (stop_after or steps))
     progress = Progress("vision", end - step, "steps")
-    record = {"steps": steps, "begun": begun, "batch": batch, "seed": seed, "captions": captions, "text": fingerprint(TEXT_WEIGHTS)}
+    record = {
+        "steps": steps,
+        "begun": begun,
+        "batch": batch,
+        "seed": seed,
+        "captions": captions,
+        "text": fingerprint(TEXT_WEIGHTS),
+    }
     while step < end:
         pictures, texts = drawn(step)
         share = (step - begun) / (steps - begun)
         for group in optimizer.param_groups:
-            group["lr"] = peak * min(1.0, (step - begun + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+            group["lr"] = (
+                peak
+                * min(1.0, (step - begun + 1) / 50)
+                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+            )
         with precision.autocast(where):
             embedded = embed(model, pictures)
         loss = contrastive_loss(embedded, texts, model.scale)
@@ -157,64 +217,110 @@ def train(
 
 def save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, record: dict) -> None:
     CHECKPOINT.parent.mkdir(exist_ok=True)
-    saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "record": record}
+    saved = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "record": record,
+    }
     replace_whole(CHECKPOINT, lambda part: torch.save(saved, part))
 
 
 @torch.inference_mode()
 def measure(count: int = 500) -> dict[str, float]:
-    """Of the shipped weights, as the nodes use them: retrieval among `count` held-out pictures and captions that differ in what they say."""
+    """Of the shipped weights, as the nodes use them: retrieval among `count` held-out pictures and
+    captions that differ in what they say.
+    """
     bank = Bank(3 * count, seed=99)
     told, first = set(), []
     for index in range(len(bank.texts)):
-        key = tuple(int(bank.attributes[name][index]) if bank.said[name][index] else -1 for name in NAMES)
+        key = tuple(
+            int(bank.attributes[name][index]) if bank.said[name][index] else -1 for name in NAMES
+        )
         if key not in told:
             told.add(key)
             first.append(index)
     chosen = np.array(first[:count])
-    pictures, _ = Renderer()(Attributes(**{name: values[chosen] for name, values in bank.attributes.items()}))
-    shown = torch.from_numpy(pictures).float().div(255).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    pictures, _ = Renderer()(
+        Attributes(**{name: values[chosen] for name, values in bank.attributes.items()})
+    )
+    shown = (
+        torch.from_numpy(pictures).float().div(255).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    )
     vision = load_demo_vision()
-    embedded = torch.cat([vision.encode_image(part)["image_embeds"] for part in shown.split(50)]).float()
+    embedded = torch.cat(
+        [vision.encode_image(part)["image_embeds"] for part in shown.split(50)]
+    ).float()
     cosine = torch.nn.functional.normalize(embedded, dim=-1) @ bank.embeddings[chosen].T
     own = torch.arange(count)
     ranks = {
         "text to picture": (cosine.T > cosine.diagonal()[:, None]).sum(1),
         "picture to text": (cosine > cosine.diagonal()[:, None]).sum(1),
     }
-    found = {f"{way}, first {k}": float((rank < k).float().mean()) for way, rank in ranks.items() for k in (1, 5)}
+    found = {
+        f"{way}, first {k}": float((rank < k).float().mean())
+        for way, rank in ranks.items()
+        for k in (1, 5)
+    }
     others = cosine[own[:, None] != own[None]]
-    found |= {"own caption's cosine": float(cosine.diagonal().mean()), "other captions' cosine": float(others.mean())}
+    found |= {
+        "own caption's cosine": float(cosine.diagonal().mean()),
+        "other captions' cosine": float(others.mean()),
+    }
     print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
     return found
 
 
 @torch.inference_mode()
 def agreement(count: int = 200, frames: int = 5) -> dict[str, float]:
-    """Rank correlation, over drawn stories, of likeness with the share of attributes that the judge finds equal in two frames.
+    """Rank correlation, over drawn stories, of likeness with the share of attributes that the judge
+    finds equal in two frames.
 
-    Every story has one kind in different scenes; each of its attributes is the same in all frames or drawn anew in each.
+    Every story has one kind in different scenes; each of its attributes is the same in all frames
+    or drawn anew in each.
     """
-    rng, judge, vision, renderer, noise = np.random.default_rng(7), judging.load(), load_demo_vision(), Renderer(), seeded_noise(32)
+    rng, judge, vision, renderer, noise = (
+        np.random.default_rng(7),
+        judging.load(),
+        load_demo_vision(),
+        Renderer(),
+        seeded_noise(32),
+    )
     equal, likeness = [], {"whole pictures": [], "masked": []}
     for _ in range(count):
         columns = {
             "kind": np.full(frames, rng.integers(len(NAMES["kind"]))),
             "scene": rng.choice(len(NAMES["scene"]), frames, replace=False),
         }
-        columns |= {"prop": rng.integers(len(NAMES["prop"]), size=frames), "flip": rng.integers(2, size=frames)}
+        columns |= {
+            "prop": rng.integers(len(NAMES["prop"]), size=frames),
+            "flip": rng.integers(2, size=frames),
+        }
         for name in IDENTITY:
             drawn = rng.integers(len(NAMES[name]), size=frames)
             columns[name] = drawn if rng.random() < 0.5 else np.full(frames, drawn[0])
         pictures, figure = renderer(Attributes(**columns))
         named = judge.name(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
         first, second = np.triu_indices(frames, 1)
-        equal.append(np.mean([(named[name][first] == named[name][second]).float().mean().item() for name in IDENTITY]))
-        shown, masks = (torch.from_numpy(part).float().repeat_interleave(8, 1).repeat_interleave(8, 2) for part in (pictures / 255, figure))
+        equal.append(
+            np.mean(
+                [
+                    (named[name][first] == named[name][second]).float().mean().item()
+                    for name in IDENTITY
+                ]
+            )
+        )
+        shown, masks = (
+            torch.from_numpy(part).float().repeat_interleave(8, 1).repeat_interleave(8, 2)
+            for part in (pictures / 255, figure)
+        )
         for way, images in (("whole pictures", shown), ("masked", on_noise(shown, masks, noise))):
             embedded = vision.encode_image(images)["image_embeds"]
             likeness[way].append(mean_pairwise(cosines(embedded, embedded)))
-    found = {f"agreement with the judge, {way}": rank_correlation(equal, values) for way, values in likeness.items()}
+    found = {
+        f"agreement with the judge, {way}": rank_correlation(equal, values)
+        for way, values in likeness.items()
+    }
     print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
     return found
 
@@ -229,17 +335,39 @@ def rank_correlation(a: list[float], b: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", choices=["train", "measure"], default="train")
-    parser.add_argument("--steps", type=int, default=800, help="steps in the whole training; the learning rate falls towards it")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=800,
+        help="steps in the whole training; the learning rate falls towards it",
+    )
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
-    parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps, to be gone on with")
-    parser.add_argument("--from-shipped", action="store_true", help="start from the weights in demo/, whose steps count")
+    parser.add_argument(
+        "--stop-after",
+        type=int,
+        default=None,
+        help="stop after this many steps, to be gone on with",
+    )
+    parser.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="start from the weights in demo/, whose steps count",
+    )
     arguments = parser.parse_args()
     if arguments.what == "measure":
         measure()
         agreement()
     else:
         shipped = WEIGHTS if arguments.from_shipped else None
-        train(arguments.steps, arguments.batch, arguments.rate, stop_after=arguments.stop_after, first=shipped)
+        train(
+            arguments.steps,
+            arguments.batch,
+            arguments.rate,
+            stop_after=arguments.stop_after,
+            first=shipped,
+        )

@@ -1,8 +1,10 @@
-"""ViStoryBench's stories in our form: the characters of a `story.json` are the cast, its shots are the frames.
+"""ViStoryBench's stories in our form: the characters of a `story.json` are the cast, its shots are
+the frames.
 
-Its form (arXiv 2505.24862): "Characters" by name, each with `prompt_en`; "Shots", a list whose fields hold a text, or a list of
-names, per language. A frame is the shot's static description, its setting and its perspective; the plot is no picture. Who
-appears in the shot is mentioned, and `@nobody` where no one does.
+Its form (arXiv 2505.24862): "Characters" by name, each with `prompt_en`; "Shots", a list whose
+fields hold a text, or a list of names, per language. A frame is the shot's static description, its
+setting and its perspective; the plot is no picture. Who appears in the shot is mentioned, and
+`@nobody` where no one does.
 """
 
 import json
@@ -13,7 +15,11 @@ from pathlib import Path
 
 from bench import inprocess
 
-SHOWN = ("Static Shot Description", "Setting Description", "Shot Perspective Design")  # in the frame's order
+SHOWN = (
+    "Static Shot Description",
+    "Setting Description",
+    "Shot Perspective Design",
+)  # in the frame's order
 WHO = "Characters Appearing"
 Mention = Callable[[str, list[str]], str]
 
@@ -27,13 +33,20 @@ def story_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     number = re.compile(r"\d+")
-    return sorted(path.glob("*/story.json"), key=lambda file: (int((number.search(file.parent.name) or ["0"])[0]), file.parent.name))
+    return sorted(
+        path.glob("*/story.json"),
+        key=lambda file: (int((number.search(file.parent.name) or ["0"])[0]), file.parent.name),
+    )
 
 
 def read_story(path: Path) -> dict:
-    """{identity, frames, captions}: captions are the frames in plain words. Raises StoryError, OSError and ValueError of json."""
+    """{identity, frames, captions}: captions are the frames in plain words. Raises StoryError,
+    OSError and ValueError of json.
+    """
     told = json.loads(path.read_text(encoding="utf-8"))
-    characters, shots = (told.get(name) if isinstance(told, dict) else None for name in ("Characters", "Shots"))
+    characters, shots = (
+        told.get(name) if isinstance(told, dict) else None for name in ("Characters", "Shots")
+    )
     if not isinstance(characters, dict) or not isinstance(shots, list):
         raise StoryError("needs Characters, by their names, and Shots, a list")
     cast = {name: _described(name, about) for name, about in characters.items()}
@@ -46,7 +59,9 @@ def read_story(path: Path) -> dict:
 
 
 def name_of(character: str) -> str:
-    """One word, as a cast's names are: `Little Red` is Little_Red, which a prompt has as two words again."""
+    """One word, as a cast's names are: `Little Red` is Little_Red, which a prompt has as two words
+    again.
+    """
     return re.sub(r"\W+", "_", character).strip("_")
 
 
@@ -65,9 +80,15 @@ def _caption(number: int, shot: object) -> str:
 
 
 def _frame(shot: object, caption: str, cast: dict[str, str], mention: Mention) -> str:
-    """The caption with its cast mentioned. Whom the file does not describe stays a plain word in it."""
+    """The caption with its cast mentioned. Whom the file does not describe stays a plain word in
+    it.
+    """
     there = _english(shot, WHO)
-    names = [name_of(name) for each in (there if isinstance(there, list) else []) if (name := str(each).strip()) in cast]
+    names = [
+        name_of(name)
+        for each in (there if isinstance(there, list) else [])
+        if (name := str(each).strip()) in cast
+    ]
     return mention(caption, names) if names else f"@nobody {caption}"
 
 

@@ -15,12 +15,19 @@ ShareType = io.Custom("STORY_SHARE")
 CATEGORY = "story"
 
 
-def story_schema(*, inputs: list[io.Input], search_aliases: list[str], advanced: Sequence[str] = (), **declared: Any) -> io.Schema:
-    """A schema in the pack's menu, found by `search_aliases` too, with the inputs named in `advanced` folded away.
+def story_schema(
+    *,
+    inputs: list[io.Input],
+    search_aliases: list[str],
+    advanced: Sequence[str] = (),
+    **declared: Any,
+) -> io.Schema:
+    """A schema in the pack's menu, found by `search_aliases` too, with the inputs named in
+    `advanced` folded away.
 
-    Newer pages fold them under "Show advanced inputs". Order and saved values stay, so an input may become
-    advanced at any time. Older ComfyUI has no field for either: it ignores the attribute that is set here, and
-    `extra_dict`, which every version sends to the page, carries the flag.
+    Newer pages fold them under "Show advanced inputs". Order and saved values stay, so an input may
+    become advanced at any time. Older ComfyUI has no field for either: it ignores the attribute
+    that is set here, and `extra_dict`, which every version sends to the page, carries the flag.
     """
     for one in inputs:
         if one.id in advanced:
@@ -87,7 +94,10 @@ SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "CLIP_VISION": (_has("encode_image", "model"), "Connect Load CLIP Vision"),
     "CONDITIONING": (_is_conditioning, "Connect a CONDITIONING"),
     "LATENT": (_is_latent, "Connect a LATENT"),
-    "VAE": (_has("encode", "decode"), "Connect the VAE of a loader: some checkpoints come without one"),
+    "VAE": (
+        _has("encode", "decode"),
+        "Connect the VAE of a loader: some checkpoints come without one",
+    ),
     "IMAGE": (_is_tensor(4), "Connect an IMAGE"),
     "MASK": (_is_tensor(2, 3), "Connect a MASK"),
     "STRING": (lambda value: isinstance(value, str), "Connect a text, or type one"),

@@ -22,23 +22,37 @@ MAX_STRENGTH = 1000.0
 
 
 class IPCAPatch(StoryNode):
-    REMEDIES = {"dropout": "0 is off; 0.01 to 0.1 is useful", "strength": "1 is the paper's, 0 is off"}
+    REMEDIES = {
+        "dropout": "0 is off; 0.01 to 0.1 is useful",
+        "strength": "1 is the paper's, 0 is off",
+    }
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return story_schema(
             node_id="IPCAPatch",
             display_name="IPCA Patch",
-            search_aliases=["IPCA", "identity-preserving cross-attention", "consistent character", "1Prompt1Story"],
+            search_aliases=[
+                "IPCA",
+                "identity-preserving cross-attention",
+                "consistent character",
+                "1Prompt1Story",
+            ],
             advanced=["end_at_step", "protect_identity", "dropout_seed"],
             hidden=[io.Hidden.unique_id],
-            description="Makes every picture attend more to the story's identity. Works with LoRA, ControlNet, IPAdapter, NAG and FreeU "
-            "before or after it; a second IPCA Patch replaces the first.",
+            description=(
+                "Makes every picture attend more to the story's identity. Works with LoRA,"
+                " ControlNet, IPAdapter, NAG and FreeU before or after it; a second IPCA Patch"
+                " replaces the first."
+            ),
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="An SDXL, SD1.x or SD2.x model, or Qwen-Image, Qwen-Image 2.1, Z-Image, Lumina 2, Flux, Flux.2, Klein, "
-                    "Chroma, SD3, HiDream-I1, Krea 2, Ideogram 4, Ovis-Image, Mage-Flow, NewBie; patched by other nodes or not.",
+                    tooltip=(
+                        "An SDXL, SD1.x or SD2.x model, or Qwen-Image, Qwen-Image 2.1, Z-Image,"
+                        " Lumina 2, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, Krea 2, Ideogram"
+                        " 4, Ovis-Image, Mage-Flow, NewBie; patched by other nodes or not."
+                    ),
                 ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
                 StoryType.Input("story", tooltip="From Story Prompt."),
@@ -46,17 +60,30 @@ class IPCAPatch(StoryNode):
                     "blocks",
                     default="all",
                     dynamic_prompts=False,
-                    tooltip="Where in the model: all, coarse (mid and the deepest blocks; a transformer's first half), fine (the others), or names "
-                    "like 'down2, mid, up0', in a transformer 'double0-9' or 'block3'. Deep blocks carry shape, shallow ones detail.",
+                    tooltip=(
+                        "Where in the model: all, coarse (mid and the deepest blocks; a"
+                        " transformer's first half), fine (the others), or names like 'down2, mid,"
+                        " up0', in a transformer 'double0-9' or 'block3'. Deep blocks carry shape,"
+                        " shallow ones detail."
+                    ),
                 ),
                 io.Int.Input(
                     "start_at_step",
                     default=0,
                     min=0,
                     max=LAST_STEP,
-                    tooltip="First step with it, counted in the sampler's own run. 10 to 30 % of the steps leaves the layout freer.",
+                    tooltip=(
+                        "First step with it, counted in the sampler's own run. 10 to 30 % of the"
+                        " steps leaves the layout freer."
+                    ),
                 ),
-                io.Int.Input("end_at_step", default=LAST_STEP, min=0, max=LAST_STEP, tooltip="First step without it again."),
+                io.Int.Input(
+                    "end_at_step",
+                    default=LAST_STEP,
+                    min=0,
+                    max=LAST_STEP,
+                    tooltip="First step without it again.",
+                ),
                 io.Float.Input(
                     "dropout",
                     default=0.0,
@@ -64,12 +91,18 @@ class IPCAPatch(StoryNode):
                     max=1.0,
                     step=0.01,
                     round=0.001,
-                    tooltip="Share of the identity hidden from each place of the picture, at random. 0.01 to 0.1 loosens poses.",
+                    tooltip=(
+                        "Share of the identity hidden from each place of the picture, at random."
+                        " 0.01 to 0.1 loosens poses."
+                    ),
                 ),
                 io.Boolean.Input(
                     "protect_identity",
                     default=True,
-                    tooltip="On: only the identity's own words are remembered. Off: the padding behind them too (UNets alone).",
+                    tooltip=(
+                        "On: only the identity's own words are remembered. Off: the padding behind"
+                        " them too (UNets alone)."
+                    ),
                 ),
                 io.Float.Input(
                     "strength",
@@ -78,8 +111,11 @@ class IPCAPatch(StoryNode):
                     max=MAX_STRENGTH,
                     step=0.05,
                     round=0.001,
-                    tooltip="Weight of the identity against the frame's own prompt. 1 is the paper's; 0 is off; other frames' words stay turned "
-                    "down in models that normalise their text.",
+                    tooltip=(
+                        "Weight of the identity against the frame's own prompt. 1 is the paper's; 0"
+                        " is off; other frames' words stay turned down in models that normalise"
+                        " their text."
+                    ),
                 ),
                 io.Int.Input(
                     "dropout_seed",
@@ -89,7 +125,12 @@ class IPCAPatch(StoryNode):
                     tooltip="Which places the dropout hides. It only matters with dropout above 0.",
                 ),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="The same model, attending to the identity: for any sampler.")],
+            outputs=[
+                io.Model.Output(
+                    display_name="model",
+                    tooltip="The same model, attending to the identity: for any sampler.",
+                )
+            ],
         )
 
     @classmethod
@@ -122,7 +163,9 @@ class IPCAPatch(StoryNode):
 def _side(
     model: ModelPatcher, clip: CLIP, story: Story, blocks: str, protect: bool, settings: Settings
 ) -> UNetSide | TransformerSide | None:
-    """IPCA for this kind of model; None where it has nothing to do. InputError where the choices do not fit the model."""
+    """IPCA for this kind of model; None where it has nothing to do. InputError where the choices do
+    not fit the model.
+    """
     require_reader(model, story.references)
     unet = unet_of(model)
     if unet is not None:
@@ -135,7 +178,8 @@ def _side(
     if not protect:
         raise InputError(
             "protect_identity",
-            f"off has no meaning for {family.name}: no prompt of the identity alone is encoded whose padding could be remembered",
+            f"off has no meaning for {family.name}: no prompt of the identity alone is encoded"
+            " whose padding could be remembered",
             "Switch it on",
         )
     if settings.strength == 0 and family.reads_length:
@@ -144,10 +188,15 @@ def _side(
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:
-    """The identity prompt with its whole cast encoded alone, once for every range of a scheduled CLIP; a memory for every cast."""
+    """The identity prompt with its whole cast encoded alone, once for every range of a scheduled
+    CLIP; a memory for every cast.
+    """
     tokens, layouts = prompt_layouts(clip, story.identity_phrases)
     begins = {row for layout in layouts.values() for row in layout.begins}
-    phrases = [{row for layout in layouts.values() for row in layout.phrases[place]} for place in range(len(story.identity_phrases))]
+    phrases = [
+        {row for layout in layouts.values() for row in layout.phrases[place]}
+        for place in range(len(story.identity_phrases))
+    ]
     identity = sorted(begins.union(*phrases))
     entries = encode(clip, tokens)
     width = entries[0][0].shape[-1]
@@ -163,5 +212,8 @@ def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memo
         return remember(embeds, identity, protect, absent)
 
     everyone = tuple(range(len(phrases)))
-    by_cast = tuple({present: of(cond[0], present) for present in dict.fromkeys((everyone, *story.present))} for cond, _ in entries)
+    by_cast = tuple(
+        {present: of(cond[0], present) for present in dict.fromkeys((everyone, *story.present))}
+        for cond, _ in entries
+    )
     return Memories(story.identity_phrases, by_cast[0][everyone], by_cast)

@@ -1,11 +1,18 @@
-"""Story Batch: a story's conditioning and latents, in batches that a stock KSampler takes one after the other."""
+"""Story Batch: a story's conditioning and latents, in batches that a stock KSampler takes one after
+the other.
+"""
 
 from typing import Any
 
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..batch.checks import require_channels_of, require_frames_of, require_latent_of, require_negative_of
+from ..batch.checks import (
+    require_channels_of,
+    require_frames_of,
+    require_latent_of,
+    require_negative_of,
+)
 from ..batch.cut import Conditioning, Cut, Latent
 from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
 from ..batch.frames import alike, batches_of, file_name
@@ -27,12 +34,16 @@ FRAMES_PER_BATCH = (
     "memory, but the lists positive and latent then have fewer entries than captions. "
     "IPAdapter with one picture per frame needs 0."
 )
-FILE_NAMES = "For Save Image's filename_prefix: frame-006 for frame 6, whatever select says; frames-001-004 for a batch of four."
+FILE_NAMES = (
+    "For Save Image's filename_prefix: frame-006 for frame 6, whatever select says; frames-001-004"
+    " for a batch of four."
+)
 MAX_FRAMES = 4096
-# What the negative output hands on where no negative is connected: a consumer is stopped with these words before it samples.
+# What the negative output hands on where no negative is connected: a consumer is stopped with these
+# words before it samples.
 NO_NEGATIVE = ExecutionBlocker(
-    "Story Batch - negative: nothing is connected to this input, so this output has nothing to give. "
-    "Connect the negative prompt to Story Batch, or connect it to the sampler directly."
+    "Story Batch - negative: nothing is connected to this input, so this output has nothing to"
+    " give. Connect the negative prompt to Story Batch, or connect it to the sampler directly."
 )
 
 
@@ -50,7 +61,10 @@ class StoryBatch(StoryNode):
             display_name="Story Batch",
             search_aliases=["storyboard", "frames", "consistent character", "batch"],
             advanced=["part_index", "parts", "retake"],
-            description="Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run once a batch by themselves.",
+            description=(
+                "Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run"
+                " once a batch by themselves."
+            ),
             is_input_list=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
@@ -76,63 +90,106 @@ class StoryBatch(StoryNode):
                     "noise",
                     options=NOISE,
                     default="shared",
-                    tooltip="shared: every frame starts from the same noise, which holds layout and character. per frame: each from its own.",
+                    tooltip=(
+                        "shared: every frame starts from the same noise, which holds layout and"
+                        " character. per frame: each from its own."
+                    ),
                 ),
                 io.String.Input(
                     "select",
                     default="",
                     dynamic_prompts=False,
-                    tooltip="Frames to render, like 1-3,5. Empty: all. A frame comes out the same alone as in the whole story.",
+                    tooltip=(
+                        "Frames to render, like 1-3,5. Empty: all. A frame comes out the same alone"
+                        " as in the whole story."
+                    ),
                 ),
-                io.Int.Input("frames_per_batch", default=1, min=0, max=MAX_FRAMES, tooltip=FRAMES_PER_BATCH),
+                io.Int.Input(
+                    "frames_per_batch", default=1, min=0, max=MAX_FRAMES, tooltip=FRAMES_PER_BATCH
+                ),
                 io.Int.Input(
                     "part_index",
                     default=0,
                     min=0,
                     max=MAX_FRAMES - 1,
-                    tooltip="Which share of the frames this machine renders, from 0, where parts is set by hand.",
+                    tooltip=(
+                        "Which share of the frames this machine renders, from 0, where parts is set"
+                        " by hand."
+                    ),
                 ),
                 io.Int.Input(
                     "parts",
                     default=0,
                     min=0,
                     max=MAX_FRAMES,
-                    tooltip="How many machines share the story. 0: automatic; all frames here, or this machine's share under "
-                    "ComfyUI-Distributed. 1: this one renders all.",
+                    tooltip=(
+                        "How many machines share the story. 0: automatic; all frames here, or this"
+                        " machine's share under ComfyUI-Distributed. 1: this one renders all."
+                    ),
                 ),
-                io.Latent.Input("latent", optional=True, tooltip="For image to image: one latent for all frames, or one a frame."),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="For image to image: one latent for all frames, or one a frame.",
+                ),
                 io.Conditioning.Input(
                     "negative",
                     optional=True,
-                    tooltip="Only where something one a frame hangs on the negative too, as Apply ControlNet does: it is cut along with the frames.",
+                    tooltip=(
+                        "Only where something one a frame hangs on the negative too, as Apply"
+                        " ControlNet does: it is cut along with the frames."
+                    ),
                 ),
                 io.String.Input(
                     "retake",
                     default="",
                     optional=True,
                     dynamic_prompts=False,
-                    tooltip="Frames from another noise of the same seed, like 3 (take 2 of frame 3) or 3:4, 5. The others stay as they are.",
+                    tooltip=(
+                        "Frames from another noise of the same seed, like 3 (take 2 of frame 3) or"
+                        " 3:4, 5. The others stay as they are."
+                    ),
                 ),
                 io.Model.Input(
                     "model",
                     optional=True,
-                    tooltip="Makes the latents in this model's own shape. Flux.2 needs it, whose latent pixels are 16 image pixels wide; "
-                    "others may have it.",
+                    tooltip=(
+                        "Makes the latents in this model's own shape. Flux.2 needs it, whose latent"
+                        " pixels are 16 image pixels wide; others may have it."
+                    ),
                 ),
             ],
             outputs=[
-                io.Conditioning.Output(display_name="positive", is_output_list=True, tooltip="For KSampler's positive: one entry a batch."),
-                io.Latent.Output(display_name="latent", is_output_list=True, tooltip="For KSampler's latent_image: one entry a batch."),
-                io.String.Output(display_name="captions", is_output_list=True, tooltip="The frames' texts, one a rendered picture."),
+                io.Conditioning.Output(
+                    display_name="positive",
+                    is_output_list=True,
+                    tooltip="For KSampler's positive: one entry a batch.",
+                ),
+                io.Latent.Output(
+                    display_name="latent",
+                    is_output_list=True,
+                    tooltip="For KSampler's latent_image: one entry a batch.",
+                ),
+                io.String.Output(
+                    display_name="captions",
+                    is_output_list=True,
+                    tooltip="The frames' texts, one a rendered picture.",
+                ),
                 io.Conditioning.Output(
                     display_name="negative",
                     is_output_list=True,
-                    tooltip="For KSampler's negative, where one is connected here: one entry a batch.",
+                    tooltip=(
+                        "For KSampler's negative, where one is connected here: one entry a batch."
+                    ),
                 ),
                 ShareType.Output(
-                    display_name="share", is_output_list=True, tooltip="For Story Slate: which frames of the story are rendered here."
+                    display_name="share",
+                    is_output_list=True,
+                    tooltip="For Story Slate: which frames of the story are rendered here.",
                 ),
-                io.String.Output(display_name="file_names", is_output_list=True, tooltip=FILE_NAMES),
+                io.String.Output(
+                    display_name="file_names", is_output_list=True, tooltip=FILE_NAMES
+                ),
             ],
         )
 
@@ -184,14 +241,23 @@ class StoryBatch(StoryNode):
         rendered = share_of(asked, part_index, parts, spare_machines=was_dealt(cls.hidden))
         takes = parse_retake(retake, count)
         source = empty_latent(width, height, model) if latent is None else latent
-        batches = batches_of(rendered, frames_per_batch, alike(frames, count, story.told, references))
+        batches = batches_of(
+            rendered, frames_per_batch, alike(frames, count, story.told, references)
+        )
         noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
         cuts = [Cut(batch, count, story.told) for batch in batches]
         return (
             [with_references(cut.conditioning(frames), references[cut.batch[0]]) for cut in cuts],
             [cut.latent(source, numbers) for cut, numbers in zip(cuts, noises)],
             [story.frames[frame] for frame in rendered],
-            [NO_NEGATIVE if negative is None else with_references(cut.conditioning(negative), references[cut.batch[0]]) for cut in cuts],
+            [
+                (
+                    NO_NEGATIVE
+                    if negative is None
+                    else with_references(cut.conditioning(negative), references[cut.batch[0]])
+                )
+                for cut in cuts
+            ],
             Share(story.frames, tuple(asked), tuple(rendered), part_index, max(parts, 1)),
             [file_name(batch, count) for batch in batches],
             rendered,

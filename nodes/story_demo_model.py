@@ -1,4 +1,6 @@
-"""Story Demo Model: a small model of our own inside the pack, to see a story without any download."""
+"""Story Demo Model: a small model of our own inside the pack, to see a story without any
+download.
+"""
 
 from comfy_api.latest import io
 
@@ -15,15 +17,30 @@ class StoryDemoModel(StoryNode):
             node_id="StoryDemoModel",
             display_name="Story Demo Model",
             search_aliases=["example model", "test model", "no download"],
-            description="A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or wizard. It comes with the pack: "
-            "for trying the nodes at 256x256, with any sampler. For real pictures use Load Checkpoint.",
+            description=(
+                "A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or"
+                " wizard. It comes with the pack: for trying the nodes at 256x256, with any"
+                " sampler. For real pictures use Load Checkpoint."
+            ),
             inputs=[],
             outputs=[
-                io.Model.Output(display_name="model", tooltip="The diffusion model. IPCA Patch and LoRA-style patches work on it."),
-                io.Clip.Output(display_name="clip", tooltip="Its text encoder. It knows the words of its little world only."),
-                io.Vae.Output(display_name="vae", tooltip="Shows each latent pixel as 8x8 image pixels."),
+                io.Model.Output(
+                    display_name="model",
+                    tooltip="The diffusion model. IPCA Patch and LoRA-style patches work on it.",
+                ),
+                io.Clip.Output(
+                    display_name="clip",
+                    tooltip="Its text encoder. It knows the words of its little world only.",
+                ),
+                io.Vae.Output(
+                    display_name="vae", tooltip="Shows each latent pixel as 8x8 image pixels."
+                ),
                 io.ClipVision.Output(
-                    display_name="clip_vision", tooltip="A small CLIP vision of its own that fits its text encoder: for Story Score."
+                    display_name="clip_vision",
+                    tooltip=(
+                        "A small CLIP vision of its own that fits its text encoder: for Story"
+                        " Score."
+                    ),
                 ),
             ],
         )

@@ -1,4 +1,6 @@
-"""Story Gather: pictures of several machines in the story's order, with their captions and numbers, and what is missing."""
+"""Story Gather: pictures of several machines in the story's order, with their captions and numbers,
+and what is missing.
+"""
 
 from typing import Any
 
@@ -15,11 +17,13 @@ from .common import story_schema
 
 
 class StoryGather(StoryNode):
-    """Where frames are missing, what came goes on to Save Image and the sheet, and the run ends with an error that names them.
+    """Where frames are missing, what came goes on to Save Image and the sheet, and the run ends
+    with an error that names them.
 
-    A node that raises hands nothing on, so the error is raised by a second Story Gather, which this one adds to the graph while
-    it runs (ComfyUI's node expansion). It has a link to every output node behind this one and so runs after them; it gets the
-    error's text in its node's inputs under TOLD, which is no input of the schema, and is shown as this node.
+    A node that raises hands nothing on, so the error is raised by a second Story Gather, which this
+    one adds to the graph while it runs (ComfyUI's node expansion). It has a link to every output
+    node behind this one and so runs after them; it gets the error's text in its node's inputs under
+    TOLD, which is no input of the schema, and is shown as this node.
     """
 
     TOLD = "told"
@@ -30,16 +34,30 @@ class StoryGather(StoryNode):
             node_id="StoryGather",
             display_name="Story Gather",
             search_aliases=["distributed", "several machines", "multi GPU", "collector"],
-            description="Reads and takes off the slates of the pictures that a collector brings: puts them in the story's order, drops "
-            "doubles, and ends the run with an error that names missing frames once what came is saved.",
+            description=(
+                "Reads and takes off the slates of the pictures that a collector brings: puts them"
+                " in the story's order, drops doubles, and ends the run with an error that names"
+                " missing frames once what came is saved."
+            ),
             is_input_list=True,
             is_output_node=True,
             enable_expand=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.dynprompt],
-            inputs=[io.Image.Input("images", tooltip="From the collector, or from Story Slate on one machine.")],
+            inputs=[
+                io.Image.Input(
+                    "images", tooltip="From the collector, or from Story Slate on one machine."
+                )
+            ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The pictures that came, in the story's order, each frame once."),
-                io.String.Output(display_name="captions", is_output_list=True, tooltip="Their texts, one a picture: for Story Sheet."),
+                io.Image.Output(
+                    display_name="images",
+                    tooltip="The pictures that came, in the story's order, each frame once.",
+                ),
+                io.String.Output(
+                    display_name="captions",
+                    is_output_list=True,
+                    tooltip="Their texts, one a picture: for Story Sheet.",
+                ),
                 io.Int.Output(
                     display_name="numbers",
                     is_output_list=True,
@@ -47,7 +65,10 @@ class StoryGather(StoryNode):
                 ),
                 io.String.Output(
                     display_name="missing",
-                    tooltip="Frames that did not come, as Story Batch's select takes them, like 1-3,5. Empty: all came.",
+                    tooltip=(
+                        "Frames that did not come, as Story Batch's select takes them, like 1-3,5."
+                        " Empty: all came."
+                    ),
                 ),
             ],
         )
@@ -55,14 +76,20 @@ class StoryGather(StoryNode):
     @classmethod
     def run(cls, images: list[torch.Tensor] | None = None, **saved: Any) -> io.NodeOutput:
         if images is None:
-            raise ValueError(cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD])
+            raise ValueError(
+                cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"][cls.TOLD]
+            )
         pictures, gathered = without_slates(images)
         return io.NodeOutput(
             pictures,
             [record.caption for record in gathered.records],
             [record.frame + 1 for record in gathered.records],
             selection_text(gathered.missing),
-            expand=cls._error_at_the_end(f"Story Gather - {report(gathered)}") if gathered.missing else None,
+            expand=(
+                cls._error_at_the_end(f"Story Gather - {report(gathered)}")
+                if gathered.missing
+                else None
+            ),
         )
 
     @classmethod
@@ -79,5 +106,7 @@ def _outputs_behind(graph: Graph, name: str) -> list[str]:
     """The output nodes (Save Image, ..) that hang on a node's outputs, directly or not."""
     from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own table
 
-    classes = {other: NODE_CLASS_MAPPINGS.get(graph[other]["class_type"]) for other in behind(graph, name)}
+    classes = {
+        other: NODE_CLASS_MAPPINGS.get(graph[other]["class_type"]) for other in behind(graph, name)
+    }
     return sorted(other for other, node in classes.items() if getattr(node, "OUTPUT_NODE", False))

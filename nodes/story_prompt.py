@@ -21,8 +21,18 @@ class StoryPrompt(StoryNode):
         return story_schema(
             node_id="StoryPrompt",
             display_name="Story Prompt",
-            search_aliases=["consistent character", "storyboard", "comic", "1Prompt1Story", "StoryDiffusion", "One-Prompt-One-Story"],
-            description="Who the story is about and what happens in each picture. Connect it to SVR Reweight, IPCA Patch and Story Batch.",
+            search_aliases=[
+                "consistent character",
+                "storyboard",
+                "comic",
+                "1Prompt1Story",
+                "StoryDiffusion",
+                "One-Prompt-One-Story",
+            ],
+            description=(
+                "Who the story is about and what happens in each picture. Connect it to SVR"
+                " Reweight, IPCA Patch and Story Batch."
+            ),
             is_input_list=True,
             inputs=[
                 io.String.Input(
@@ -30,42 +40,65 @@ class StoryPrompt(StoryNode):
                     multiline=True,
                     dynamic_prompts=False,
                     default="A photo of a red fox with a green coat",
-                    tooltip="What stays the same in every picture: style, character, clothes. "
-                    "Several characters, places or things: a line for each, with its name; see the help.",
+                    tooltip=(
+                        "What stays the same in every picture: style, character, clothes. Several"
+                        " characters, places or things: a line for each, with its name; see the"
+                        " help."
+                    ),
                 ),
                 io.String.Input(
                     "frames",
                     multiline=True,
                     dynamic_prompts=False,
-                    default="wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the forest\nat the edge of a village with a river",
-                    tooltip="What changes: one frame per line. A line that begins with # is switched off. A pasted list "
-                    "(numbers, bullets, Scene 1:, JSON, a table, a screenplay) is read as its frames; see the help. "
-                    "Frames may name who of the characters is there.",
+                    default=(
+                        "wearing a scarf in a meadow\nplaying in the snow\nforaging berries in the"
+                        " forest\nat the edge of a village with a river"
+                    ),
+                    tooltip=(
+                        "What changes: one frame per line. A line that begins with # is switched"
+                        " off. A pasted list (numbers, bullets, Scene 1:, JSON, a table, a"
+                        " screenplay) is read as its frames; see the help. Frames may name who of"
+                        " the characters is there."
+                    ),
                 ),
                 io.Int.Input(
                     "window_length",
                     default=10,
                     min=1,
                     max=MAX_WINDOW,
-                    tooltip="At most how many frames share one prompt. It shrinks by itself until every prompt fits CLIP's 75 tokens; "
-                    "T5 and language models have no limit. More frames in a prompt hold the identity better.",
+                    tooltip=(
+                        "At most how many frames share one prompt. It shrinks by itself until every"
+                        " prompt fits CLIP's 75 tokens; T5 and language models have no limit. More"
+                        " frames in a prompt hold the identity better."
+                    ),
                 ),
             ],
             outputs=[
-                StoryType.Output(display_name="story", is_output_list=True, tooltip="The identity with its frames."),
-                io.Int.Output(display_name="frame_count", is_output_list=True, tooltip="How many pictures the story has."),
+                StoryType.Output(
+                    display_name="story",
+                    is_output_list=True,
+                    tooltip="The identity with its frames.",
+                ),
+                io.Int.Output(
+                    display_name="frame_count",
+                    is_output_list=True,
+                    tooltip="How many pictures the story has.",
+                ),
             ],
         )
 
     @classmethod
     def run(cls, frames: list[str], **lists: list[Any]) -> io.NodeOutput:
-        """A list of texts is one story; identities and window lengths are told one after the other."""
+        """A list of texts is one story; identities and window lengths are told one after the
+        other.
+        """
         text = "\n".join(frames)
         read = [read_story(frames=text, **inputs) for inputs in in_turn(lists)]
         for story, listing in read:
             say_how_it_was_read(story, listing)
         stories, counts = [story for story, _ in read], [len(story.frames) for story, _ in read]
-        # The page's part shows it on the node. (ComfyUI's own progress text would stay there, outdated, and be saved with the workflow.)
+        # The page's part shows it on the node. (ComfyUI's own progress text would stay there,
+        # outdated, and be saved with the workflow.)
         return io.NodeOutput(stories, counts, ui={"story_read": [told_to_the_page(read[0][1])]})
 
 
@@ -81,6 +114,6 @@ def say_how_it_was_read(story: Story, listing: Listing) -> None:
     literal = unexpanded((*story.identity_phrases, *story.frames))
     if literal:
         warn_rarely(
-            f"Story Prompt: {', '.join(literal)} goes to the text encoder as it is written. Where a wildcard is meant, "
-            "connect a node that expands it to identity or frames"
+            f"Story Prompt: {', '.join(literal)} goes to the text encoder as it is written. Where a"
+            " wildcard is meant, connect a node that expands it to identity or frames"
         )

@@ -21,21 +21,41 @@ class StoryReference(StoryNode):
         return story_schema(
             node_id="StoryReference",
             display_name="Story Reference",
-            search_aliases=["reference image", "consistent character", "character picture", "image edit"],
-            description="Adds a picture of one of the cast: each frame then sees the pictures of who is in it, and no others. For models that "
-            "read reference pictures: Qwen-Image-Edit, Flux Kontext, Flux.2, Klein. Mechanism tested, effect not yet judged by us.",
+            search_aliases=[
+                "reference image",
+                "consistent character",
+                "character picture",
+                "image edit",
+            ],
+            description=(
+                "Adds a picture of one of the cast: each frame then sees the pictures of who is in"
+                " it, and no others. For models that read reference pictures: Qwen-Image-Edit, Flux"
+                " Kontext, Flux.2, Klein. Mechanism tested, effect not yet judged by us."
+            ),
             is_input_list=True,
             inputs=[
-                StoryType.Input("story", tooltip="From Story Prompt, or from another Story Reference."),
-                io.Image.Input(
-                    "image", tooltip="One picture of the character, or several. At least 64 pixels on each side, without transparency."
+                StoryType.Input(
+                    "story", tooltip="From Story Prompt, or from another Story Reference."
                 ),
-                io.Vae.Input("vae", tooltip="VAE of the model that paints. It encodes the picture here, once."),
+                io.Image.Input(
+                    "image",
+                    tooltip=(
+                        "One picture of the character, or several. At least 64 pixels on each side,"
+                        " without transparency."
+                    ),
+                ),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="VAE of the model that paints. It encodes the picture here, once.",
+                ),
                 io.String.Input(
                     "character",
                     default="",
                     dynamic_prompts=False,
-                    tooltip="Who is on it, like girl or @girl: only frames with her see it. Empty: every frame does.",
+                    tooltip=(
+                        "Who is on it, like girl or @girl: only frames with her see it. Empty:"
+                        " every frame does."
+                    ),
                 ),
                 io.Float.Input(
                     "megapixels",
@@ -44,21 +64,31 @@ class StoryReference(StoryNode):
                     max=MAX_MEGAPIXELS,
                     step=0.05,
                     round=0.001,
-                    tooltip="Size that the picture is scaled to. Less needs less memory and time. 0: as it is. Useful: 0.25 to 1.",
+                    tooltip=(
+                        "Size that the picture is scaled to. Less needs less memory and time. 0: as"
+                        " it is. Useful: 0.25 to 1."
+                    ),
                 ),
             ],
             outputs=[
                 StoryType.Output(
                     display_name="story",
                     is_output_list=True,
-                    tooltip="The story with the picture: for SVR Reweight, IPCA Patch and Story Batch, or for another Story Reference.",
+                    tooltip=(
+                        "The story with the picture: for SVR Reweight, IPCA Patch and Story Batch,"
+                        " or for another Story Reference."
+                    ),
                 )
             ],
         )
 
     @classmethod
     def run(cls, image: list[torch.Tensor], **lists: list[Any]) -> io.NodeOutput:
-        """Once per story, in turn. As many pictures as stories are one for each; any others are all for each."""
+        """Once per story, in turn. As many pictures as stories are one for each; any others are all
+        for each.
+        """
         runs = in_turn(lists)
         each = [[one] for one in image] if len(image) == len(runs) > 1 else [image] * len(runs)
-        return io.NodeOutput([with_pictures(images=images, **inputs) for images, inputs in zip(each, runs)])
+        return io.NodeOutput(
+            [with_pictures(images=images, **inputs) for images, inputs in zip(each, runs)]
+        )

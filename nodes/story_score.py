@@ -1,4 +1,6 @@
-"""Story Score: how alike the pictures of a story are, how well they fit their captions, and which one falls out."""
+"""Story Score: how alike the pictures of a story are, how well they fit their captions, and which
+one falls out.
+"""
 
 import torch
 from comfy.clip_vision import ClipVisionModel
@@ -23,57 +25,115 @@ class StoryScore(StoryNode):
         return story_schema(
             node_id="StoryScore",
             display_name="Story Score",
-            search_aliases=["CLIP-I", "CLIP-T", "consistency", "similarity", "consistent character"],
-            description="Measures how alike a story's pictures are and how well each fits its caption, and shows which one falls out: "
-            "for finding the best seed, and the frame to make again.",
+            search_aliases=[
+                "CLIP-I",
+                "CLIP-T",
+                "consistency",
+                "similarity",
+                "consistent character",
+            ],
+            description=(
+                "Measures how alike a story's pictures are and how well each fits its caption, and"
+                " shows which one falls out: for finding the best seed, and the frame to make"
+                " again."
+            ),
             is_input_list=True,
             inputs=[
-                io.Image.Input("images", tooltip="The pictures of one story, from VAE Decode: all batches together."),
-                io.ClipVision.Input("clip_vision", tooltip="From Load CLIP Vision: a CLIP, SigLIP or DINOv2; or from Story Demo Model."),
+                io.Image.Input(
+                    "images",
+                    tooltip="The pictures of one story, from VAE Decode: all batches together.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    tooltip=(
+                        "From Load CLIP Vision: a CLIP, SigLIP or DINOv2; or from Story Demo Model."
+                    ),
+                ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Where the character is, one mask a picture or one for all. The rest is replaced by noise, the same for all, so that "
-                    "likeness is the character's alone.",
+                    tooltip=(
+                        "Where the character is, one mask a picture or one for all. The rest is"
+                        " replaced by noise, the same for all, so that likeness is the character's"
+                        " alone."
+                    ),
                 ),
                 io.Clip.Input(
-                    "clip", optional=True, tooltip="The text encoder that belongs to clip_vision. With captions it gives the fit."
+                    "clip",
+                    optional=True,
+                    tooltip=(
+                        "The text encoder that belongs to clip_vision. With captions it gives the"
+                        " fit."
+                    ),
                 ),
                 io.String.Input(
                     "captions",
                     optional=True,
                     force_input=True,
-                    tooltip="From Story Batch: one text a picture. Or one text with one line a picture.",
+                    tooltip=(
+                        "From Story Batch: one text a picture. Or one text with one line a picture."
+                    ),
                 ),
                 io.Image.Input(
                     "reference",
                     optional=True,
-                    tooltip="The pictures of Story Reference: report and chart then say how like them each frame is.",
+                    tooltip=(
+                        "The pictures of Story Reference: report and chart then say how like them"
+                        " each frame is."
+                    ),
                 ),
                 io.Image.Input(
                     "baseline",
                     optional=True,
-                    tooltip="The same story without the method, or from another seed. Gives the gain: how far likeness is from it.",
+                    tooltip=(
+                        "The same story without the method, or from another seed. Gives the gain:"
+                        " how far likeness is from it."
+                    ),
                 ),
                 io.Mask.Input(
                     "baseline_mask",
                     optional=True,
-                    tooltip="Where the character is in the baseline's pictures. Required where mask has one per picture.",
+                    tooltip=(
+                        "Where the character is in the baseline's pictures. Required where mask has"
+                        " one per picture."
+                    ),
                 ),
             ],
             outputs=[
                 io.Float.Output(
-                    display_name="likeness", tooltip="Mean cosine of all pairs of pictures, the paper's CLIP-I. nan for a single picture."
+                    display_name="likeness",
+                    tooltip=(
+                        "Mean cosine of all pairs of pictures, the paper's CLIP-I. nan for a single"
+                        " picture."
+                    ),
                 ),
                 io.Float.Output(
-                    display_name="fit", tooltip="Mean cosine of each picture and its caption, CLIP-T. nan without clip and captions."
+                    display_name="fit",
+                    tooltip=(
+                        "Mean cosine of each picture and its caption, CLIP-T. nan without clip and"
+                        " captions."
+                    ),
                 ),
-                io.Int.Output(display_name="odd_frame", tooltip="The picture least like the others, counted from 1. 0: none falls out."),
-                io.String.Output(display_name="report", tooltip="All numbers in words, a line a picture: for Preview Any."),
-                io.Image.Output(display_name="chart", tooltip="Every picture against every other, the odd one marked: for Preview Image."),
+                io.Int.Output(
+                    display_name="odd_frame",
+                    tooltip="The picture least like the others, counted from 1. 0: none falls out.",
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="All numbers in words, a line a picture: for Preview Any.",
+                ),
+                io.Image.Output(
+                    display_name="chart",
+                    tooltip=(
+                        "Every picture against every other, the odd one marked: for Preview Image."
+                    ),
+                ),
                 io.Float.Output(
                     display_name="gain",
-                    tooltip="How far likeness is from the baseline's: 0 as the baseline, 1 the same picture, below 0 less alike. nan without one.",
+                    tooltip=(
+                        "How far likeness is from the baseline's: 0 as the baseline, 1 the same"
+                        " picture, below 0 less alike. nan without one."
+                    ),
                 ),
             ],
         )
@@ -100,8 +160,16 @@ class StoryScore(StoryNode):
         if encoder is not None and not why:
             whole = figures if masks is None else embed_pictures(vision, images)
             fits = cosines(whole, embed_captions(vision, encoder, texts, whole.shape[1]))
-        to_reference = cosines(figures, embed_pictures(vision, reference, name="reference")).mean(1) if reference else None
-        before = embed_pictures(vision, plain, _change(plain_masks, vision), "baseline") if plain else None
+        to_reference = (
+            cosines(figures, embed_pictures(vision, reference, name="reference")).mean(1)
+            if reference
+            else None
+        )
+        before = (
+            embed_pictures(vision, plain, _change(plain_masks, vision), "baseline")
+            if plain
+            else None
+        )
         to_baseline = None if before is None else cosines(before, before)
         score = Score(cosines(figures, figures), fits, why, to_reference, to_baseline)
         odd = 0 if score.odd is None else score.odd + 1
@@ -113,15 +181,25 @@ class StoryScore(StoryNode):
 def _baseline_of(
     given: list[torch.Tensor] | None, given_masks: Masks | None, own: Masks | None, count: int
 ) -> tuple[list[torch.Tensor], Masks | None]:
-    """The baseline's batches, none where it is not connected, and their masks; `own` are the masks of the story's `count` pictures."""
+    """The baseline's batches, none where it is not connected, and their masks; `own` are the masks
+    of the story's `count` pictures.
+    """
     batches = [batch for batch in given or [] if batch is not None]
     if not batches:
         if any(mask is not None for mask in given_masks or []):
-            raise InputError("baseline_mask", "there are no baseline pictures", "Connect baseline, or leave baseline_mask unconnected")
+            raise InputError(
+                "baseline_mask",
+                "there are no baseline pictures",
+                "Connect baseline, or leave baseline_mask unconnected",
+            )
         return [], None
     total = sum(map(len, batches))
     if total < 2 <= count:
-        raise InputError("baseline", f"its likeness needs two pictures or more, received {total}", "Connect all pictures of the baseline")
+        raise InputError(
+            "baseline",
+            f"its likeness needs two pictures or more, received {total}",
+            "Connect all pictures of the baseline",
+        )
     return batches, baseline_masks_of(given_masks, total, own)
 
 

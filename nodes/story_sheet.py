@@ -26,40 +26,76 @@ class StorySheet(StoryNode):
             display_name="Story Sheet",
             search_aliases=["storyboard", "comic", "contact sheet", "captions", "image grid"],
             advanced=["margin", "font_size", "numbers", "first_number"],
-            description="Puts all pictures of a story on one sheet with their captions: a storyboard or a comic strip.",
+            description=(
+                "Puts all pictures of a story on one sheet with their captions: a storyboard or a"
+                " comic strip."
+            ),
             is_input_list=True,
             inputs=[
-                io.Image.Input("images", tooltip="The pictures, from VAE Decode: all batches together, also of different sizes."),
+                io.Image.Input(
+                    "images",
+                    tooltip=(
+                        "The pictures, from VAE Decode: all batches together, also of different"
+                        " sizes."
+                    ),
+                ),
                 io.String.Input(
                     "captions",
                     optional=True,
                     force_input=True,
-                    tooltip="From Story Batch: one text a picture. Or one text with one line a picture. Not connected: no captions.",
+                    tooltip=(
+                        "From Story Batch: one text a picture. Or one text with one line a picture."
+                        " Not connected: no captions."
+                    ),
                 ),
-                io.String.Input("title", default="", dynamic_prompts=False, tooltip="A line above all pictures. Empty: none."),
+                io.String.Input(
+                    "title",
+                    default="",
+                    dynamic_prompts=False,
+                    tooltip="A line above all pictures. Empty: none.",
+                ),
                 io.Combo.Input(
                     "style",
                     options=list(STYLES),
                     default=STYLES[0],
-                    tooltip="storyboard: captions below the pictures. comic strip: framed panels with the caption in a box inside.",
+                    tooltip=(
+                        "storyboard: captions below the pictures. comic strip: framed panels with"
+                        " the caption in a box inside."
+                    ),
                 ),
                 io.Int.Input(
-                    "columns", default=0, min=0, max=MAX_COLUMNS, tooltip="Pictures side by side. 0: about as many as there are rows."
+                    "columns",
+                    default=0,
+                    min=0,
+                    max=MAX_COLUMNS,
+                    tooltip="Pictures side by side. 0: about as many as there are rows.",
                 ),
                 io.Int.Input(
                     "panel_width",
                     default=512,
                     min=16,
                     max=MAX_PANEL,
-                    tooltip="Wider pictures are scaled down to this many pixels; smaller ones stay as they are.",
+                    tooltip=(
+                        "Wider pictures are scaled down to this many pixels; smaller ones stay as"
+                        " they are."
+                    ),
                 ),
-                io.Int.Input("margin", default=16, min=0, max=MAX_MARGIN, tooltip="Empty pixels between the pictures and around them."),
+                io.Int.Input(
+                    "margin",
+                    default=16,
+                    min=0,
+                    max=MAX_MARGIN,
+                    tooltip="Empty pixels between the pictures and around them.",
+                ),
                 io.Int.Input(
                     "font_size",
                     default=0,
                     min=0,
                     max=MAX_FONT,
-                    tooltip="Height of the letters in pixels. 0: suits the pictures. Long captions get smaller letters.",
+                    tooltip=(
+                        "Height of the letters in pixels. 0: suits the pictures. Long captions get"
+                        " smaller letters."
+                    ),
                 ),
                 io.Boolean.Input("numbers", default=True, tooltip="Number the pictures."),
                 io.Int.Input(
@@ -67,29 +103,51 @@ class StorySheet(StoryNode):
                     default=1,
                     min=0,
                     max=100000,
-                    tooltip="Number of the first picture: for a part of a story that does not begin at 1.",
+                    tooltip=(
+                        "Number of the first picture: for a part of a story that does not begin"
+                        " at 1."
+                    ),
                 ),
                 io.Combo.Input(
-                    "paper", options=list(PAPER), default="white", tooltip="Colour of the sheet; the letters get the other one."
+                    "paper",
+                    options=list(PAPER),
+                    default="white",
+                    tooltip="Colour of the sheet; the letters get the other one.",
                 ),
                 io.Int.Input(
                     "frame_numbers",
                     optional=True,
                     force_input=True,
-                    tooltip="From Story Gather: the pictures' own numbers in the story, instead of counting on from first_number.",
+                    tooltip=(
+                        "From Story Gather: the pictures' own numbers in the story, instead of"
+                        " counting on from first_number."
+                    ),
                 ),
                 io.Image.Input(
-                    "again", optional=True, tooltip="Pictures made again: they take the place of those that again_numbers names."
+                    "again",
+                    optional=True,
+                    tooltip=(
+                        "Pictures made again: they take the place of those that again_numbers"
+                        " names."
+                    ),
                 ),
                 io.String.Input(
                     "again_numbers",
                     default="",
                     optional=True,
                     dynamic_prompts=False,
-                    tooltip="Which pictures 'again' replaces, counted from 1 and written as in Story Batch's select, like 3 or 1-2,5.",
+                    tooltip=(
+                        "Which pictures 'again' replaces, counted from 1 and written as in Story"
+                        " Batch's select, like 3 or 1-2,5."
+                    ),
                 ),
             ],
-            outputs=[io.Image.Output(display_name="sheet", tooltip="One picture of the whole story: for Preview Image or Save Image.")],
+            outputs=[
+                io.Image.Output(
+                    display_name="sheet",
+                    tooltip="One picture of the whole story: for Preview Image or Save Image.",
+                )
+            ],
         )
 
     @classmethod
@@ -110,7 +168,16 @@ class StorySheet(StoryNode):
         again: list[torch.Tensor] | None = None,
         again_numbers: list[str] | None = None,
     ) -> io.NodeOutput:
-        look = Look(style[0], columns[0], panel_width[0], margin[0], font_size[0], numbers[0], first_number[0], paper[0])
+        look = Look(
+            style[0],
+            columns[0],
+            panel_width[0],
+            margin[0],
+            font_size[0],
+            numbers[0],
+            first_number[0],
+            paper[0],
+        )
         pictures = _pictures(images)
         if again is not None:
             _put_in(pictures, _pictures(again), (again_numbers or [""])[0])
@@ -119,12 +186,14 @@ class StorySheet(StoryNode):
             raise InputError(
                 "frame_numbers",
                 f"there are {len(frame_numbers)} numbers for {len(pictures)} pictures",
-                "Connect numbers and images of the same Story Gather, or leave frame_numbers unconnected",
+                "Connect numbers and images of the same Story Gather, or leave frame_numbers"
+                " unconnected",
             )
         sheet, missing = draw_sheet(pictures, texts, title[0], look, frame_numbers)
         if missing:
             warn_rarely(
-                f"Story Sheet: no font on this machine has the characters {missing[:40]}; install one that has, for example Noto Sans CJK"
+                f"Story Sheet: no font on this machine has the characters {missing[:40]}; install"
+                " one that has, for example Noto Sans CJK"
             )
         return io.NodeOutput(image_of(sheet))
 

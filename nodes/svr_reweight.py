@@ -1,4 +1,6 @@
-"""SVR Reweight: a story to CONDITIONING, one row a frame, with that frame's words turned up and the others down."""
+"""SVR Reweight: a story to CONDITIONING, one row a frame, with that frame's words turned up and the
+others down.
+"""
 
 from typing import Any
 
@@ -19,8 +21,9 @@ from .common import StoryType, story_schema
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
 NOTHING_TURNED_DOWN = (
-    "SVR Reweight: this CLIP's model normalises every token, so the other frames' words are turned down by IPCA Patch, in its attention, and "
-    "none is connected to the same sampler: nothing is turned down. Add IPCA Patch to the model; its strength may be 0."
+    "SVR Reweight: this CLIP's model normalises every token, so the other frames' words are turned"
+    " down by IPCA Patch, in its attention, and none is connected to the same sampler: nothing is"
+    " turned down. Add IPCA Patch to the model; its strength may be 0."
 )
 ON_NODE = "Nothing is turned down. The log says why."  # a node shows two short lines
 MAX_ALPHA = 1.0
@@ -40,23 +43,38 @@ class SVRReweight(StoryNode):
         return story_schema(
             node_id="SVRReweight",
             display_name="SVR Reweight",
-            search_aliases=["SVR", "singular value reweighting", "prompt weights", "1Prompt1Story", "consistent character"],
+            search_aliases=[
+                "SVR",
+                "singular value reweighting",
+                "prompt weights",
+                "1Prompt1Story",
+                "consistent character",
+            ],
             advanced=["enhance_alpha", "weaken_alpha", "pooled"],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
-            description="Encodes the whole story in one prompt, then for each frame turns its own words up and the other frames' words down.",
+            description=(
+                "Encodes the whole story in one prompt, then for each frame turns its own words up"
+                " and the other frames' words down."
+            ),
             inputs=[
                 io.Clip.Input(
                     "clip",
-                    tooltip="CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Qwen-Image 2.1, Z-Image, Flux, Flux.2, "
-                    "Klein, Chroma, SD3, HiDream-I1, Lumina 2, Krea 2, Ideogram 4, Ovis-Image, "
-                    "Mage-Flow or NewBie. LoRAs and CLIP Set Last Layer work.",
+                    tooltip=(
+                        "CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Qwen-Image"
+                        " 2.1, Z-Image, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, Lumina 2,"
+                        " Krea 2, Ideogram 4, Ovis-Image, Mage-Flow or NewBie. LoRAs and CLIP Set"
+                        " Last Layer work."
+                    ),
                 ),
                 StoryType.Input("story", tooltip="From Story Prompt."),
                 io.Combo.Input(
                     "mode",
                     options=MODES,
                     default="svr",
-                    tooltip="svr: the method. svr-eot: leaves the end-of-text tokens out of it and fades them. original: no reweighting.",
+                    tooltip=(
+                        "svr: the method. svr-eot: leaves the end-of-text tokens out of it and"
+                        " fades them. original: no reweighting."
+                    ),
                 ),
                 io.Float.Input(
                     "enhance_alpha",
@@ -65,8 +83,11 @@ class SVRReweight(StoryNode):
                     max=MAX_ALPHA,
                     step=0.001,
                     round=0.0001,
-                    tooltip="How steeply this frame's words are turned up. Useful: 0.001 to 0.02. No effect on models that normalise their text "
-                    "(Qwen-Image, Z-Image; see help).",
+                    tooltip=(
+                        "How steeply this frame's words are turned up. Useful: 0.001 to 0.02. No"
+                        " effect on models that normalise their text (Qwen-Image, Z-Image; see"
+                        " help)."
+                    ),
                 ),
                 io.Float.Input(
                     "enhance_beta",
@@ -75,7 +96,10 @@ class SVRReweight(StoryNode):
                     max=MAX_BETA,
                     step=0.05,
                     round=0.001,
-                    tooltip="Overall factor on this frame's words. Useful: 1 to 2. In models that normalise their text, IPCA Patch applies it.",
+                    tooltip=(
+                        "Overall factor on this frame's words. Useful: 1 to 2. In models that"
+                        " normalise their text, IPCA Patch applies it."
+                    ),
                 ),
                 io.Float.Input(
                     "weaken_alpha",
@@ -84,8 +108,11 @@ class SVRReweight(StoryNode):
                     max=MAX_ALPHA,
                     step=0.01,
                     round=0.0001,
-                    tooltip="How steeply the other frames' words are turned down. Useful: 0.01 to 0.5. No effect on models that normalise their text "
-                    "(Qwen-Image, Z-Image; see help).",
+                    tooltip=(
+                        "How steeply the other frames' words are turned down. Useful: 0.01 to 0.5."
+                        " No effect on models that normalise their text (Qwen-Image, Z-Image; see"
+                        " help)."
+                    ),
                 ),
                 io.Float.Input(
                     "weaken_beta",
@@ -94,19 +121,28 @@ class SVRReweight(StoryNode):
                     max=MAX_BETA,
                     step=0.01,
                     round=0.001,
-                    tooltip="Overall factor on the other frames' words. Useful: 0.05 to 1; raise it when frames lose the identity. In models "
-                    "that normalise their text, IPCA Patch applies it.",
+                    tooltip=(
+                        "Overall factor on the other frames' words. Useful: 0.05 to 1; raise it"
+                        " when frames lose the identity. In models that normalise their text, IPCA"
+                        " Patch applies it."
+                    ),
                 ),
                 io.Combo.Input(
                     "pooled",
                     options=POOLED,
                     default="keep",
-                    tooltip="The prompt's pooled vector (SDXL, SD3 and Flux read it): keep, or zero to take every frame's words out of it.",
+                    tooltip=(
+                        "The prompt's pooled vector (SDXL, SD3 and Flux read it): keep, or zero to"
+                        " take every frame's words out of it."
+                    ),
                 ),
             ],
             outputs=[
                 io.Conditioning.Output(
-                    display_name="frames", tooltip="One row a frame: for Story Batch. ControlNet may be applied in between."
+                    display_name="frames",
+                    tooltip=(
+                        "One row a frame: for Story Batch. ControlNet may be applied in between."
+                    ),
                 )
             ],
         )
@@ -123,7 +159,9 @@ class SVRReweight(StoryNode):
         weaken_beta: float,
         pooled: str,
     ) -> io.NodeOutput:
-        reweighting = reweighting_for(mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta))
+        reweighting = reweighting_for(
+            mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta)
+        )
         frames = encode_story(clip, story, reweighting, zero_pooled=pooled == "zero")
         if any(row.factors for row in frames[0][1][ROWS_KEY]) and not _meets_ipca_patch(cls.hidden):
             logger.warning(NOTHING_TURNED_DOWN)
@@ -132,7 +170,9 @@ class SVRReweight(StoryNode):
 
 
 def _meets_ipca_patch(hidden: Any) -> bool:
-    """Whether some node of the queued graph is reached by SVR Reweight and by an IPCA Patch. True where there is no graph."""
+    """Whether some node of the queued graph is reached by SVR Reweight and by an IPCA Patch. True
+    where there is no graph.
+    """
     graph, own = getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None)
     if not graph or own is None or own not in graph:
         return True

@@ -12,14 +12,18 @@ from ..story.references import Reference
 from ..story.story import Story
 from .pictures import MEGAPIXEL, checked, scaled
 
-MULTIPLE = 8  # pixels, of both sides, as ComfyUI's own edit nodes; a VAE with larger latent pixels wants more
+# pixels, of both sides, as ComfyUI's own edit nodes; a VAE with larger latent pixels wants more
+MULTIPLE = 8
 
 
-def with_pictures(story: Story, images: list[torch.Tensor], vae: Any, character: str, megapixels: float) -> Story:
-    """`story` with these pictures of `character` after those it has. InputError for what cannot be meant.
+def with_pictures(
+    story: Story, images: list[torch.Tensor], vae: Any, character: str, megapixels: float
+) -> Story:
+    """`story` with these pictures of `character` after those it has. InputError for what cannot be
+    meant.
 
-    `images` are batches [n, height, width, 3]. A picture is scaled to so many megapixels (of 1024 x 1024) before it is encoded;
-    0 leaves its size.
+    `images` are batches [n, height, width, 3]. A picture is scaled to so many megapixels (of 1024 x
+    1024) before it is encoded; 0 leaves its size.
     """
     phrase = phrase_of(story, character)
     pictures = checked(images)
@@ -29,29 +33,47 @@ def with_pictures(story: Story, images: list[torch.Tensor], vae: Any, character:
     if len(channels) > 1:
         first, last = references[0].latent.shape[1], new[0].latent.shape[1]
         remedy = "Give every Story Reference the VAE of the model that paints"
-        raise InputError("vae", f"its latents have {last} channels, those of the story's other references {first}", remedy)
+        raise InputError(
+            "vae",
+            f"its latents have {last} channels, those of the story's other references {first}",
+            remedy,
+        )
     return replace(story, references=references)
 
 
 def phrase_of(story: Story, character: str) -> int | None:
-    """The place of a character's description among the identity's phrases; None for an empty text: every frame.
+    """The place of a character's description among the identity's phrases; None for an empty text:
+    every frame.
 
-    The name may have its @. InputError for a name that the story does not know, or that no frame has.
+    The name may have its @. InputError for a name that the story does not know, or that no frame
+    has.
     """
     name = stripped(stripped(character).removeprefix("@"))
     if not name:
         return None
     if not story.names:
-        remedy = "Leave it empty, so that every frame sees the picture, or name the cast in Story Prompt's identity, like '@girl: a girl'"
+        remedy = (
+            "Leave it empty, so that every frame sees the picture, or name the cast in Story"
+            " Prompt's identity, like '@girl: a girl'"
+        )
         raise InputError("character", f"'{shown(name)}' is unknown: the story names nobody", remedy)
     found = next((known for known in story.names if key_of(known) == key_of(name)), None)
     if found is None:
         cast = ", ".join("@" + known for known in story.names)
-        raise InputError("character", f"@{shown(name)} is unknown", f"The cast is {cast}; empty is for every frame")
+        raise InputError(
+            "character",
+            f"@{shown(name)} is unknown",
+            f"The cast is {cast}; empty is for every frame",
+        )
     phrase = story.phrase_of(found)
     if not any(phrase in present for present in story.present):
-        remedy = f"Write @{shown(found)} into the frames that should have it, or take this Story Reference out"
-        raise InputError("character", f"no frame has @{shown(found)}, so nobody would see the picture", remedy)
+        remedy = (
+            f"Write @{shown(found)} into the frames that should have it, or take this Story"
+            " Reference out"
+        )
+        raise InputError(
+            "character", f"no frame has @{shown(found)}, so nobody would see the picture", remedy
+        )
     return phrase
 
 
@@ -63,6 +85,8 @@ def _latent_of(picture: torch.Tensor, vae: Any, megapixels: float) -> torch.Tens
 
 
 def _multiple_of(vae: Any) -> int:
-    """Pixels along a side that a scaled picture is a multiple of, so that the VAE cuts nothing off."""
+    """Pixels along a side that a scaled picture is a multiple of, so that the VAE cuts nothing
+    off.
+    """
     ask = getattr(vae, "spacial_compression_encode", None)
     return max(MULTIPLE, int(ask())) if ask is not None else MULTIPLE

@@ -1,4 +1,6 @@
-"""The room's one module that knows ComfyUI: pictures through a CLIP_VISION, captions through the CLIP's text tower that belongs to it."""
+"""The room's one module that knows ComfyUI: pictures through a CLIP_VISION, captions through the
+CLIP's text tower that belongs to it.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,16 +20,22 @@ Change = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def embed_pictures(
-    clip_vision: ClipVisionModel, batches: list[torch.Tensor], change: Change | None = None, name: str = "images"
+    clip_vision: ClipVisionModel,
+    batches: list[torch.Tensor],
+    change: Change | None = None,
+    name: str = "images",
 ) -> torch.Tensor:
-    """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ in size.
+    """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ
+    in size.
 
-    `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP gives its projected embedding,
-    DINOv2 its class token, SigLIP the mean of its tokens, since ComfyUI leaves out its pooling head. `name` is the input that an
-    InputError speaks of.
+    `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP
+    gives its projected embedding, DINOv2 its class token, SigLIP the mean of its tokens, since
+    ComfyUI leaves out its pooling head. `name` is the input that an InputError speaks of.
     """
     if not any(map(len, batches)):
-        raise InputError(name, "it has no picture", "Connect pictures, for example of VAE Decode or Load Image")
+        raise InputError(
+            name, "it has no picture", "Connect pictures, for example of VAE Decode or Load Image"
+        )
     progress = comfy.utils.ProgressBar(sum(len(batch) for batch in batches))
     rows = []
     first = 0
@@ -43,14 +51,19 @@ def embed_pictures(
     if broken:
         raise InputError(
             name,
-            f"picture {broken[0] + 1} has no usable embedding: it holds values that are no numbers, or the vision model is broken",
+            f"picture {broken[0] + 1} has no usable embedding: it holds values that are no numbers,"
+            " or the vision model is broken",
             "Look at the picture, and try another clip_vision",
         )
     return found
 
 
-def embed_captions(clip_vision: ClipVisionModel, clip: CLIP, captions: list[str], width: int) -> torch.Tensor:
-    """One text embedding a caption in the pictures' space, float32 [n, width], by the tower that belongs to the vision model."""
+def embed_captions(
+    clip_vision: ClipVisionModel, clip: CLIP, captions: list[str], width: int
+) -> torch.Tensor:
+    """One text embedding a caption in the pictures' space, float32 [n, width], by the tower that
+    belongs to the vision model.
+    """
     tower = _matching_tower(clip_vision, clip, width)
     encoder = getattr(clip.cond_stage_model, f"clip_{tower}")
     clip.cond_stage_model.reset_clip_options()
@@ -66,7 +79,9 @@ def embed_captions(clip_vision: ClipVisionModel, clip: CLIP, captions: list[str]
 
 
 def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str:
-    """The name of the text tower that ends in the vision model's space; InputError where none does."""
+    """The name of the text tower that ends in the vision model's space; InputError where none
+    does.
+    """
     projection = getattr(clip_vision.model, "visual_projection", None)
     if getattr(projection, "weight", None) is None:  # a SigLIP has a lambda or an Identity
         raise InputError(
@@ -88,7 +103,8 @@ def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str
     if unprojected:
         raise InputError(
             "clip",
-            f"its text encoder {unprojected[0]} has no projection into the pictures' space: SD1.x and SDXL checkpoints leave it out",
+            f"its text encoder {unprojected[0]} has no projection into the pictures' space: SD1.x"
+            " and SDXL checkpoints leave it out",
             "Load the whole text encoder that belongs to the clip_vision, by Load CLIP",
         )
     towers = ", ".join(f"{tower}: {found}" for tower, found in widths.items()) or "none of CLIP's"

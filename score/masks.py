@@ -12,7 +12,8 @@ Masks = list[torch.Tensor]
 def masks_of(given: Masks | None, count: int, name: str = "mask") -> Masks | None:
     """One mask [H, W] in 0..1 per picture, from MASKs [H, W] or [n, H, W]; one for all is repeated.
 
-    None where nothing is masked. Raises InputError of the input `name` for another number of masks, and empty ones.
+    None where nothing is masked. Raises InputError of the input `name` for another number of masks,
+    and empty ones.
     """
     batches = [batch for batch in given or [] if batch is not None]
     if not batches:
@@ -29,18 +30,27 @@ def masks_of(given: Masks | None, count: int, name: str = "mask") -> Masks | Non
 
 
 def baseline_masks_of(given: Masks | None, count: int, own: Masks | None) -> Masks | None:
-    """The masks of `count` baseline pictures, where `own` are the story's: both are measured in the same way, or neither is masked.
+    """The masks of `count` baseline pictures, where `own` are the story's: both are measured in the
+    same way, or neither is masked.
 
-    One mask for the whole story is the baseline's too; else the character is in another place in each picture. Raises
-    InputError where one has masks and the other has none.
+    One mask for the whole story is the baseline's too; else the character is in another place in
+    each picture. Raises InputError where one has masks and the other has none.
     """
     masks = masks_of(given, count, "baseline_mask")
     if own is None and masks is not None:
-        raise InputError("baseline_mask", "the pictures of images have no mask", "Connect mask too, or leave both unconnected")
+        raise InputError(
+            "baseline_mask",
+            "the pictures of images have no mask",
+            "Connect mask too, or leave both unconnected",
+        )
     if own is None or masks is not None:
         return masks
     if any(mask is not own[0] for mask in own):
-        raise InputError("baseline", "its pictures have no masks, those of images have one each", "Connect baseline_mask")
+        raise InputError(
+            "baseline",
+            "its pictures have no masks, those of images have one each",
+            "Connect baseline_mask",
+        )
     return own[:1] * count
 
 

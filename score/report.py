@@ -12,10 +12,12 @@ LINE_BREAK = "  \n"  # Preview Any reads Markdown, where two spaces keep lines a
 
 @dataclass(frozen=True)
 class Score:
-    """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that was not measured.
+    """`likeness` [n, n] between pictures; `fits` [n, n] of pictures to captions, or None where that
+    was not measured.
 
-    `to_reference` [n]: each picture's mean likeness to the reference pictures, or None where there are none.
-    `baseline` [m, m]: likeness between the baseline's pictures, or None where there are none.
+    `to_reference` [n]: each picture's mean likeness to the reference pictures, or None where there
+    are none. `baseline` [m, m]: likeness between the baseline's pictures, or None where there are
+    none.
     """
 
     likeness: torch.Tensor
@@ -39,12 +41,20 @@ class Score:
     @property
     def gain(self) -> float:
         """The whole story's gain over its baseline; nan where there is none, or nothing to gain."""
-        return float(gain_over(*torch.tensor([self.mean_likeness, self.mean_baseline], dtype=torch.float64)))
+        return float(
+            gain_over(*torch.tensor([self.mean_likeness, self.mean_baseline], dtype=torch.float64))
+        )
 
     @property
     def gains(self) -> torch.Tensor | None:
-        """Each picture's gain over the baseline's picture of the same frame: [n]. None where the two have different numbers of pictures."""
-        if math.isnan(self.gain) or self.baseline is None or len(self.baseline) != len(self.likeness):
+        """Each picture's gain over the baseline's picture of the same frame: [n]. None where the
+        two have different numbers of pictures.
+        """
+        if (
+            math.isnan(self.gain)
+            or self.baseline is None
+            or len(self.baseline) != len(self.likeness)
+        ):
             return None
         return gain_over(to_others(self.likeness), to_others(self.baseline))
 
@@ -64,7 +74,9 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
     if score.fits is None:
         lines.append(f"fit: not measured, {score.why_no_fit}")
     else:
-        lines.append(f"fit {score.mean_fit:.3f}: mean cosine of each picture and its own caption (CLIP-T)")
+        lines.append(
+            f"fit {score.mean_fit:.3f}: mean cosine of each picture and its own caption (CLIP-T)"
+        )
     if score.to_reference is not None:
         lines.append(_reference_line(score.to_reference, score.least_like_reference))
     if score.baseline is not None:
@@ -90,34 +102,59 @@ def _likeness_line(score: Score, count: int, masked: bool) -> str:
         return "likeness: not measured, one picture has no other to be like"
     what = ", the characters alone" if masked else ""
     pairs = count * (count - 1) // 2
-    return f"likeness {score.mean_likeness:.3f}: mean cosine of {pairs} pair{'s' if pairs > 1 else ''} of pictures{what} (CLIP-I)"
+    return (
+        f"likeness {score.mean_likeness:.3f}: mean cosine of {pairs} pair{'s' if pairs > 1 else ''}"
+        f" of pictures{what} (CLIP-I)"
+    )
 
 
 def _odd_line(score: Score, count: int) -> str:
     if score.odd is None:
-        return "odd one: none, " + ("it takes three pictures to tell" if count < 3 else "all are equally alike")
+        return "odd one: none, " + (
+            "it takes three pictures to tell" if count < 3 else "all are equally alike"
+        )
     own = to_others(score.likeness)
     others = (own.sum() - own[score.odd]) / (count - 1)
-    return f"odd one: picture {score.odd + 1}, likeness {own[score.odd]:.3f} to the others, which have {others:.3f}"
+    return (
+        f"odd one: picture {score.odd + 1}, likeness {own[score.odd]:.3f} to the others, which have"
+        f" {others:.3f}"
+    )
 
 
 def _reference_line(to_reference: torch.Tensor, least: int | None) -> str:
     said = f"reference {to_reference.mean():.3f}: mean cosine of each picture and the reference"
-    return said if least is None else f"{said}; least like it: picture {least + 1}, {to_reference[least]:.3f}"
+    return (
+        said
+        if least is None
+        else f"{said}; least like it: picture {least + 1}, {to_reference[least]:.3f}"
+    )
 
 
 def _baseline_line(score: Score) -> str:
     if math.isnan(score.mean_likeness):
         return "gain: not measured, one picture has no other to be like"
     if math.isnan(score.gain):
-        return f"gain: not measured, the baseline's pictures are as alike as can be ({score.mean_baseline:.3f})"
-    said = f"gain {score.gain:.2f}: the baseline's likeness is {score.mean_baseline:.3f}; 0 is as alike as that, 1 the same picture"
+        return (
+            "gain: not measured, the baseline's pictures are as alike as can be"
+            f" ({score.mean_baseline:.3f})"
+        )
+    said = (
+        f"gain {score.gain:.2f}: the baseline's likeness is {score.mean_baseline:.3f}; 0 is as"
+        " alike as that, 1 the same picture"
+    )
     if score.gains is None:
-        count, others = len(score.likeness), len(score.baseline) if score.baseline is not None else 0
+        count, others = (
+            len(score.likeness),
+            len(score.baseline) if score.baseline is not None else 0,
+        )
         said += f"; for the whole only, {others} pictures of the baseline are no pairs with {count}"
     return said
 
 
 def _better_caption(fits: torch.Tensor, index: int) -> str:
     best = int(fits[index].argmax())
-    return "" if fits[index, best] <= fits[index, index] else f" (caption {best + 1} fits it better: {fits[index, best]:.3f})"
+    return (
+        ""
+        if fits[index, best] <= fits[index, index]
+        else f" (caption {best + 1} fits it better: {fits[index, best]:.3f})"
+    )

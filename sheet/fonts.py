@@ -23,7 +23,8 @@ FOLDERS = (
     "%LOCALAPPDATA%/Microsoft/Windows/Fonts",
 )
 ENDINGS = (".ttf", ".ttc", ".otf")
-# Plain upright faces first, by the beginning of the file name; Pillow's own face stands before them all.
+# Plain upright faces first, by the beginning of the file name; Pillow's own face stands before them
+# all.
 PREFERRED = (
     "dejavusans.",
     "notosans-regular",
@@ -48,7 +49,9 @@ PREFERRED = (
     "ipag",
     "arialuni",
 )
-ABSENT = "\U0010fffd"  # a private-use character: no font has it, so it is drawn as the font's "missing" box
+ABSENT = (  # a private-use character: no font has it, so it is drawn as the font's "missing" box
+    "\U0010fffd"
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ class Fonts:
         The first font that has all the others is its only font. Where there is none, each run of
         characters has the first font that has them.
         """
-        wanted = frozenset(character for character in text if character.isprintable() and not character.isspace())
+        wanted = frozenset(
+            character for character in text if character.isprintable() and not character.isspace()
+        )
         found: list[tuple[ImageFont.FreeTypeFont, frozenset[str]]] = []
         for font in self._fonts(size):
             has = frozenset(character for character in wanted if self._has(font, character))
@@ -183,7 +188,13 @@ def _font_files() -> Iterator[Path]:
 
 def _rank(path: Path) -> tuple[int, str]:
     name = path.name.lower()
-    return next((place for place, start in enumerate(PREFERRED) if name.startswith(start)), len(PREFERRED)), name
+    return (
+        next(
+            (place for place, start in enumerate(PREFERRED) if name.startswith(start)),
+            len(PREFERRED),
+        ),
+        name,
+    )
 
 
 def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:

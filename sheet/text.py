@@ -7,7 +7,13 @@ from .fonts import Fonts, Letters
 LINES = 3  # a caption gets smaller letters before it gets a fourth line
 SMALLEST = 0.6
 # Scripts written without spaces between words may break behind any character.
-UNSPACED = ((0x2E80, 0x9FFF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
+UNSPACED = (
+    (0x2E80, 0x9FFF),
+    (0xAC00, 0xD7FF),
+    (0xF900, 0xFAFF),
+    (0xFF00, 0xFFEF),
+    (0x20000, 0x3FFFF),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,9 @@ class Caption:
 
 
 def set_caption(text: str, width: int, size: int, fonts: Fonts) -> Caption:
-    """`text` wrapped to `width` pixels in letters of `size`, smaller where it would take more than LINES lines."""
+    """`text` wrapped to `width` pixels in letters of `size`, smaller where it would take more than
+    LINES lines.
+    """
     font, missing = fonts.letters_for(text, size)
     lines = wrap(text, width, font)
     while len(lines) > LINES and font.size > max(SMALLEST * size, 6):
@@ -42,7 +50,9 @@ def set_caption(text: str, width: int, size: int, fonts: Fonts) -> Caption:
 
 
 def wrap(text: str, width: int, font: Letters) -> list[str]:
-    """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that is too long alone."""
+    """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that
+    is too long alone.
+    """
     lines, line = [], ""
     for piece in _pieces(text):
         if font.getlength((line + piece).rstrip()) <= width:
@@ -52,7 +62,11 @@ def wrap(text: str, width: int, font: Letters) -> list[str]:
             lines.append(line.strip())
         line = piece.lstrip()
         while len(line) > 1 and font.getlength(line.rstrip()) > width:
-            fits = next(count for count in range(len(line) - 1, 0, -1) if count == 1 or font.getlength(line[:count]) <= width)
+            fits = next(
+                count
+                for count in range(len(line) - 1, 0, -1)
+                if count == 1 or font.getlength(line[:count]) <= width
+            )
             lines.append(line[:fits])
             line = line[fits:]
     return [*lines, line.strip()] if line.strip() else lines

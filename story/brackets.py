@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 
 def left_open(phrases: Sequence[str], at: int) -> int:
-    """The phrase to blame where the phrases joined are read otherwise from phrase `at` on than each alone.
+    """The phrase to blame where the phrases joined are read otherwise from phrase `at` on than each
+    alone.
 
-    Nesting is counted as ComfyUI does it, `\\(` and `\\)` as plain characters: a `)` too many goes below zero, and the next
-    phrase's `(` then opens nothing. To blame is the phrase at which nesting last left zero, at `at` or before it.
+    Nesting is counted as ComfyUI does it, `\\(` and `\\)` as plain characters: a `)` too many goes
+    below zero, and the next phrase's `(` then opens nothing. To blame is the phrase at which
+    nesting last left zero, at `at` or before it.
     """
     level, blamed = 0, at
     for place, phrase in enumerate(phrases[: at + 1]):

@@ -4,9 +4,9 @@
     @girl: a girl with red braids
     @kitchen: a small kitchen with blue tiles
 
-A frame mentions them as @girl and @kitchen, and the mention becomes the plain word. Characters, places and things are all
-the same to it. This is ours, not the paper's: there the identity is one text that all frames share. Without an @name: line
-nothing here has a meaning, @ included.
+A frame mentions them as @girl and @kitchen, and the mention becomes the plain word. Characters,
+places and things are all the same to it. This is ours, not the paper's: there the identity is one
+text that all frames share. Without an @name: line nothing here has a meaning, @ included.
 """
 
 import re
@@ -22,7 +22,9 @@ EMPHASIS = r"(\*{1,3}|_{1,2}|`|)"
 CHARACTER = re.compile(rf"{MARK}{EMPHASIS}@([^\s:：@*`]+)\1\s*[:：]\s*(.*)")
 BOLD_TO_THE_COLON = re.compile(rf"{MARK}(\*{{1,3}}|_{{1,2}}|`)@([^\s:：@*`]+)\s*[:：]\s*\1\s*(.*)")
 BOLD_WHOLE = re.compile(rf"{MARK}(\*{{1,3}}|_{{1,2}})@([^\s:：@*`]+)\s*[:：]\s*(.*)\1")
-SEVERAL_WORDS = re.compile(rf"{MARK}{EMPHASIS}@([^\s:：@*`]+(?:[ \u00a0][^\s:：@*`]+){{1,2}})\1\s*[:：]\s*(\S.*)")
+SEVERAL_WORDS = re.compile(
+    rf"{MARK}{EMPHASIS}@([^\s:：@*`]+(?:[ \u00a0][^\s:：@*`]+){{1,2}})\1\s*[:：]\s*(\S.*)"
+)
 MAX_CAST = 64
 
 
@@ -35,14 +37,18 @@ class Character:
 
 
 def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
-    """The common text before the first @name: line, and the characters. No such line: all of the text, and no cast."""
+    """The common text before the first @name: line, and the characters. No such line: all of the
+    text, and no cast.
+    """
     lines = [(number, line) for number, raw in lines_of(text) if (line := stripped(raw))]
     named = {number: found for number, line in lines if (found := _named(number, line))}
     if not named:
         return stripped(text), ()
     if len(named) > MAX_CAST:
         raise InputError(
-            "identity", f"it names {len(named)} characters", f"Name at most {MAX_CAST}; a prompt has 75 tokens for all of them"
+            "identity",
+            f"it names {len(named)} characters",
+            f"Name at most {MAX_CAST}; a prompt has 75 tokens for all of them",
         )
     known = tuple(name for name, _ in named.values())
     common: list[str] = []
@@ -63,7 +69,8 @@ def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
             raise InputError(
                 "identity",
                 f"line {number}: '{shown(line)}' stands behind a character but is none",
-                "Begin the line with a name, like '@dog: a small brown dog', or put it before the first character: all frames share it there",
+                "Begin the line with a name, like '@dog: a small brown dog', or put it before the"
+                " first character: all frames share it there",
             )
         else:
             common.append(_read("identity", number, line, known)[0])
@@ -73,23 +80,36 @@ def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
 def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str, tuple[int, ...]]:
     """A frame's plain words, and its cast: places among the characters, in their order.
 
-    A frame that mentions nobody by @ has the whole cast; @nobody has none. `number` is the line's, for errors.
+    A frame that mentions nobody by @ has the whole cast; @nobody has none. `number` is the line's,
+    for errors.
     """
     if not cast:
         return line, ()
-    words, mentioned = _read("frames", number, line, (*(character.name for character in cast), NOBODY))
+    words, mentioned = _read(
+        "frames", number, line, (*(character.name for character in cast), NOBODY)
+    )
     if not words:
-        raise InputError("frames", f"line {number}: '{shown(line)}' has no words", "Write what happens in the picture")
+        raise InputError(
+            "frames",
+            f"line {number}: '{shown(line)}' has no words",
+            "Write what happens in the picture",
+        )
     keys = [key_of(character.name) for character in cast]
     if not mentioned:
         return words, tuple(range(len(cast)))
     if NOBODY in mentioned and len(mentioned) > 1:
-        raise InputError("frames", f"line {number}: @{NOBODY} stands beside a character", f"Leave out @{NOBODY} or the others")
+        raise InputError(
+            "frames",
+            f"line {number}: @{NOBODY} stands beside a character",
+            f"Leave out @{NOBODY} or the others",
+        )
     return words, tuple(place for place, key in enumerate(keys) if key in mentioned)
 
 
 def _named(number: int, line: str) -> tuple[str, str] | None:
-    """The name and the description of an @name: line; InputError where the name has several words."""
+    """The name and the description of an @name: line; InputError where the name has several
+    words.
+    """
     for form in (BOLD_TO_THE_COLON, BOLD_WHOLE, CHARACTER):
         if (match := form.fullmatch(line)) and is_name(match[2]):
             return _seen(match[2]), stripped(match[3])
@@ -104,7 +124,8 @@ def _named(number: int, line: str) -> tuple[str, str] | None:
 
 
 def _read(name: str, number: int, line: str, known: tuple[str, ...]) -> tuple[str, set[str]]:
-    """The line with mentions as plain words and `\\@` as @, and the keys of the names that it mentions.
+    """The line with mentions as plain words and `\\@` as @, and the keys of the names that it
+    mentions.
 
     A mention counts at a word's beginning only. @nobody leaves no word.
     """
@@ -122,8 +143,12 @@ def _read(name: str, number: int, line: str, known: tuple[str, ...]) -> tuple[st
             continue
         end = next((end for end in reversed(ends) if key_of(line[at + 1 : end]) in keys), None)
         if end is None:
-            remedy = f"The cast is {', '.join('@' + each for each in known)}; write \\@ for a plain @"
-            raise InputError(name, f"line {number}: @{shown(line[at + 1 : ends[-1]])} is unknown", remedy)
+            remedy = (
+                f"The cast is {', '.join('@' + each for each in known)}; write \\@ for a plain @"
+            )
+            raise InputError(
+                name, f"line {number}: @{shown(line[at + 1 : ends[-1]])} is unknown", remedy
+            )
         key = key_of(line[at + 1 : end])
         mentioned.add(key)
         if key != NOBODY:
@@ -135,13 +160,23 @@ def _read(name: str, number: int, line: str, known: tuple[str, ...]) -> tuple[st
 
 
 def _seen(name: str) -> str:
-    """A name as it is written, without what cannot be seen: but a joiner in it changes how a word looks."""
+    """A name as it is written, without what cannot be seen: but a joiner in it changes how a word
+    looks.
+    """
     return "".join(char for char in name if char in JOINERS or without_invisible(char))
 
 
 def _check_name(number: int, name: str, before: list[str]) -> None:
     if key_of(name) == NOBODY:
-        raise InputError("identity", f"line {number}: @{NOBODY} is taken: a frame with it has no character", "Choose another name")
+        raise InputError(
+            "identity",
+            f"line {number}: @{NOBODY} is taken: a frame with it has no character",
+            "Choose another name",
+        )
     if key_of(name) in map(key_of, before):
         known = ", ".join("@" + each for each in before)
-        raise InputError("identity", f"line {number}: @{name} is named twice (known so far: {known})", "Give each character its own name")
+        raise InputError(
+            "identity",
+            f"line {number}: @{name} is named twice (known so far: {known})",
+            "Give each character its own name",
+        )

@@ -1,4 +1,6 @@
-"""Headings with a number: `Scene 1: ..`, `**Panel 2**`, `第三幕`, and the frame behind each or below it."""
+"""Headings with a number: `Scene 1: ..`, `**Panel 2**`, `第三幕`, and the frame after
+or below each.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,13 +9,29 @@ from .items import SPACE, Found, Line, bullet_marker, is_apart, is_gap, is_off, 
 from .marks import stripped
 from .numerals import CHINESE, DIGITS, ROMAN, WORDS, value_of
 
-# Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what stands for a frame there.
+# Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what stands for a
+# frame there.
 WORDS_BEFORE = (
     *("scene", "frame", "panel", "shot", "page", "beat", "image", "picture", "prompt"),
     *("scène", "cadre", "case", "vignette", "plan", "planche", "temps"),
     *("escena", "fotograma", "cuadro", "viñeta", "plano", "toma", "página", "imagen"),
     *("сцена", "кадр", "панель", "план", "страница", "бит", "такт", "картинка", "изображение"),
-    *("场景", "镜头", "分镜", "画面", "面板", "页面", "节拍", "图片", "场", "帧", "格", "页", "幕", "图"),
+    *(
+        "场景",
+        "镜头",
+        "分镜",
+        "画面",
+        "面板",
+        "页面",
+        "节拍",
+        "图片",
+        "场",
+        "帧",
+        "格",
+        "页",
+        "幕",
+        "图",
+    ),
     *("場景", "鏡頭", "分鏡", "畫面", "影格", "頁面", "節拍", "圖片", "場", "幀", "頁", "圖"),
     *("シーン", "場面", "フレーム", "パネル", "コマ", "ショット", "カット", "ページ", "ビート"),
     *("장면", "씬", "프레임", "패널", "컷", "샷", "숏", "페이지", "쪽", "비트"),
@@ -33,7 +51,10 @@ _CLOSING = r"[*_\])】」》>）]*"
 _BEFORE = "|".join(sorted(WORDS_BEFORE, key=len, reverse=True))
 _BEHIND = "|".join(sorted(COUNTERS, key=len, reverse=True))
 _ASIDE = rf"(?:{SPACE}*(?:/|of){SPACE}*[0-9]{{1,3}})?(?:{SPACE}*[(（][^()（）]{{1,60}}[)）])?"
-_END = rf"{_ASIDE}({_CLOSING})({SPACE}*(?:[.:．：、)）|。]|[-–—]+(?={SPACE}|$)){_CLOSING})?{SPACE}*(.*)"
+_END = (
+    rf"{_ASIDE}({_CLOSING})({SPACE}*(?:[.:．：、)）|。"
+    rf"]|[-–—]+(?={SPACE}|$)){_CLOSING})?{SPACE}*(.*)"
+)
 NAMED = re.compile(rf"({_BEFORE}){SPACE}*(?:№|[Nn][°º]|#)?{SPACE}*({_NUMBER}){_END}", re.IGNORECASE)
 COUNTED = re.compile(rf"(第?{SPACE}*)({_NUMBER}){SPACE}*({_BEHIND}){_END}", re.IGNORECASE)
 HASHES = re.compile(r"#{1,6}")
@@ -41,7 +62,9 @@ HASHES = re.compile(r"#{1,6}")
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading's line, its `#` of Markdown, its word and number, and what stands behind it on the line."""
+    """A heading's line, its `#` of Markdown, its word and number, and what stands behind it on the
+    line.
+    """
 
     number: int
     hashes: str
@@ -52,19 +75,29 @@ class Heading:
 
 @dataclass(frozen=True)
 class Body:
-    """The paragraphs below a heading, each of numbered lines, and the lines behind a rule that ends them."""
+    """The paragraphs below a heading, each of numbered lines, and the lines behind a rule that ends
+    them.
+    """
 
     paragraphs: list[list[Line]]
     behind: list[Line]
 
 
 def read_headings(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
-    """At least two headings with one word and consecutive numbers, all with a text behind them or all with one below."""
-    found = {place: heading for place, (number, raw) in enumerate(lines) if (heading := _heading(number, stripped(raw)))}
+    """At least two headings with one word and consecutive numbers, all with a text behind them or
+    all with one below.
+    """
+    found = {
+        place: heading
+        for place, (number, raw) in enumerate(lines)
+        if (heading := _heading(number, stripped(raw)))
+    }
     places, headings = list(found), list(found.values())
     if len(places) < 2 or not _in_a_row(headings) or not is_apart(lines[: places[0]]):
         return None
-    bodies = [_body(lines[start + 1 : end]) for start, end in zip(places, [*places[1:], len(lines)])]
+    bodies = [
+        _body(lines[start + 1 : end]) for start, end in zip(places, [*places[1:], len(lines)])
+    ]
     full = [bool(body.paragraphs) for body in bodies]
     if all(full):
         frames, left_out = _below(headings, bodies)
@@ -98,7 +131,10 @@ def _heading(number: int, line: str) -> Heading | None:
 
 def _in_a_row(headings: list[Heading]) -> bool:
     first = headings[0]
-    return all(heading.word == first.word and heading.value == first.value + step for step, heading in enumerate(headings))
+    return all(
+        heading.word == first.word and heading.value == first.value + step
+        for step, heading in enumerate(headings)
+    )
 
 
 def _body(lines: list[Line]) -> Body:
@@ -118,7 +154,9 @@ def _body(lines: list[Line]) -> Body:
 
 
 def _below(headings: list[Heading], bodies: list[Body]) -> tuple[list[Line], list[str]]:
-    """The bodies are the frames and the titles go. More paragraphs below the last than below any other are talk."""
+    """The bodies are the frames and the titles go. More paragraphs below the last than below any
+    other are talk.
+    """
     most = max(len(body.paragraphs) for body in bodies[:-1])
     frames: list[Line] = []
     left_out: list[str] = []
@@ -136,13 +174,21 @@ def _below(headings: list[Heading], bodies: list[Body]) -> tuple[list[Line], lis
 
 def _behind(headings: list[Heading], last: Body) -> tuple[list[Line], list[str]]:
     """What stands behind the headings is the frames; what comes after the last is talk."""
-    off, talk = split_talk([*(line for paragraph in last.paragraphs for line in paragraph), *last.behind])
-    frames = [(heading.number, words and _marked(heading, headings, words)) for heading in headings for words in [joined([heading.rest])]]
+    off, talk = split_talk(
+        [*(line for paragraph in last.paragraphs for line in paragraph), *last.behind]
+    )
+    frames = [
+        (heading.number, words and _marked(heading, headings, words))
+        for heading in headings
+        for words in [joined([heading.rest])]
+    ]
     return frames + off, talk
 
 
 def _marked(heading: Heading, headings: list[Heading], words: str) -> str:
-    """One `#` before some of the headings and not before others switches their frames off; before all it is Markdown's."""
+    """One `#` before some of the headings and not before others switches their frames off; before
+    all it is Markdown's.
+    """
     off = heading.hashes == "#" and any(other.hashes != "#" for other in headings)
     return f"# {words}" if off else words
 

@@ -11,20 +11,27 @@ Line = tuple[int, str]  # a line's number from 1, and the line
 
 SPACE = "[ \t\u00a0\u2009\u202f\u3000]"
 NUMBER = f"{DIGITS}|{CHINESE}|{ROMAN}"
-BRACKETED = re.compile(rf"([(（\[【]){SPACE}*({NUMBER}){SPACE}*([)）\]】])[.．:：、，,]?{SPACE}*(.*)")
+BRACKETED = re.compile(
+    rf"([(（\[【]){SPACE}*({NUMBER}){SPACE}*([)）\]】])[.．:：、，,]?{SPACE}*(.*)"
+)
 FOLLOWED = re.compile(
     rf"((?:№|[Nn][°º]|[Nn]o\.?){SPACE}*)?({NUMBER})(\.?[ºª°]|번)?"
-    rf"({SPACE}*(?:\\?\.\)|\\?[.:．](?![0-9０-９])|\\?\)|[）、：。・，]|[-–—](?={SPACE}))|\t){SPACE}*(.*)"
+    rf"({SPACE}*(?:\\?\.\)|\\?[.:．](?![0-9０-９])|\\?\)|[）、：。・，"
+    rf"]|[-–—](?={SPACE}))|\t){SPACE}*(.*)"
 )
 ALONE = re.compile(rf"({SINGLE})[.．:：、，,)）]?{SPACE}*(.*)")
-BULLET = re.compile(rf"([-*+–—·](?={SPACE})|[•‣⁃◦●○▪▫■□◆◇▶►➤➢→✓✔☐☑・]){SPACE}*(?:\[[ xX]\]{SPACE}+)?(.*)")
+BULLET = re.compile(
+    rf"([-*+–—·](?={SPACE})|[•‣⁃◦●○▪▫■□◆◇▶►➤➢→✓✔☐☑・]){SPACE}*(?:\[[ xX]\]{SPACE}+)?(.*)"
+)
 RULE = re.compile(rf"(?:[-*_=—–]{SPACE}*){{3,}}")
 HEADING_MARK = re.compile(r"#{2,6}(?!#)")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A list that was recognised: what it is, its frames as lines (`#` before those switched off), and what is no frame."""
+    """A list that was recognised: what it is, its frames as lines (`#` before those switched off),
+    and what is no frame.
+    """
 
     kind: str
     lines: list[Line]
@@ -33,7 +40,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Marker:
-    """What stands before an item: what all items share, its number where it has one, and the item's words."""
+    """What stands before an item: what all items share, its number where it has one, and the item's
+    words.
+    """
 
     style: tuple[str, ...]
     number: int | None
@@ -50,7 +59,13 @@ def number_marker(line: str) -> Marker | None:
     elif match := FOLLOWED.fullmatch(_unbold(bare)):
         before, number, ordinal, behind, rest = match.groups()
         behind = behind if behind == "\t" else stripped(behind).removeprefix("\\")
-        style = ("behind", before and stripped(before) or "", ordinal or "", behind, family_of(number))
+        style = (
+            "behind",
+            before and stripped(before) or "",
+            ordinal or "",
+            behind,
+            family_of(number),
+        )
     elif match := ALONE.fullmatch(bare):
         number, rest = match.groups()
         style = ("alone", family_of(number))
@@ -76,9 +91,15 @@ def read_bullets(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None
 
 
 def is_apart(before: list[Line]) -> bool:
-    """Whether lines that are followed by a list are talk: none, or a blank line, a rule, a heading or a colon ends them."""
+    """Whether lines that are followed by a list are talk: none, or a blank line, a rule, a heading
+    or a colon ends them.
+    """
     last = next((line for _, raw in reversed(before) if not is_off(line := stripped(raw))), "")
-    return is_gap(last) or bool(HEADING_MARK.match(last)) or last.replace("*", "").endswith((":", "："))
+    return (
+        is_gap(last)
+        or bool(HEADING_MARK.match(last))
+        or last.replace("*", "").endswith((":", "："))
+    )
 
 
 def is_gap(line: str) -> bool:
@@ -91,9 +112,13 @@ def is_off(line: str) -> bool:
 
 
 def split_talk(lines: list[Line]) -> tuple[list[Line], list[str]]:
-    """Of lines around a list: the frames that are switched off, which stay, and the rest, which goes."""
+    """Of lines around a list: the frames that are switched off, which stay, and the rest, which
+    goes.
+    """
     seen = [(number, line) for number, raw in lines if not is_gap(line := stripped(raw))]
-    return [line for line in seen if is_off(line[1])], [line for _, line in seen if not is_off(line)]
+    return [line for line in seen if is_off(line[1])], [
+        line for _, line in seen if not is_off(line)
+    ]
 
 
 def joined(words: list[str]) -> str:
@@ -101,9 +126,13 @@ def joined(words: list[str]) -> str:
     return stripped(" ".join(filter(None, map(stripped, words))).replace("**", ""))
 
 
-def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | None]) -> Found | None:
+def _read_items(
+    kind: str, lines: list[Line], marker: Callable[[str], Marker | None]
+) -> Found | None:
     marked = [_marked(raw, marker) for _, raw in lines]
-    start = next((place for place, mark in enumerate(marked) if mark and mark.number in (None, 1)), None)
+    start = next(
+        (place for place, mark in enumerate(marked) if mark and mark.number in (None, 1)), None
+    )
     if start is None or not is_apart(lines[:start]):
         return None
     first = marked[start]
@@ -137,9 +166,15 @@ def _read_items(kind: str, lines: list[Line], marker: Callable[[str], Marker | N
     return _found(kind, lines[:start], items, lines[place:])
 
 
-def _found(kind: str, before: list[Line], items: list[tuple[int, bool, list[str]]], after: list[Line]) -> Found:
+def _found(
+    kind: str, before: list[Line], items: list[tuple[int, bool, list[str]]], after: list[Line]
+) -> Found:
     (early, talk), (late, more) = split_talk(before), split_talk(after)
-    frames = [(number, words if told else f"# {words}") for number, told, parts in items if (words := joined(parts)) or not told]
+    frames = [
+        (number, words if told else f"# {words}")
+        for number, told, parts in items
+        if (words := joined(parts)) or not told
+    ]
     return Found(kind, [*early, *frames, *late], (*talk, *more))
 
 

@@ -5,9 +5,9 @@
     1. playing in the snow
     2. foraging berries
 
-A list is recognised where it is unmistakable: then its numbers, bullets and headings are no content, and
-the talk before and after it is left out. Any other text is one frame a line, as it stands. `web/lists_text.js`
-reads the same, and `tests/vectors/lists.json` holds both to it.
+A list is recognised where it is unmistakable: then its numbers, bullets and headings are no
+content, and the talk before and after it is left out. Any other text is one frame a line, as it
+stands. `web/lists_text.js` reads the same, and `tests/vectors/lists.json` holds both to it.
 """
 
 import re
@@ -40,7 +40,9 @@ Reader = Callable[[list[Line], tuple[str, ...]], Found | None]
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: the number of its line in the text, from 1, its words on one line, and whether it is told."""
+    """One frame: the number of its line in the text, from 1, its words on one line, and whether it
+    is told.
+    """
 
     number: int
     text: str
@@ -49,7 +51,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Listing:
-    """The frames of a text, what it was read as (of KINDS; empty: one frame a line), and what was left out of it, in order."""
+    """The frames of a text, what it was read as (of KINDS; empty: one frame a line), and what was
+    left out of it, in order.
+    """
 
     kind: str
     frames: tuple[Frame, ...]
@@ -73,10 +77,11 @@ class Listing:
 
 
 def read_frames(text: str, names: tuple[str, ...] = ()) -> Listing:
-    """The frames of a text. `names` are the cast's: a screenplay's character cues become mentions of them.
+    """The frames of a text. `names` are the cast's: a screenplay's character cues become mentions
+    of them.
 
-    What is found in a list is read once more, for a numbered list may hold headings, and a code block a list: so the
-    frames written out one a line are read as the same frames.
+    What is found in a list is read once more, for a numbered list may hold headings, and a code
+    block a list: so the frames written out one a line are read as the same frames.
     """
     lines = lines_of(text)
     kinds: list[str] = []
@@ -108,7 +113,9 @@ def _switched(line: str) -> tuple[str, bool]:
 
 
 def read_code_block(lines: list[Line], names: tuple[str, ...]) -> Found | None:
-    """What stands between two lines of ``` or ~~~, if that is a list or several lines; the talk around it goes."""
+    """What stands between two lines of ``` or ~~~, if that is a list or several lines; the talk
+    around it goes.
+    """
     fences = [place for place, (_, line) in enumerate(lines) if FENCE.fullmatch(stripped(line))]
     if len(fences) != 2 or stripped(lines[fences[0]][1])[:3] != stripped(lines[fences[1]][1])[:3]:
         return None
@@ -120,4 +127,12 @@ def read_code_block(lines: list[Line], names: tuple[str, ...]) -> Found | None:
     return Found(CODE, inside, tuple(filter(None, outside)))
 
 
-READERS: tuple[Reader, ...] = (read_code_block, read_json, read_screenplay, read_table, read_headings, read_numbers, read_bullets)
+READERS: tuple[Reader, ...] = (
+    read_code_block,
+    read_json,
+    read_screenplay,
+    read_table,
+    read_headings,
+    read_numbers,
+    read_bullets,
+)

@@ -1,15 +1,20 @@
-"""What can be seen of a text: characters without a shape of their own, the edges of a line, and how an error quotes it.
+"""What can be seen of a text: characters without a shape of their own, the edges of a line, and how
+an error quotes it.
 
-A text from a word processor, a browser or a language model brings along byte order marks, zero-width
-spaces, soft hyphens and marks of direction. At the edges of a line they are treated as absent, for there
-they would hide a frame, a name or a `#`. Inside a line they stay: Thai separates words with them, and
-emoji, Persian and Indic words are joined by ZWJ and ZWNJ. `web/marks_text.js` reads the same.
+A text from a word processor, a browser or a language model brings along byte order marks,
+zero-width spaces, soft hyphens and marks of direction. At the edges of a line they are treated as
+absent, for there they would hide a frame, a name or a `#`. Inside a line they stay: Thai separates
+words with them, and emoji, Persian and Indic words are joined by ZWJ and ZWNJ. `web/marks_text.js`
+reads the same.
 """
 
 import re
 import unicodedata
 
-WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))))
+WHITE = frozenset(
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+    + "".join(map(chr, range(0x2000, 0x200B)))
+)
 JOINERS = frozenset("\u200c\u200d")  # meant where they touch a letter, its mark or an emoji
 
 
@@ -17,7 +22,8 @@ def _ranges(*ranges: tuple[int, int]) -> frozenset[str]:
     return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
 
 
-# Control characters; soft hyphen; direction; zero width; invisible operators; fillers; blank Braille.
+# Control characters; soft hyphen; direction; zero width; invisible operators; fillers; blank
+# Braille.
 INVISIBLE = _ranges(
     (0x00, 0x08),
     (0x0E, 0x1B),
@@ -38,8 +44,11 @@ INVISIBLE = _ranges(
     (0xFFA0, 0xFFA0),
     (0xFFF9, 0xFFFB),
 )
-# They change the character before them, an emoji's above all: absent only where there is none before.
-SELECTORS = _ranges((0x34F, 0x34F), (0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
+# They change the character before them, an emoji's above all: absent only where there is none
+# before.
+SELECTORS = _ranges(
+    (0x34F, 0x34F), (0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF)
+)
 
 _BEFORE = WHITE | INVISIBLE | SELECTORS
 _AFTER = WHITE | INVISIBLE
@@ -50,7 +59,9 @@ SHOWN = 40  # characters of a text that an error quotes
 
 
 def stripped(text: str) -> str:
-    """The text without white space and invisible characters at its edges; empty where nothing can be seen."""
+    """The text without white space and invisible characters at its edges; empty where nothing can
+    be seen.
+    """
     if text and text[0] not in _UNSEEN and text[-1] not in _UNSEEN:
         return text
     if all(char in _UNSEEN for char in text):
@@ -64,24 +75,38 @@ def stripped(text: str) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """The text without any character that cannot be seen, joiners included: what names are compared by."""
-    return "".join(char for char in text if char not in INVISIBLE and char not in JOINERS and char not in SELECTORS)
+    """The text without any character that cannot be seen, joiners included: what names are compared
+    by.
+    """
+    return "".join(
+        char
+        for char in text
+        if char not in INVISIBLE and char not in JOINERS and char not in SELECTORS
+    )
 
 
 def lines_of(text: str) -> list[tuple[int, str]]:
-    """The lines with their numbers from 1. Where a line ends is Python's splitlines, in the page too."""
+    """The lines with their numbers from 1. Where a line ends is Python's splitlines, in the page
+    too.
+    """
     return list(enumerate(text.splitlines(), 1))
 
 
 def shown(text: str, most: int = SHOWN) -> str:
     """The text as an error quotes it: at most `most` characters, each of them visible."""
-    seen = [char if char.isprintable() or char in JOINERS else f"<U+{ord(char):04X}>" for char in stripped(text) if char not in INVISIBLE]
+    seen = [
+        char if char.isprintable() or char in JOINERS else f"<U+{ord(char):04X}>"
+        for char in stripped(text)
+        if char not in INVISIBLE
+    ]
     whole = "".join(seen)
     return whole if len(whole) <= most else whole[: most - 2] + ".."
 
 
 def well_formed(text: str) -> str:
-    """The text with U+FFFD for every half of a surrogate pair, which JSON can write and no encoder can read."""
+    """The text with U+FFFD for every half of a surrogate pair, which JSON can write and no encoder
+    can read.
+    """
     return _LONE.sub("\ufffd", text)
 
 

@@ -9,7 +9,9 @@ _SKIPPED = INVISIBLE | JOINERS
 
 
 def key_of(name: str) -> str:
-    """What names are compared by: `STRASSE` and `Straße` are the same, and so are é as one character and as two."""
+    """What names are compared by: `STRASSE` and `Straße` are the same, and so are é as one
+    character and as two.
+    """
     return unicodedata.normalize("NFC", without_invisible(name)).casefold()
 
 
@@ -23,7 +25,9 @@ def is_name(text: str) -> bool:
 
 
 def name_ends(text: str, start: int) -> list[int]:
-    """Where a name that begins at `start` may end: before each run of invisible characters in it, and at its own end."""
+    """Where a name that begins at `start` may end: before each run of invisible characters in it,
+    and at its own end.
+    """
     ends: list[int] = []
     at = start
     while True:
@@ -38,7 +42,9 @@ def name_ends(text: str, start: int) -> list[int]:
 
 
 def mention_at(text: str, at: int) -> list[int]:
-    """Where the mention that begins with the `@` at this place may end; empty where it is none. `\\@` is a plain @."""
+    """Where the mention that begins with the `@` at this place may end; empty where it is none.
+    `\\@` is a plain @.
+    """
     if text[at] != "@" or (at and (in_name(text[at - 1]) or text[at - 1] == "\\")):
         return []
     return name_ends(text, at + 1)

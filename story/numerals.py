@@ -17,8 +17,25 @@ RUNS = (
     (0x2160, 1, 12),  # Ⅰ
 )
 KEYCAP_TEN = "\U0001f51f"
-SINGLE = "[" + "".join(f"{chr(first)}-{chr(first + count - 1)}" for first, _, count in RUNS) + rf"]|[0-9]\ufe0f?\u20e3|{KEYCAP_TEN}"
-WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+SINGLE = (
+    "["
+    + "".join(f"{chr(first)}-{chr(first + count - 1)}" for first, _, count in RUNS)
+    + rf"]|[0-9]\ufe0f?\u20e3|{KEYCAP_TEN}"
+)
+WORDS = (
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 _UNITS = "一二三四五六七八九"
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
@@ -26,7 +43,9 @@ _CIRCLED = {0x2460, 0x3251, 0x32B1}, {0x2776, 0x24EB}  # runs that go on with on
 
 
 def value_of(text: str) -> int | None:
-    """The number that a numeral stands for, or None where it is none: `十一` 11, `IV` 4, `IIII` none."""
+    """The number that a numeral stands for, or None where it is none: `十一` 11, `IV` 4, `IIII`
+    none.
+    """
     if text[0] in "0123456789０１２３４５６７８９":
         return int(text.rstrip("\ufe0f\u20e3"))
     if text == KEYCAP_TEN:
@@ -34,14 +53,26 @@ def value_of(text: str) -> int | None:
     if text.lower() in WORDS:
         return WORDS.index(text.lower()) + 1
     if set(text) <= set("IVX"):
-        return next((value for value in range(1, 40) if "X" * (value // 10) + _ROMAN[value % 10] == text), None)
+        return next(
+            (value for value in range(1, 40) if "X" * (value // 10) + _ROMAN[value % 10] == text),
+            None,
+        )
     if set(text) <= set(_UNITS + "十"):
         return next((value for value in range(1, 100) if _chinese(value) == text), None)
-    return next((number + ord(text) - first for first, number, count in RUNS if first <= ord(text) < first + count), None)
+    return next(
+        (
+            number + ord(text) - first
+            for first, number, count in RUNS
+            if first <= ord(text) < first + count
+        ),
+        None,
+    )
 
 
 def family_of(text: str) -> str:
-    """What numerals of one list have in common: digits, Chinese, Roman, keycaps, or a run of single characters."""
+    """What numerals of one list have in common: digits, Chinese, Roman, keycaps, or a run of single
+    characters.
+    """
     if "\u20e3" in text or text == KEYCAP_TEN:
         return "keycap"
     if text[0] in "0123456789":
@@ -60,4 +91,8 @@ def family_of(text: str) -> str:
 
 def _chinese(value: int) -> str:
     tens, units = divmod(value, 10)
-    return ("" if tens < 2 else _UNITS[tens - 1]) + ("十" if tens else "") + (_UNITS[units - 1] if units else "")
+    return (
+        ("" if tens < 2 else _UNITS[tens - 1])
+        + ("十" if tens else "")
+        + (_UNITS[units - 1] if units else "")
+    )

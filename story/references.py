@@ -1,4 +1,5 @@
-"""Pictures of a story's cast, for models that read pictures beside the text: which of them a frame sees.
+"""Pictures of a story's cast, for models that read pictures beside the text: which of them a frame
+sees.
 
 Each frame sees the pictures of who is in it, and no others.
 """
@@ -9,10 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """One picture. `phrase` is the place of who is on it among the story's identity phrases; None: every frame sees it.
+    """One picture. `phrase` is the place of who is on it among the story's identity phrases; None:
+    every frame sees it.
 
-    `picture` [1, height, width, 3] in 0..1 is what a text encoder may look at, `latent` [1, channels, .., h, w] what the
-    model paints with. Frames that see the same picture have the same object: it is encoded once.
+    `picture` [1, height, width, 3] in 0..1 is what a text encoder may look at, `latent` [1,
+    channels, .., h, w] what the model paints with. Frames that see the same picture have the same
+    object: it is encoded once.
     """
 
     phrase: int | None

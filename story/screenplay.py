@@ -1,7 +1,8 @@
 """A screenplay in Fountain: what a page of one needs. https://fountain.io/syntax
 
-Each action paragraph is a frame, with its scene's heading before it; a heading without action is one by itself. Dialogue,
-parentheticals, transitions and notes go. A character cue brings the one of the cast who speaks into the frame before it.
+Each action paragraph is a frame, with its scene's heading before it; a heading without action is
+one by itself. Dialogue, parentheticals, transitions and notes go. A character cue brings the one of
+the cast who speaks into the frame before it.
 """
 
 import re
@@ -13,11 +14,19 @@ from .mentions import mention
 from .names import key_of
 
 KIND = "screenplay"
-PLACES = {"INT": "interior", "EXT": "exterior", "EST": "exterior", "INT/EXT": "interior and exterior", "I/E": "interior and exterior"}
+PLACES = {
+    "INT": "interior",
+    "EXT": "exterior",
+    "EST": "exterior",
+    "INT/EXT": "interior and exterior",
+    "I/E": "interior and exterior",
+}
 HEADING = re.compile(r"(INT\.?/EXT|I/E|INT|EXT|EST)[. ]\s*(\S.*)")
 NUMBERED = re.compile(r"\s*#[^#]+#$")
 FORCED_HEADING = re.compile(r"\.(?![.\s])(.+)")
-TRANSITION = re.compile(r"(?:[^a-z]*\bTO:|FADE (?:IN|OUT)[.:]?|CUT TO BLACK[.:]?|THE END\.?|>.*[^<])")
+TRANSITION = re.compile(
+    r"(?:[^a-z]*\bTO:|FADE (?:IN|OUT)[.:]?|CUT TO BLACK[.:]?|THE END\.?|>.*[^<])"
+)
 CUE = re.compile(r"@?([^()^:]*?)\s*(?:\([^()]*\)\s*)*\^?")
 NOTES = (("[[", "]]"), ("/*", "*/"))
 EMPHASIS = re.compile(r"(?<!\\)(\*{1,3}|_)(?=\S)(.{1,300}?)(?<=\S)\1")
@@ -35,7 +44,9 @@ class Scene:
 
 
 def read_screenplay(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
-    """At least one scene heading in capitals between blank lines, and at least one line of action."""
+    """At least one scene heading in capitals between blank lines, and at least one line of
+    action.
+    """
     paragraphs = _paragraphs(lines)
     start = next((place for place, paragraph in enumerate(paragraphs) if _place(paragraph)), None)
     if start is None:
@@ -65,7 +76,9 @@ def read_screenplay(lines: list[Line], names: tuple[str, ...] = ()) -> Found | N
 
 
 def _paragraphs(lines: list[Line]) -> list[list[Line]]:
-    """The text between blank lines, without notes. A note that spans lines leaves their numbers as they are."""
+    """The text between blank lines, without notes. A note that spans lines leaves their numbers as
+    they are.
+    """
     bare = "\n".join(raw for _, raw in lines)
     for opening, closing in NOTES:
         bare = _without(bare, opening, closing)
@@ -81,7 +94,9 @@ def _paragraphs(lines: list[Line]) -> list[list[Line]]:
 
 def _without(text: str, opening: str, closing: str) -> str:
     kept, at = [], 0
-    while (start := text.find(opening, at)) >= 0 and (end := text.find(closing, start + len(opening))) >= 0:
+    while (start := text.find(opening, at)) >= 0 and (
+        end := text.find(closing, start + len(opening))
+    ) >= 0:
         kept += [text[at:start], "\n" * text.count("\n", start, end)]
         at = end + len(closing)
     return "".join([*kept, text[at:]])
@@ -112,7 +127,9 @@ def _cue(line: str) -> str:
 
 
 def _speak(scene: Scene, cue: str, names: tuple[str, ...]) -> None:
-    """The one who speaks is in the frame before the dialogue; before any action, in the first frame."""
+    """The one who speaks is in the frame before the dialogue; before any action, in the first
+    frame.
+    """
     known = [name for name in names if key_of(name) == key_of(cue.replace(" ", "_"))]
     told = scene.actions[-1][2] if scene.actions else scene.cues
     told += [name for name in known if name not in told]
@@ -121,12 +138,22 @@ def _speak(scene: Scene, cue: str, names: tuple[str, ...]) -> None:
 def _frames(scene: Scene, names: tuple[str, ...]) -> list[Line]:
     if not scene.actions:
         return [(scene.number, _with_place(scene.place, "", scene.cues, names))]
-    return [(number, _with_place(scene.place, words, cues, names)) for number, words, cues in scene.actions]
+    return [
+        (number, _with_place(scene.place, words, cues, names))
+        for number, words, cues in scene.actions
+    ]
 
 
 def _with_place(place: str, words: str, cues: list[str], names: tuple[str, ...]) -> str:
-    """`interior, kitchen, night: the fox pours tea.` with its cast; a place of the cast is mentioned too."""
-    own = [name for part in place.split(", ") for name in names if key_of(name) == key_of(part.replace(" ", "_"))]
+    """`interior, kitchen, night: the fox pours tea.` with its cast; a place of the cast is
+    mentioned too.
+    """
+    own = [
+        name
+        for part in place.split(", ")
+        for name in names
+        if key_of(name) == key_of(part.replace(" ", "_"))
+    ]
     return mention(f"{place}: {words}" if words else place, [*own, *cues])
 
 

@@ -10,7 +10,8 @@ RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
 
 def parse_selection(select: str, frame_count: int, name: str = "select") -> list[int]:
-    """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once. Empty means all.
+    """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once.
+    Empty means all.
 
     `name` is the input that errors speak of.
     """
@@ -21,7 +22,9 @@ def parse_selection(select: str, frame_count: int, name: str = "select") -> list
         match = RANGE.fullmatch(part)
         if match is None:
             raise InputError(
-                name, f"'{shown(part)}' is not a frame number or a range", "Write frames like '1-3,5', or leave it empty for all"
+                name,
+                f"'{shown(part)}' is not a frame number or a range",
+                "Write frames like '1-3,5', or leave it empty for all",
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= frame_count:
@@ -32,16 +35,24 @@ def parse_selection(select: str, frame_count: int, name: str = "select") -> list
             )
         chosen.update(range(first - 1, last))
     if not chosen:
-        raise InputError(name, f"'{shown(select)}' names no frame", "Write frames like '1-3,5', or leave it empty for all")
+        raise InputError(
+            name,
+            f"'{shown(select)}' names no frame",
+            "Write frames like '1-3,5', or leave it empty for all",
+        )
     return sorted(chosen)
 
 
 def selection_text(frames: Iterable[int]) -> str:
-    """Frames (from 0, ascending) as the shortest text that parse_selection reads (from 1): `1-3,5`."""
+    """Frames (from 0, ascending) as the shortest text that parse_selection reads (from 1):
+    `1-3,5`.
+    """
     runs: list[list[int]] = []
     for frame in frames:
         if runs and frame == runs[-1][1] + 1:
             runs[-1][1] = frame
         else:
             runs.append([frame, frame])
-    return ",".join(f"{first + 1}-{last + 1}" if last > first else str(first + 1) for first, last in runs)
+    return ",".join(
+        f"{first + 1}-{last + 1}" if last > first else str(first + 1) for first, last in runs
+    )

@@ -1,4 +1,6 @@
-"""A table as text: CSV with commas or semicolons, or the tabs that a spreadsheet puts on the clipboard."""
+"""A table as text: CSV with commas or semicolons, or the tabs that a spreadsheet puts on the
+clipboard.
+"""
 
 import re
 
@@ -17,7 +19,9 @@ Cells = list[tuple[int, list[str]]]  # each row's first line, and its cells
 
 
 def read_table(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
-    """A header that names the frames' column, and rows of as many cells each; or one column with line breaks in quotes."""
+    """A header that names the frames' column, and rows of as many cells each; or one column with
+    line breaks in quotes.
+    """
     start = next((place for place, (_, raw) in enumerate(lines) if stripped(raw)), None)
     if start is None:
         return None
@@ -35,7 +39,9 @@ def read_table(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
 
 
 def _from_the_first_cell(line: str) -> str:
-    """Without the byte order mark before a file's first cell, but with its tabs: an empty cell is one."""
+    """Without the byte order mark before a file's first cell, but with its tabs: an empty cell is
+    one.
+    """
     return line.lstrip("".join(INVISIBLE))
 
 
@@ -49,11 +55,16 @@ def _table(lines: list[Line], delimiter: str) -> Found | None:
         return None
     if width == 1:
         return _one_column(rows)
-    columns = [Column(stripped(title), [one_line(cells[place]) for _, cells in body]) for place, title in enumerate(header)]
+    columns = [
+        Column(stripped(title), [one_line(cells[place]) for _, cells in body])
+        for place, title in enumerate(header)
+    ]
     titled = any(is_frame_title(title) for title in header)
     texts = [column for column in columns if column.has_words and column.name not in CAST_TITLES]
     with_cast = any(column.name in CAST_TITLES for column in columns)
-    if not (titled or (with_cast and delimiter == "\t" and len(texts) == 1)) or _is_prose(lines[0][1], delimiter):
+    if not (titled or (with_cast and delimiter == "\t" and len(texts) == 1)) or _is_prose(
+        lines[0][1], delimiter
+    ):
         return None
     frames = frames_of_columns(columns, texts[0] if len(texts) == 1 else None)
     if frames is None:
@@ -63,7 +74,9 @@ def _table(lines: list[Line], delimiter: str) -> Found | None:
 
 
 def _one_column(rows: Cells) -> Found | None:
-    """The only column: with a title that says what it is, or without one where a cell has line breaks."""
+    """The only column: with a title that says what it is, or without one where a cell has line
+    breaks.
+    """
     titled = is_frame_title(rows[0][1][0])
     if not titled and not any("\n" in stripped(cells[0]) for _, cells in rows):
         return None
@@ -77,7 +90,9 @@ def _is_prose(header: str, delimiter: str) -> bool:
 
 
 def _rows(lines: list[Line], delimiter: str) -> Cells | None:
-    """Rows of cells, each with its first line's number; quotes hold line breaks and, doubled, quotes. None where one stays open."""
+    """Rows of cells, each with its first line's number; quotes hold line breaks and, doubled,
+    quotes. None where one stays open.
+    """
     text = "\n".join(raw for _, raw in lines) + "\n"
     plain = re.compile(rf"[^{delimiter}\n]*")
     rows: Cells = []

@@ -1,4 +1,6 @@
-"""Takes: a frame made again from another noise, with the same seed and without touching the others."""
+"""Takes: a frame made again from another noise, with the same seed and without touching the
+others.
+"""
 
 import re
 
@@ -7,34 +9,56 @@ from .marks import shown, stripped
 
 TAKE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?(?:\s*:\s*(\d{1,9}))?")
 MAX_TAKE = 99
-ROOM = 64  # noises set aside for one take of a story with a noise a frame; doubled until its frames fit
+# noises set aside for one take of a story with a noise a frame; doubled until its frames fit
+ROOM = 64
 
 
 def parse_retake(retake: str, frame_count: int) -> dict[int, int]:
-    """Takes by frame (from 0) that a text like `3, 5:4` asks for; a frame without a number gets take 2. Others have take 1."""
+    """Takes by frame (from 0) that a text like `3, 5:4` asks for; a frame without a number gets
+    take 2. Others have take 1.
+    """
     takes: dict[int, int] = {}
     for part in filter(None, map(stripped, retake.split(","))):
         match = TAKE.fullmatch(part)
         if match is None:
-            raise InputError("retake", f"'{shown(part)}' is no frame with a take", "Write '3' for take 2 of frame 3, '3:4' for take 4")
+            raise InputError(
+                "retake",
+                f"'{shown(part)}' is no frame with a take",
+                "Write '3' for take 2 of frame 3, '3:4' for take 4",
+            )
         first, last, take = int(match[1]), int(match[2] or match[1]), int(match[3] or 2)
         if not 1 <= first <= last <= frame_count:
-            raise InputError("retake", f"'{part}' is outside the story's frames 1 to {frame_count}", f"Name frames from 1 to {frame_count}")
+            raise InputError(
+                "retake",
+                f"'{part}' is outside the story's frames 1 to {frame_count}",
+                f"Name frames from 1 to {frame_count}",
+            )
         if not 1 <= take <= MAX_TAKE:
-            raise InputError("retake", f"'{part}' asks for take {take}", f"Takes go from 1, the first, to {MAX_TAKE}")
+            raise InputError(
+                "retake",
+                f"'{part}' asks for take {take}",
+                f"Takes go from 1, the first, to {MAX_TAKE}",
+            )
         for frame in range(first - 1, last):
             if takes.setdefault(frame, take) != take:
-                raise InputError("retake", f"frame {frame + 1} is named with take {takes[frame]} and take {take}", "Name each frame once")
+                raise InputError(
+                    "retake",
+                    f"frame {frame + 1} is named with take {takes[frame]} and take {take}",
+                    "Name each frame once",
+                )
     return takes
 
 
-def noise_numbers(frames: list[int], takes: dict[int, int], frame_count: int, shared: bool) -> list[int]:
+def noise_numbers(
+    frames: list[int], takes: dict[int, int], frame_count: int, shared: bool
+) -> list[int]:
     """Which of the seed's noises each of `frames` starts from: ComfyUI's `batch_index`.
 
-    Shared noise: 0 for take 1, so that take t of any frame is noise t - 1. A noise a frame: the frame's own number for
-    take 1; each further take has a block of numbers of its own behind all frames, so that no take meets another frame's
-    noise. ComfyUI draws all noises up to the largest number: at most twice the frames for every take, never below 64,
-    and up to 64 frames a take stays the same when the story grows.
+    Shared noise: 0 for take 1, so that take t of any frame is noise t - 1. A noise a frame: the
+    frame's own number for take 1; each further take has a block of numbers of its own behind all
+    frames, so that no take meets another frame's noise. ComfyUI draws all noises up to the largest
+    number: at most twice the frames for every take, never below 64, and up to 64 frames a take
+    stays the same when the story grows.
     """
     if shared:
         return [takes.get(frame, 1) - 1 for frame in frames]

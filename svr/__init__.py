@@ -1,1 +1,3 @@
-"""Text side: a story's prompts, where each phrase's tokens lie, and singular-value reweighting of their rows."""
+"""Text side: a story's prompts, where each phrase's tokens lie, and singular-value reweighting of
+their rows.
+"""

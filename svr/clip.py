@@ -1,4 +1,6 @@
-"""What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these end up in the CONDITIONING."""
+"""What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these
+end up in the CONDITIONING.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +23,9 @@ WEIGHTED = "(weight:1.5)"
 class Reader:
     """A CLIP of a kind that the pack knows. Raises InputError for another.
 
-    `encoders` are those that fill positions, in the CONDITIONING's order, as far as this CLIP has them: SDXL's refiner has
-    SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without a tower. `sight` are the pictures before every text
-    that it reads.
+    `encoders` are those that fill positions, in the CONDITIONING's order, as far as this CLIP has
+    them: SDXL's refiner has SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without
+    a tower. `sight` are the pictures before every text that it reads.
     """
 
     def __init__(self, clip: CLIP, sight: Sight | None = None):
@@ -34,16 +36,22 @@ class Reader:
         self._tokens: dict[str, dict[str, Chunks]] = {}
         self.empty = self.tokenize("")
         self.kind = kind_of(self.empty)
-        found = {key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band}
+        found = {
+            key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band
+        }
         self.encoders = {key: module for key, module in found.items() if module is not None}
         if not self.encoders:
             raise InputError(
-                "clip", f"it has tokens for {', '.join(self.empty)} but no encoder of that name", f"Use a stock CLIP of one of: {SUPPORTED}"
+                "clip",
+                f"it has tokens for {', '.join(self.empty)} but no encoder of that name",
+                f"Use a stock CLIP of one of: {SUPPORTED}",
             )
 
     @property
     def length_is_lost(self) -> bool:
-        """Whether the model that this CLIP is for normalises every row of the text, so that SVR cannot make one shorter."""
+        """Whether the model that this CLIP is for normalises every row of the text, so that SVR
+        cannot make one shorter.
+        """
         return type(self.clip.tokenizer).__name__ in self.kind.length_lost_by
 
     @property
@@ -55,14 +63,18 @@ class Reader:
         return tuple(key for key in self.encoders if key not in TOWERS)
 
     def tokenize(self, text: str) -> dict[str, Chunks]:
-        """Every encoder's tokens with word ids. A text is tokenised once, however often it is asked for."""
+        """Every encoder's tokens with word ids. A text is tokenised once, however often it is asked
+        for.
+        """
         if text not in self._tokens:
             self._tokens[text] = tokens = _tokens(self.clip, text, self._sight)
             kind_of(tokens)  # some encoders only join for some texts
         return self._tokens[text]
 
     def looking_at(self, references: Sequence[Reference]) -> "Reader":
-        """The reader of texts after these pictures; itself where there is none. Warnings that it has logged it logs no more."""
+        """The reader of texts after these pictures; itself where there is none. Warnings that it
+        has logged it logs no more.
+        """
         if not references:
             return self
         key = tuple(references)
@@ -83,14 +95,24 @@ class Reader:
 
     def reads_weights(self, key: str) -> bool:
         """Whether (word:1.5) is a weight to an encoder and not literal text."""
-        return any(weight != 1.0 for chunk in self.tokenize(WEIGHTED)[key] for _, weight, _ in chunk)
+        return any(
+            weight != 1.0 for chunk in self.tokenize(WEIGHTED)[key] for _, weight, _ in chunk
+        )
 
     def cuts(self, key: str, text: str, tokens: Chunks) -> bool:
-        """Whether ComfyUI gives an encoder fewer chunks, `tokens`, than its own tokenizer makes of `text`."""
-        return key in self.kind.cut and len(tokens) < len(self._tokenizer(key).tokenize_with_weights(text))
+        """Whether ComfyUI gives an encoder fewer chunks, `tokens`, than its own tokenizer makes of
+        `text`.
+        """
+        return key in self.kind.cut and len(tokens) < len(
+            self._tokenizer(key).tokenize_with_weights(text)
+        )
 
-    def parts(self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list[Any]) -> tuple[Part, ...]:
-        """The parts of a CONDITIONING's entry, which the encoders made of `tokens`, and those of its second text tensor."""
+    def parts(
+        self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list[Any]
+    ) -> tuple[Part, ...]:
+        """The parts of a CONDITIONING's entry, which the encoders made of `tokens`, and those of
+        its second text tensor.
+        """
         cond, extra = entry
         counts = {key: sum(map(len, tokens[key])) for key in layouts}
 
@@ -101,17 +123,25 @@ class Reader:
         try:
             parts = placed(self.kind, cond.shape[1:])
             if any(key in layouts for key in self.kind.second):
-                second = placed(replace(self.kind, bands=(self.kind.second,)), extra[SECOND_TEXT].shape[2:])
+                second = placed(
+                    replace(self.kind, bands=(self.kind.second,)), extra[SECOND_TEXT].shape[2:]
+                )
                 parts += tuple(replace(part, second=True) for part in second)
             return parts
         except DoesNotFit as error:
-            raise InputError("clip", str(error), f"Use a stock CLIP of one of: {SUPPORTED}") from None
+            raise InputError(
+                "clip", str(error), f"Use a stock CLIP of one of: {SUPPORTED}"
+            ) from None
 
     def _tokenizer(self, key: str) -> Any:
-        return getattr(self.clip.tokenizer, key, None) or getattr(self.clip.tokenizer, f"clip_{key}", None)
+        return getattr(self.clip.tokenizer, key, None) or getattr(
+            self.clip.tokenizer, f"clip_{key}", None
+        )
 
     def _width(self, key: str, features: int) -> int:
-        """A tower fills the features that its embedding has, another encoder all of them: it may give several layers."""
+        """A tower fills the features that its embedding has, another encoder all of them: it may
+        give several layers.
+        """
         if key not in TOWERS:
             return features
         width: int = self.encoders[key].transformer.get_input_embeddings().weight.shape[1]
@@ -119,14 +149,26 @@ class Reader:
 
 
 def _tokens(clip: CLIP, text: str, sight: Sight | None) -> dict[str, Chunks]:
-    """Every encoder's tokens with word ids. Raises InputError for a tokenizer that gives none, as LongCat-Image's."""
-    given: dict[str, Any] = clip.tokenize(text, return_word_ids=True) if sight is None else sight.tokenize(clip, text)
+    """Every encoder's tokens with word ids. Raises InputError for a tokenizer that gives none, as
+    LongCat-Image's.
+    """
+    given: dict[str, Any] = (
+        clip.tokenize(text, return_word_ids=True) if sight is None else sight.tokenize(clip, text)
+    )
     # Qwen-Image 2.1's tokenizer adds a switch for prompts with pictures.
-    tokens: dict[str, Chunks] = {key: chunks for key, chunks in given.items() if not isinstance(chunks, bool)}
-    silent = [key for key, chunks in tokens.items() if any(len(token) < 3 for chunk in chunks for token in chunk)]
+    tokens: dict[str, Chunks] = {
+        key: chunks for key, chunks in given.items() if not isinstance(chunks, bool)
+    }
+    silent = [
+        key
+        for key, chunks in tokens.items()
+        if any(len(token) < 3 for chunk in chunks for token in chunk)
+    ]
     if silent:
         raise InputError(
-            "clip", f"its tokenizer {', '.join(silent)} does not say which word a token is of", f"Use the CLIP of one of: {SUPPORTED}"
+            "clip",
+            f"its tokenizer {', '.join(silent)} does not say which word a token is of",
+            f"Use the CLIP of one of: {SUPPORTED}",
         )
     return tokens
 
@@ -137,7 +179,11 @@ def kind_of(tokens: Mapping[str, Chunks]) -> Encoder:
             return kind
     known = {key for kind in ENCODERS for key in kind.keys}
     unknown = sorted(set(tokens) - known) or sorted(tokens)
-    raise InputError("clip", f"its text encoder {', '.join(unknown)} is not supported", f"Use the CLIP of one of: {SUPPORTED}")
+    raise InputError(
+        "clip",
+        f"its text encoder {', '.join(unknown)} is not supported",
+        f"Use the CLIP of one of: {SUPPORTED}",
+    )
 
 
 def _module(clip: CLIP, key: str) -> Any:

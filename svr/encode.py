@@ -1,4 +1,6 @@
-"""A prompt through a CLIP: its encoding, and which positions and features of it each text encoder fills."""
+"""A prompt through a CLIP: its encoding, and which positions and features of it each text encoder
+fills.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,15 +23,21 @@ Entry = list[Any]  # ComfyUI's: a tensor [rows, positions, features], and a dict
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt, encoded: an entry for every range of a scheduled CLIP, and what each encoder fills."""
+    """One prompt, encoded: an entry for every range of a scheduled CLIP, and what each encoder
+    fills.
+    """
 
     entries: list[Entry]
     parts: tuple[Part, ...]
 
 
 def encode(clip: CLIP, tokens: dict[str, Chunks]) -> list[Entry]:
-    """ComfyUI's own encoding of the tokens: CLIP skip, LoRAs and scheduled hooks are all in there."""
-    bare = {key: [[pair[:2] for pair in chunk] for chunk in chunks] for key, chunks in tokens.items()}
+    """ComfyUI's own encoding of the tokens: CLIP skip, LoRAs and scheduled hooks are all in
+    there.
+    """
+    bare = {
+        key: [[pair[:2] for pair in chunk] for chunk in chunks] for key, chunks in tokens.items()
+    }
     entries: list[Entry] = clip.encode_from_tokens_scheduled(bare, show_pbar=False)
     if not all(torch.isfinite(cond).all() for cond, _ in entries):
         raise InputError(
@@ -40,7 +48,9 @@ def encode(clip: CLIP, tokens: dict[str, Chunks]) -> list[Entry]:
     return entries
 
 
-def prompt_layouts(clip: CLIP, phrases: tuple[str, ...]) -> tuple[dict[str, Chunks], dict[str, Layout]]:
+def prompt_layouts(
+    clip: CLIP, phrases: tuple[str, ...]
+) -> tuple[dict[str, Chunks], dict[str, Layout]]:
     """Tokens of the joined phrases, and the layout of every encoder that fills positions."""
     return lay_out_prompt(Reader(clip), phrases)
 
@@ -80,5 +90,6 @@ def record_of(
 def _together(layouts: list[Layout]) -> tuple[tuple[int, ...], ...]:
     """Positions of every phrase in any of the layouts."""
     return tuple(
-        tuple(sorted({position for positions in alike for position in positions})) for alike in zip(*(layout.phrases for layout in layouts))
+        tuple(sorted({position for positions in alike for position in positions}))
+        for alike in zip(*(layout.phrases for layout in layouts))
     )

@@ -14,17 +14,30 @@ from .reweight import Weights, express, factors, scale_of, without_sinks
 
 @dataclass(frozen=True)
 class Reweighting:
-    """What is done to every frame's prompt: the two strengths, and whether the end of text is left out (mode svr-eot)."""
+    """What is done to every frame's prompt: the two strengths, and whether the end of text is left
+    out (mode svr-eot).
+    """
 
     enhance: Weights
     weaken: Weights
     eot_apart: bool
 
-    def embeds(self, embeds: torch.Tensor, layout: Layout, expressed: int, kept: tuple[int, ...], scale: float) -> torch.Tensor:
+    def embeds(
+        self,
+        embeds: torch.Tensor,
+        layout: Layout,
+        expressed: int,
+        kept: tuple[int, ...],
+        scale: float,
+    ) -> torch.Tensor:
         """One encoder's embeddings [T, d], reweighted for the frame with phrase `expressed`."""
-        return express(embeds, layout, expressed, self.enhance, self.weaken, self.eot_apart, kept, scale)
+        return express(
+            embeds, layout, expressed, self.enhance, self.weaken, self.eot_apart, kept, scale
+        )
 
-    def factors(self, layout: Layout, expressed: int, kept: tuple[int, ...]) -> tuple[tuple[int, float], ...]:
+    def factors(
+        self, layout: Layout, expressed: int, kept: tuple[int, ...]
+    ) -> tuple[tuple[int, float], ...]:
         """The same without the alphas, as factors on keys and values."""
         return factors(layout, expressed, self.enhance, self.weaken, self.eot_apart, kept)
 
@@ -34,8 +47,15 @@ def reweighting_for(mode: str, enhance: Weights, weaken: Weights) -> Reweighting
     return None if mode == "original" else Reweighting(enhance, weaken, eot_apart=mode == "svr-eot")
 
 
-def reweight_entry(entry: Entry, parts: tuple[Part, ...], expressed: int, kept: tuple[int, ...], reweighting: Reweighting | None) -> Entry:
-    """One frame's entry: a copy with phrase `expressed` turned up and all but the `kept` ones down; None: as it is.
+def reweight_entry(
+    entry: Entry,
+    parts: tuple[Part, ...],
+    expressed: int,
+    kept: tuple[int, ...],
+    reweighting: Reweighting | None,
+) -> Entry:
+    """One frame's entry: a copy with phrase `expressed` turned up and all but the `kept` ones down;
+    None: as it is.
 
     InputError where that is not finite.
     """
@@ -47,7 +67,9 @@ def reweight_entry(entry: Entry, parts: tuple[Part, ...], expressed: int, kept: 
         second = second.clone()
         extra = {**extra, SECOND_TEXT: second}
     for part in parts:
-        for prompt in second[0] if part.second else out:  # [T, features]; the second tensor has one for each layer
+        for prompt in (
+            second[0] if part.second else out
+        ):  # [T, features]; the second tensor has one for each layer
             embeds, layout, scale = prompt[:, part.features], part.layout, 1.0
             if not part.is_tower:
                 scale = scale_of(embeds, layout)

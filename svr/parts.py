@@ -1,4 +1,6 @@
-"""Which positions and features of a CONDITIONING, or of its second text tensor, each text encoder of a CLIP fills."""
+"""Which positions and features of a CONDITIONING, or of its second text tensor, each text encoder
+of a CLIP fills.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +15,8 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """What one encoder fills: `features`, and in them the positions that `layout` names, counted in the CONDITIONING.
+    """What one encoder fills: `features`, and in them the positions that `layout` names, counted in
+    the CONDITIONING.
 
     `second`: in every layer of the second text tensor instead.
     """
@@ -38,9 +41,10 @@ def place(
 ) -> tuple[Part, ...]:
     """The parts of a CONDITIONING of `shape` (positions, features), in the order of its bands.
 
-    `layouts` (positions counted in tokens), `tokens` (how many) and `widths` are of the encoders that this CLIP has;
-    others of its kind are missing. A band has one position per token, except that the last may have fewer: its encoder
-    drops the first ones, a template or a begin token. `longer`: or more, since pictures before the phrases take several each.
+    `layouts` (positions counted in tokens), `tokens` (how many) and `widths` are of the encoders
+    that this CLIP has; others of its kind are missing. A band has one position per token, except
+    that the last may have fewer: its encoder drops the first ones, a template or a begin token.
+    `longer`: or more, since pictures before the phrases take several each.
     """
     positions, features = shape
     filled = [band for band in kind.bands if any(key in layouts for key in band)]
@@ -52,11 +56,18 @@ def place(
         left = 0 if band[0] in layouts else kind.free_features
         for key in present:
             layout = layouts[key].moved(top - tokens[key] + height if len(band) == 1 else top)
-            if (tokens[key] < height and not longer) or list(map(len, layout.phrases)) != list(map(len, layouts[key].phrases)):
-                raise DoesNotFit(f"{key} has {tokens[key]} tokens but its conditioning {height} rows")
+            if (tokens[key] < height and not longer) or list(map(len, layout.phrases)) != list(
+                map(len, layouts[key].phrases)
+            ):
+                raise DoesNotFit(
+                    f"{key} has {tokens[key]} tokens but its conditioning {height} rows"
+                )
             parts.append(Part(key, slice(left, left + widths[key]), layout))
             left += widths[key]
         if left > features or (kind.for_unets and left != features):
-            raise DoesNotFit(f"its encoders {' and '.join(present)} are {left} wide together but its conditioning is {features} wide")
+            raise DoesNotFit(
+                f"its encoders {' and '.join(present)} are {left} wide together but its"
+                f" conditioning is {features} wide"
+            )
         top += height
     return tuple(parts)

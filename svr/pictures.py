@@ -1,4 +1,6 @@
-"""Pictures before a prompt, for a text encoder that looks at pictures too: as ComfyUI's TextEncodeQwenImageEditPlus puts them."""
+"""Pictures before a prompt, for a text encoder that looks at pictures too: as ComfyUI's
+TextEncodeQwenImageEditPlus puts them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +14,31 @@ from ..families import Encoder
 from ..references.pictures import scaled
 from ..story.references import Reference
 
-PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"  # the tokens around one, whose place it takes
+PICTURE = (  # the tokens around one, whose place it takes
+    "<|vision_start|><|image_pad|><|vision_end|>"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What is said of pictures `before` a text, the pictures [1, height, width, 3], and the template around both."""
+    """What is said of pictures `before` a text, the pictures [1, height, width, 3], and the
+    template around both.
+    """
 
     before: str
     images: list[torch.Tensor]
     template: str
 
     def tokenize(self, clip: CLIP, text: str) -> dict[str, Any]:
-        """ComfyUI's tokens of the text after the pictures, with word ids. A picture is one token here, of no fixed length."""
-        tokens: dict[str, Any] = clip.tokenize(self.before + text, return_word_ids=True, images=self.images, llama_template=self.template)
+        """ComfyUI's tokens of the text after the pictures, with word ids. A picture is one token
+        here, of no fixed length.
+        """
+        tokens: dict[str, Any] = clip.tokenize(
+            self.before + text,
+            return_word_ids=True,
+            images=self.images,
+            llama_template=self.template,
+        )
         return tokens
 
 
@@ -37,7 +50,9 @@ def sight_of(clip: CLIP, kind: Encoder, references: Sequence[Reference]) -> Sigh
     template = getattr(clip.tokenizer, "llama_template_images", None)
     if template is None or PICTURE not in template:
         raise InputError(
-            "clip", "its tokenizer has no template for pictures", "Use a stock CLIP of Qwen-Image, or take Story Reference out"
+            "clip",
+            "its tokenizer has no template for pictures",
+            "Use a stock CLIP of Qwen-Image, or take Story Reference out",
         )
     before = "".join(f"Picture {number}: {PICTURE}" for number in range(1, len(references) + 1))
     images = [scaled(reference.picture, kind.picture_pixels) for reference in references]

@@ -1,7 +1,9 @@
-"""Where each phrase is among the tokens of a T5 or a language model, whose tokens of a phrase depend on what is before it.
+"""Where each phrase is among the tokens of a T5 or a language model, whose tokens of a phrase
+depend on what is before it.
 
-" fox" inside a text and "fox" at its beginning are other tokens there, and there is a template around the text. So the
-prompt is cut where its own beginnings end: the tokens of "A", of "A B", .. and what they share with the whole's.
+" fox" inside a text and "fox" at its beginning are other tokens there, and there is a template
+around the text. So the prompt is cut where its own beginnings end: the tokens of "A", of "A B", ..
+and what they share with the whole's.
 """
 
 from collections.abc import Iterable
@@ -10,22 +12,29 @@ from .layout import Chunks, Layout, Token, same_token
 
 
 class TemplateLost(ValueError):
-    """The prompt's tokens do not hold the encoder's own template, so what the text is in them cannot be told."""
+    """The prompt's tokens do not hold the encoder's own template, so what the text is in them
+    cannot be told.
+    """
 
 
-def lay_out_by_prefixes(prompt: Chunks, prefixes: list[Chunks], empty: Chunks, padding: int | None) -> tuple[Layout, list[int]]:
-    """The layout of `prompt`, positions counted in its tokens, and the phrases whose end is read together with the next.
+def lay_out_by_prefixes(
+    prompt: Chunks, prefixes: list[Chunks], empty: Chunks, padding: int | None
+) -> tuple[Layout, list[int]]:
+    """The layout of `prompt`, positions counted in its tokens, and the phrases whose end is read
+    together with the next.
 
-    `prefixes` are the tokens of its first phrase, of its first two, .. and so on without the last; `empty` are those of
-    the empty text, the template alone; `padding` is the id of padding tokens. A token that belongs to two phrases goes to
-    the later one. Raises TemplateLost.
+    `prefixes` are the tokens of its first phrase, of its first two, .. and so on without the last;
+    `empty` are those of the empty text, the template alone; `padding` is the id of padding tokens.
+    A token that belongs to two phrases goes to the later one. Raises TemplateLost.
     """
     whole, first = _unpadded(prompt, padding)
     template, _ = _unpadded(empty, padding)
     start = _common(whole, template)
     behind = template[start:]
     if len(behind) > 1 and _common(reversed(whole[start:]), reversed(behind)) == len(behind) - 1:
-        behind = behind[1:]  # a template's last space, which is one token with the text's first word
+        behind = behind[
+            1:
+        ]  # a template's last space, which is one token with the text's first word
     stop = len(whole) - len(behind)
     _require_template(whole[start:], behind)
 
@@ -48,7 +57,9 @@ def lay_out_by_prefixes(prompt: Chunks, prefixes: list[Chunks], empty: Chunks, p
 def _unpadded(chunks: Chunks, padding: int | None) -> tuple[list[Token], int]:
     """The tokens between the padding on either side, and how many there are before them."""
     tokens = [token for chunk in chunks for token in chunk]
-    padded = [word == 0 and isinstance(token, int) and token == padding for token, _, word in tokens]
+    padded = [
+        word == 0 and isinstance(token, int) and token == padding for token, _, word in tokens
+    ]
     first = padded.index(False) if False in padded else 0
     last = len(padded) - padded[::-1].index(False) if False in padded else 0
     return tokens[first:last], first

@@ -17,18 +17,23 @@ from .reports import report_alphas, report_weights
 from .stack import stack
 from .windows import choose_windows
 
-Wanted = tuple[tuple[int, ...], tuple[Reference, ...]]  # a prompt: the frames in its window, and the pictures before it
+Wanted = tuple[
+    tuple[int, ...], tuple[Reference, ...]
+]  # a prompt: the frames in its window, and the pictures before it
 
 
-def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool) -> list[Entry]:
+def encode_story(
+    clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool
+) -> list[Entry]:
     """CONDITIONING whose tensors have one row per frame.
 
-    `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is. Where the CLIP's model
-    loses how long a row is, the encoding is kept as well, and the record says by which factors keys and values are to be
-    multiplied instead. Frames that share a
-    prompt share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict says whose
-    each row is (`story/rows.py`), and which references it sees. Where the text encoder looks at pictures, those of the frame's
-    references are before its prompt, and only frames with the same pictures share one.
+    `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is.
+    Where the CLIP's model loses how long a row is, the encoding is kept as well, and the record
+    says by which factors keys and values are to be multiplied instead. Frames that share a prompt
+    share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict
+    says whose each row is (`story/rows.py`), and which references it sees. Where the text encoder
+    looks at pictures, those of the frame's references are before its prompt, and only frames with
+    the same pictures share one.
     """
     reader = Reader(clip)
     require_encoder(reader.kind, clip.tokenizer, story.references)
@@ -45,26 +50,42 @@ def encode_story(clip: CLIP, story: Story, reweighting: Reweighting | None, zero
         comfy.model_management.throw_exception_if_processing_interrupted()
         prompt, present = prompts[window, pictures], story.present[frame]
         expressed = len(story.identity_phrases) + window.index(frame)
-        frames.append([reweight_entry(entry, prompt.parts, expressed, present, on_rows) for entry in prompt.entries])
+        frames.append(
+            [
+                reweight_entry(entry, prompt.parts, expressed, present, on_rows)
+                for entry in prompt.entries
+            ]
+        )
         factors: tuple[tuple[int, float], ...] = ()
         if on_keys is not None:
             (part,) = prompt.parts  # such a CLIP has one encoder that fills positions
             factors = on_keys.factors(part.layout, expressed, present)
-        records.append(record_of(reader, story.identity_phrases, present, prompt, references[frame], factors))
+        records.append(
+            record_of(reader, story.identity_phrases, present, prompt, references[frame], factors)
+        )
     return [
-        stack(list(entries), tuple(replace(record, schedule=schedule) for record in records), zero_pooled, reader.kind.for_unets)
+        stack(
+            list(entries),
+            tuple(replace(record, schedule=schedule) for record in records),
+            zero_pooled,
+            reader.kind.for_unets,
+        )
         for schedule, entries in enumerate(zip(*frames))
     ]
 
 
 def _encode_each(reader: Reader, story: Story, distinct: list[Wanted]) -> dict[Wanted, Prompt]:
-    """The prompts of these windows after these pictures, with a bar in the page where there are several."""
+    """The prompts of these windows after these pictures, with a bar in the page where there are
+    several.
+    """
     prompts = {}
     progress = comfy.utils.ProgressBar(len(distinct)) if len(distinct) > 1 else None
     for window, pictures in distinct:
         comfy.model_management.throw_exception_if_processing_interrupted()
         try:
-            prompts[window, pictures] = encode_prompt(reader.looking_at(pictures), story.phrases(window))
+            prompts[window, pictures] = encode_prompt(
+                reader.looking_at(pictures), story.phrases(window)
+            )
         except LeftOpen as error:
             raise error.in_frame_of(story) from None
         if progress is not None:

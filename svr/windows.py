@@ -9,8 +9,8 @@ from .layout import chunk_budget, content
 def choose_windows(reader: Reader, story: Story) -> tuple[tuple[int, ...], ...]:
     """For every frame, the frames in its prompt: as many as fit the fullest CLIP tower.
 
-    Where no tower has positions in the conditioning (Flux, Qwen-Image, ..) there is no budget, and the window is
-    window_length.
+    Where no tower has positions in the conditioning (Flux, Qwen-Image, ..) there is no budget, and
+    the window is window_length.
     """
     if not reader.towers:
         length = min(story.window_length, len(story.frames))
@@ -19,8 +19,9 @@ def choose_windows(reader: Reader, story: Story) -> tuple[tuple[int, ...], ...]:
     two_way = [key for key in reader.others if key in reader.kind.two_way]
     if two_way and length < len(story.frames):
         logger.warning(
-            "SVR Reweight: %s reads a prompt as a whole, so the identity is the same only in frames that share one prompt, and here "
-            "%d of %d do: raise window_length, or shorten the texts where CLIP's tokens hold it down",
+            "SVR Reweight: %s reads a prompt as a whole, so the identity is the same only in frames"
+            " that share one prompt, and here %d of %d do: raise window_length, or shorten the"
+            " texts where CLIP's tokens hold it down",
             ", ".join(two_way),
             length,
             len(story.frames),
@@ -37,6 +38,9 @@ def _fitting_length(reader: Reader, story: Story) -> int:
     over = [str(frame + 1) for frame, size in enumerate(frames) if identity + size > budget]
     if over:
         logger.warning(
-            "SVR Reweight: identity and frame are over %d tokens and are encoded in several chunks: frame %s", budget, ", ".join(over)
+            "SVR Reweight: identity and frame are over %d tokens and are encoded in several chunks:"
+            " frame %s",
+            budget,
+            ", ".join(over),
         )
     return fitting_length(identity, frames, story.window_length, budget)

@@ -1,4 +1,6 @@
-"""What the tests share: the mathematics without ComfyUI, and one real ComfyUI server for the session."""
+"""What the tests share: the mathematics without ComfyUI, and one real ComfyUI server for the
+session.
+"""
 
 import json
 import os
@@ -8,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-# Lets parts of the pack be imported without ComfyUI, as `story_pack.svr` and so on: its own __init__ needs ComfyUI.
+# Lets parts of the pack be imported without ComfyUI, as `story_pack.svr` and so on: its own
+# __init__ needs ComfyUI.
 package = types.ModuleType("story_pack")
 package.__path__ = [str(Path(__file__).resolve().parents[1])]
 sys.modules["story_pack"] = package
@@ -18,20 +21,25 @@ ROOMS = ["page", "distributed", "server", "comfyui", "fuzz", "unit"]  # the slow
 
 
 def pytest_xdist_auto_num_workers(config):
-    """One worker more than there are cores: a worker that waits for the page or for a server uses none."""
+    """One worker more than there are cores: a worker that waits for the page or for a server uses
+    none.
+    """
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Deal the tests out to the workers so that none makes again what a neighbour has: file by file, the page's by the page's server.
+    """Deal the tests out to the workers so that none makes again what a neighbour has: file by
+    file, the page's by the page's server.
 
     What takes long comes first, or one worker would be left with it at the end.
     """
     items.sort(key=lambda item: ROOMS.index(item.path.parent.name))
     for item in items:
         page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-        item.add_marker(pytest.mark.xdist_group(f"page {page.split(',')[0]}" if page else item.path.stem))
+        item.add_marker(
+            pytest.mark.xdist_group(f"page {page.split(',')[0]}" if page else item.path.stem)
+        )
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +50,9 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def fresh_server():
-    """`with fresh_server(folder) as server:` one of its own, for tests that kill it or look at what it needs."""
+    """`with fresh_server(folder) as server:` one of its own, for tests that kill it or look at what
+    it needs.
+    """
     return prepared_server
 
 
@@ -50,7 +60,9 @@ def fresh_server():
 def newest_page_server(tmp_path_factory):
     """The same ComfyUI with the newest page instead of its own."""
     page = Path(__file__).resolve().parents[1] / ".bench/frontend/comfyui_frontend_package/static"
-    with prepared_server(tmp_path_factory.mktemp("newest-page"), "--front-end-root", str(page)) as running:
+    with prepared_server(
+        tmp_path_factory.mktemp("newest-page"), "--front-end-root", str(page)
+    ) as running:
         yield running
 
 
@@ -64,7 +76,9 @@ def prepared_server(folder: Path, *options: str):
 
 
 def placeholders(folder: Path) -> list[str]:
-    """Server options for empty files under every name that a bundled workflow loads, so that the server can validate it."""
+    """Server options for empty files under every name that a bundled workflow loads, so that the
+    server can validate it.
+    """
     from PIL import Image
 
     from bench.workflow import wanted_files
@@ -74,13 +88,18 @@ def placeholders(folder: Path) -> list[str]:
         file = folder / (kind if picture else f"models/{kind}") / name
         file.parent.mkdir(parents=True, exist_ok=True)
         if picture:  # a film of four, where one picture is read it is the first
-            film = [Image.new("RGB", (64, 64), colour) for colour in ("navy", "teal", "olive", "maroon")]
+            film = [
+                Image.new("RGB", (64, 64), colour) for colour in ("navy", "teal", "olive", "maroon")
+            ]
             film[0].save(file, save_all=True, append_images=film[1:])
         else:
             file.touch()
     config = folder / "models.yaml"
     kinds = sorted({kind for kind, _ in wanted_files()} - {"input", "output"})
-    config.write_text(f"placeholders:\n  base_path: {folder}/models\n" + "".join(f"  {kind}: {kind}\n" for kind in kinds))
+    config.write_text(
+        f"placeholders:\n  base_path: {folder}/models\n"
+        + "".join(f"  {kind}: {kind}\n" for kind in kinds)
+    )
     return ["--extra-model-paths-config", str(config), "--input-directory", str(folder / "input")]
 
 
@@ -93,13 +112,20 @@ def client(server):
 
 @pytest.fixture(scope="session")
 def story_prompt(client):
-    """The bundled workflow as an API prompt, on the small random-weight model and at a small size."""
+    """The bundled workflow as an API prompt, on the small random-weight model and at a small
+    size.
+    """
     from bench.workflow import load, substitute, to_api, with_inputs
 
     prompt = substitute(
-        to_api(load("sdxl-story"), client.get("/object_info")), "CheckpointLoaderSimple", "ToyCheckpoint", {"shape": "sdxl"}
+        to_api(load("sdxl-story"), client.get("/object_info")),
+        "CheckpointLoaderSimple",
+        "ToyCheckpoint",
+        {"shape": "sdxl"},
     )
-    return with_inputs(with_inputs(prompt, "StoryBatch", width=128, height=128), "KSampler", steps=3)
+    return with_inputs(
+        with_inputs(prompt, "StoryBatch", width=128, height=128), "KSampler", steps=3
+    )
 
 
 @pytest.fixture(scope="session")

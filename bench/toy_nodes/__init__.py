@@ -1,4 +1,6 @@
-"""Nodes that stand in for ComfyUI's loaders where there is no such file: the test bench's small random-weight models."""
+"""Nodes that stand in for ComfyUI's loaders where there is no such file: the test bench's small
+random-weight models.
+"""
 
 from pathlib import Path
 
@@ -21,7 +23,11 @@ class ToyCheckpoint:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"shape": (list(SHAPES), {"tooltip": "Whose blocks and text encoders it has."})}}
+        return {
+            "required": {
+                "shape": (list(SHAPES), {"tooltip": "Whose blocks and text encoders it has."})
+            }
+        }
 
     def load(self, shape: str):
         return toy_model(shape), toy_clip(shape), ToyVAE()
@@ -33,14 +39,28 @@ class ToyDiffusionModel:
     RETURN_TYPES = ("MODEL",)
     FUNCTION = "load"
     CATEGORY = "story/test bench"
-    DESCRIPTION = "A tiny diffusion model from a file with random weights: its pictures are noise. For testing only."
+    DESCRIPTION = (
+        "A tiny diffusion model from a file with random weights: its pictures are noise. For"
+        " testing only."
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"unet_name": ("STRING", {"tooltip": "A file by bench/toy_parts.py in models/diffusion_models."})}}
+        return {
+            "required": {
+                "unet_name": (
+                    "STRING",
+                    {"tooltip": "A file by bench/toy_parts.py in models/diffusion_models."},
+                )
+            }
+        }
 
     def load(self, unet_name: str):
-        return (load_toy_transformer(Path(folder_paths.get_full_path_or_raise("diffusion_models", unet_name))),)
+        return (
+            load_toy_transformer(
+                Path(folder_paths.get_full_path_or_raise("diffusion_models", unet_name))
+            ),
+        )
 
 
 class ToyTextEncoder:
@@ -49,11 +69,17 @@ class ToyTextEncoder:
     RETURN_TYPES = ("CLIP",)
     FUNCTION = "load"
     CATEGORY = "story/test bench"
-    DESCRIPTION = "A tiny text encoder with random weights and the real tokenizer. For testing only."
+    DESCRIPTION = (
+        "A tiny text encoder with random weights and the real tokenizer. For testing only."
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"kind": ([*KINDS, *SIGHTED], {"tooltip": "Whose tokenizer and template it has."})}}
+        return {
+            "required": {
+                "kind": ([*KINDS, *SIGHTED], {"tooltip": "Whose tokenizer and template it has."})
+            }
+        }
 
     def load(self, kind: str):
         return (toy_encoder(SIGHTED.get(kind, kind), sight=kind in SIGHTED),)

@@ -1,4 +1,6 @@
-"""What one call of a transformer hands to its attention: decided once before the call, gone after it."""
+"""What one call of a transformer hands to its attention: decided once before the call, gone after
+it.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,14 +21,17 @@ from ..settings import Settings
 from .positions import Positions
 from .scaled import Scaling
 
-STAGE_OF = {"double": 0, "single": 1}  # ComfyUI's block types: a family's first stage, and its second
+STAGE_OF = {
+    "double": 0,
+    "single": 1,
+}  # ComfyUI's block types: a family's first stage, and its second
 
 
 def joint_attention(func: Callable[..., torch.Tensor], *args: Any, **kwargs: Any) -> torch.Tensor:
     """The `optimized_attention_override` of every call with IPCA.
 
-    One function for all: torch.compile traces it once, and what differs from call to call is looked up where nothing is
-    traced.
+    One function for all: torch.compile traces it once, and what differs from call to call is looked
+    up where nothing is traced.
     """
     return _attention_of_call(func, *args, **kwargs)
 
@@ -49,13 +54,15 @@ def _attention_of_call(
 
 
 class JointCall:
-    """One model call: `targets` has one entry per row, `chosen` are the running numbers of the blocks in which the identity
-    counts again. The text has `length` positions. Factors hold in every block.
+    """One model call: `targets` has one entry per row, `chosen` are the running numbers of the
+    blocks in which the identity counts again. The text has `length` positions. Factors hold in
+    every block.
 
-    Only calls in which every query is a key as well, text and whole image together, are joint. Joint calls are counted,
-    since some models do not tell which block is at work. Factors hold in the family's refiner too, where the text attends to
-    itself, or the other frames' words would be in the frame's own before the first joint call. Other attention passes by.
-    `around` is the override of another pack, which ours goes around.
+    Only calls in which every query is a key as well, text and whole image together, are joint.
+    Joint calls are counted, since some models do not tell which block is at work. Factors hold in
+    the family's refiner too, where the text attends to itself, or the other frames' words would be
+    in the frame's own before the first joint call. Other attention passes by. `around` is the
+    override of another pack, which ours goes around.
     """
 
     def __init__(
@@ -78,11 +85,16 @@ class JointCall:
         self.tally, self.probe = tally, probe
         self.rows, self.calls, self.text_calls = len(targets), 0, 0
         self.groups = groups_of([target and target.identity_alone for target in targets])
-        self.scaling = Scaling(groups_of(targets), lambda target: target.factors_among_keys(family, length), device)
+        self.scaling = Scaling(
+            groups_of(targets), lambda target: target.factors_among_keys(family, length), device
+        )
         self.stages = [stage for stage, _ in family.stages]
         self.text_last = family.text_last
         distinct = dict.fromkeys(group.target for group in self.groups if group.target)
-        self.positions = {target: torch.tensor(target.among_keys(family, length)).to(device, non_blocking=True) for target in distinct}
+        self.positions = {
+            target: torch.tensor(target.among_keys(family, length)).to(device, non_blocking=True)
+            for target in distinct
+        }
 
     def attend(
         self,
@@ -97,7 +109,13 @@ class JointCall:
     ) -> torch.Tensor:
         axis = 2 if kwargs.get("skip_reshape") else 1
 
-        def own(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, **more: Any) -> torch.Tensor:
+        def own(
+            q: torch.Tensor,
+            k: torch.Tensor,
+            v: torch.Tensor,
+            mask: torch.Tensor | None,
+            **more: Any,
+        ) -> torch.Tensor:
             if self.around is None:
                 return func(q, k, v, heads, mask, *args, **kwargs, **more)
             return self.around(func, q, k, v, heads, mask, *args, **kwargs, **more)
@@ -114,14 +132,19 @@ class JointCall:
         if not counts:
             return own(q, k, v, mask)
 
-        def pytorch(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        def pytorch(
+            q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
+        ) -> torch.Tensor:
             out: torch.Tensor = core.attention_pytorch(q, k, v, heads, mask, *args, **kwargs)
             return out
 
         ours: Attend = own
         if self.settings.needs_mask:
             ours = honouring_masks(own, pytorch, (func, self.around), self.probe)
-        parts = [self._attend_group(ours if group.target else own, group, q, k, v, mask, block, axis) for group in self.groups]
+        parts = [
+            self._attend_group(ours if group.target else own, group, q, k, v, mask, block, axis)
+            for group in self.groups
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _attend_group(
@@ -141,23 +164,33 @@ class JointCall:
         if group.target is None:
             return attend(q[rows], k[rows], v[rows], mask)
         positions = self.positions[group.target]
-        if self.text_last:  # counted from the end: how many keys the image has is the model's affair
+        if (
+            self.text_last
+        ):  # counted from the end: how many keys the image has is the model's affair
             positions = positions + k.shape[axis]
         settings = self.settings
         kept = settings.kept(q.shape[axis], len(positions), self.step, self.blocks[block])
-        return counted_again(attend, q[rows], k[rows], v[rows], mask, positions, settings.strength, kept, axis)
+        return counted_again(
+            attend, q[rows], k[rows], v[rows], mask, positions, settings.strength, kept, axis
+        )
 
     def _is_ours(self, queries: int, keys: int) -> bool:
-        """Whether a call with so many is a joint one, or one of the refiner: as long as the text, and before the image's own."""
+        """Whether a call with so many is a joint one, or one of the refiner: as long as the text,
+        and before the image's own.
+        """
         if queries == keys >= self.lengths.joint:
             return True
         if not queries == keys == self.lengths.text:
             return False
         self.text_calls += 1
-        return self.lengths.refiners > 0 and (keys != self.lengths.image or self.text_calls <= self.lengths.refiners)
+        return self.lengths.refiners > 0 and (
+            keys != self.lengths.image or self.text_calls <= self.lengths.refiners
+        )
 
     def _block(self, options: Mapping[str, Any]) -> int:
-        """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the table does not have."""
+        """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the
+        table does not have.
+        """
         self.calls += 1
         stage, number = STAGE_OF.get(options.get("block_type", "")), options.get("block_index")
         if stage is None or number is None or stage >= len(self.stages):
@@ -174,8 +207,8 @@ class JointCall:
 
 @dataclass(frozen=True)
 class Lengths:
-    """By which a model call's attention calls are told apart: how many tokens text and image have at least, padded, and how many
-    calls the refiners make before with the text alone.
+    """By which a model call's attention calls are told apart: how many tokens text and image have
+    at least, padded, and how many calls the refiners make before with the text alone.
     """
 
     text: int
@@ -192,6 +225,10 @@ def lengths_of(transformer: Any, family: Family, x: torch.Tensor, text: int) -> 
     patch = getattr(transformer, "patch_size", 2)
     patch = patch[-1] if isinstance(patch, (tuple, list)) else patch
     multiple = getattr(transformer, "pad_tokens_multiple", None) or 1
-    image = math.prod(x.shape[2:-2]) * math.ceil(x.shape[-2] / patch) * math.ceil(x.shape[-1] / patch)
+    image = (
+        math.prod(x.shape[2:-2]) * math.ceil(x.shape[-2] / patch) * math.ceil(x.shape[-1] / patch)
+    )
     text, image = (math.ceil(part / multiple) * multiple for part in (text, image))
-    return Lengths(text, image, len(getattr(transformer, family.refiner, ())) if family.refiner else 0)
+    return Lengths(
+        text, image, len(getattr(transformer, family.refiner, ())) if family.refiner else 0
+    )

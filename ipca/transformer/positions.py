@@ -1,4 +1,6 @@
-"""Where the identity, or the frame's cast, is among the keys that a CONDITIONING's text gives, and which keys are scaled."""
+"""Where the identity, or the frame's cast, is among the keys that a CONDITIONING's text gives, and
+which keys are scaled.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -8,10 +10,11 @@ from ...story.rows import Row
 
 @dataclass(frozen=True)
 class Positions:
-    """A row's target: `places` among the text's keys, of which the identity's count again, and `factors` by place.
+    """A row's target: `places` among the text's keys, of which the identity's count again, and
+    `factors` by place.
 
-    The keys are `length` of the CONDITIONING's positions, then `second` from its second tensor. The prompt has so many
-    `frames`.
+    The keys are `length` of the CONDITIONING's positions, then `second` from its second tensor. The
+    prompt has so many `frames`.
     """
 
     places: tuple[int, ...]
@@ -35,7 +38,9 @@ class Positions:
         return replace(self, places=()) if self.factors else None
 
     def among_keys(self, family: Family, length: int) -> tuple[int, ...]:
-        """The places among a joint call's keys, for a text of `length` positions; below 0, counted from the end."""
+        """The places among a joint call's keys, for a text of `length` positions; below 0, counted
+        from the end.
+        """
         shift = self._shift(family, length)
         return tuple(place + shift for place in self.places)
 
@@ -50,16 +55,26 @@ class Positions:
         return -self.keys_of(length) if family.text_last else 0
 
 
-def positions_of(row: Row, length: int, second: int, times: int, with_identity: bool) -> Positions | None:
-    """The positions of a row's identity, if that is wanted, and its factors, in a text of `length` and a second tensor of
-    `second`, which is laid after the first `times` times.
+def positions_of(
+    row: Row, length: int, second: int, times: int, with_identity: bool
+) -> Positions | None:
+    """The positions of a row's identity, if that is wanted, and its factors, in a text of `length`
+    and a second tensor of `second`, which is laid after the first `times` times.
 
     None where the row has neither, or another node left fewer positions than its record says.
     """
-    own, own_second = (row.identity_positions, row.second_positions if times else ()) if with_identity else ((), ())
+    own, own_second = (
+        (row.identity_positions, row.second_positions if times else ())
+        if with_identity
+        else ((), ())
+    )
     named = (*own, *(place for place, _ in row.factors))
     if max(named, default=-1) >= length or max(own_second, default=-1) >= second:
         return None
     again = tuple(length + time * second + place for time in range(times) for place in own_second)
     frames = len(row.phrases or row.second) - len(row.identity)
-    return Positions(own + again, length, times * second, frames, row.factors) if own + again or row.factors else None
+    return (
+        Positions(own + again, length, times * second, frames, row.factors)
+        if own + again or row.factors
+        else None
+    )

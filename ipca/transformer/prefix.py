@@ -1,12 +1,14 @@
-"""Qwen-Image 2.1: a prefix of text and references that never reads the picture, and a target that reads both.
+"""Qwen-Image 2.1: a prefix of text and references that never reads the picture, and a target that
+reads both.
 
-The text's calls have a mask of their own, a reference's read what is before it, and only the target's have all keys:
+The text's calls have a mask of their own, a reference's read what is before it, and only the
+target's have all keys:
 
     q [B, target, heads * d]   k, v [B, text + references + target, heads * d]
 
-So queries are fewer than keys. The prefix depends on neither picture nor step, and ComfyUI may keep its keys and values
-for a whole run: only the target's calls are weighted, and what is kept stays what it was. The identity's keys are then a
-fixed memory, as in a UNet.
+So queries are fewer than keys. The prefix depends on neither picture nor step, and ComfyUI may keep
+its keys and values for a whole run: only the target's calls are weighted, and what is kept stays
+what it was. The identity's keys are then a fixed memory, as in a UNet.
 """
 
 import math
@@ -21,8 +23,9 @@ from .override import JointCall
 
 @dataclass(frozen=True)
 class Prefix:
-    """`text` positions, and a `target` of so many tokens after it. `references` are (slot, tokens): each is spliced in before
-    the text's position `slot`, in this order."""
+    """`text` positions, and a `target` of so many tokens after it. `references` are (slot, tokens):
+    each is spliced in before the text's position `slot`, in this order.
+    """
 
     text: int
     target: int
@@ -34,13 +37,18 @@ class Prefix:
 
     def keys_at(self, places: torch.Tensor) -> torch.Tensor:
         """Among the keys, the text's positions `places`, int64 [n]."""
-        return places + sum((tokens * (places >= slot) for slot, tokens in self.references), torch.zeros_like(places))
+        return places + sum(
+            (tokens * (places >= slot) for slot, tokens in self.references),
+            torch.zeros_like(places),
+        )
 
 
 def prefix_of(x: torch.Tensor, text: int, given: Mapping[str, Any]) -> Prefix:
-    """The prefix of a call with latents `x` [B, C, .., H, W] in patches of 1. `given` are the call's other keywords.
+    """The prefix of a call with latents `x` [B, C, .., H, W] in patches of 1. `given` are the
+    call's other keywords.
 
-    ComfyUI's `ref_latents` are spliced in at `image_slots`, and after the text where there are fewer slots.
+    ComfyUI's `ref_latents` are spliced in at `image_slots`, and after the text where there are
+    fewer slots.
     """
     sizes = [math.prod(latent.shape[-2:]) for latent in given.get("ref_latents") or ()]
     slots = [int(slot) for slot in given.get("image_slots") or ()] + [text] * len(sizes)
@@ -53,7 +61,9 @@ class PrefixCall(JointCall):
     def __init__(self, prefix: Prefix, *args: Any):
         super().__init__(*args)
         self.prefix = prefix
-        self.positions = {target: prefix.keys_at(places) for target, places in self.positions.items()}
+        self.positions = {
+            target: prefix.keys_at(places) for target, places in self.positions.items()
+        }
         self.scaling = self.scaling.moved(prefix.keys_at)
 
     def _is_ours(self, queries: int, keys: int) -> bool:

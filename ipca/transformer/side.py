@@ -1,7 +1,7 @@
 """IPCA on one transformer: which positions count again, on which rows and in which blocks.
 
-No prompt of its own is encoded: the frame's prompt has the identity's keys already. So a conditioning that has lost
-whose its rows are cannot be recognised and is left as it is.
+No prompt of its own is encoded: the frame's prompt has the identity's keys already. So a
+conditioning that has lost whose its rows are cannot be recognised and is left as it is.
 """
 
 from dataclasses import dataclass
@@ -36,21 +36,30 @@ class TransformerSide:
     settings: Settings
 
     def put_on(self, patched: ModelPatcher) -> None:
-        """Nothing: the override goes around other packs' at every call, so that the order of nodes does not matter."""
+        """Nothing: the override goes around other packs' at every call, so that the order of nodes
+        does not matter.
+        """
 
     def targets(self, conds: Conds) -> dict[UUID, tuple[Positions | None, ...]]:
-        targets = {cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found}
+        targets = {
+            cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found
+        }
         found = [each for rows in targets.values() for each in rows if each]
-        if not self.family.reads_length and any(positions.frames > 1 and not positions.factors for positions in found):
+        if not self.family.reads_length and any(
+            positions.frames > 1 and not positions.factors for positions in found
+        ):
             warn_rarely(
-                f"IPCA Patch: {self.family.name} normalises every token's length before it reads the text, and nothing says by "
-                "how much the other frames' words are turned down in a prompt that several frames share. If frames show each "
-                "other's scenes, set SVR Reweight's mode to svr, with the CLIP of this model's own type, or window_length to 1."
+                f"IPCA Patch: {self.family.name} normalises every token's length before it reads"
+                " the text, and nothing says by how much the other frames' words are turned down"
+                " in a prompt that several frames share. If frames show each other's scenes, set"
+                " SVR Reweight's mode to svr, with the CLIP of this model's own type, or"
+                " window_length to 1."
             )
         if self.settings.strength and not any(positions.places for positions in found):
             warn_rarely(
-                "IPCA Patch: no prompt of this run says where the story's identity is in it, so nothing is strengthened. "
-                "Connect the frames of SVR Reweight, of the same Story Prompt, through Story Batch to the sampler."
+                "IPCA Patch: no prompt of this run says where the story's identity is in it, so"
+                " nothing is strengthened. Connect the frames of SVR Reweight, of the same Story"
+                " Prompt, through Story Batch to the sampler."
             )
         return targets
 
@@ -60,8 +69,8 @@ class TransformerSide:
     def options_for(self, call: ModelCall[Positions]) -> dict[str, Any]:
         """With an override for this call, around the one that is there.
 
-        Some transformers run no DIFFUSION_MODEL wrapper, and other packs' nodes replace the override: so it is at every
-        call that ours is put around theirs.
+        Some transformers run no DIFFUSION_MODEL wrapper, and other packs' nodes replace the
+        override: so it is at every call that ours is put around theirs.
         """
         first = next((target for target in call.targets if target), None)
         if first is None:
@@ -81,7 +90,11 @@ class TransformerSide:
             call.tally,
             call.probe,
         )
-        joint_call = PrefixCall(prefix_of(call.x, length, call.given), *arguments) if self.family.has_prefix else JointCall(*arguments)
+        joint_call = (
+            PrefixCall(prefix_of(call.x, length, call.given), *arguments)
+            if self.family.has_prefix
+            else JointCall(*arguments)
+        )
         return {**call.options, OVERRIDE: joint_attention, CALL_KEY: joint_call}
 
     def _positions_of(self, cond: Cond) -> tuple[Positions | None, ...]:
@@ -93,7 +106,9 @@ class TransformerSide:
         lengths = text.shape[1], 0 if second is None else second.shape[2]
 
         def of(row: Row, speaks: bool) -> Positions | None:
-            if not (speaks or not row.phrases):  # without T5 there is no first text, and the second alone speaks
+            if not (
+                speaks or not row.phrases
+            ):  # without T5 there is no first text, and the second alone speaks
                 return None
             counts = self.settings.strength != 0 and row.identity == self.identity
             return positions_of(row, *lengths, self.family.second_times, counts)
@@ -108,13 +123,16 @@ def family_of_model(model: ModelPatcher) -> Family:
     if family is None:
         raise InputError(
             "model",
-            f"{type(model.model).__name__} ({type(transformer).__name__}) has neither a UNet with text cross-attention nor a joint attention "
-            "that is known here",
-            f"Use an SDXL, SD1.x or SD2.x checkpoint, or one of {', '.join(family.name for family in FAMILIES)}",
+            f"{type(model.model).__name__} ({type(transformer).__name__}) has neither a UNet with"
+            " text cross-attention nor a joint attention that is known here",
+            "Use an SDXL, SD1.x or SD2.x checkpoint, or one of"
+            f" {', '.join(family.name for family in FAMILIES)}",
         )
     return family
 
 
 def chosen_on(model: ModelPatcher, family: Family, blocks: str) -> frozenset[int]:
-    """The running numbers of the blocks that the node's text names. InputError where it names none."""
+    """The running numbers of the blocks that the node's text names. InputError where it names
+    none.
+    """
     return chosen_blocks(model.get_model_object("diffusion_model"), family, blocks)

@@ -28,9 +28,11 @@ def put_on_sites(patched: ModelPatcher, unet: UNetModel, sites: Collection[Site]
 
 
 def with_sites_everywhere(patches: Patches, unet: UNetModel) -> Patches:
-    """`patches` with a site of ours wherever there is none, which attends as if nothing were installed.
+    """`patches` with a site of ours wherever there is none, which attends as if nothing were
+    installed.
 
-    For torch.compile: code that was compiled for a block with a site may be used again for any other block.
+    For torch.compile: code that was compiled for a block with a site may be used again for any
+    other block.
     """
     one_each = _has_one_transformer_per_block(unet)
     free = [site for site in sites_of(unet) if site not in patches and site[:2] not in patches]
@@ -51,8 +53,9 @@ def take_off_sites(clone: ModelPatcher) -> None:
 
 
 def _has_one_transformer_per_block(unet: UNetModel) -> bool:
-    """As SD1.x and SD2.x have: there IPAdapter and related packs key a site by its block. In the SDXL family they key every
-    site by its transformer, also where a block has but one (Vega, SSD-1B), and ComfyUI would take such a key before ours.
+    """As SD1.x and SD2.x have: there IPAdapter and related packs key a site by its block. In the
+    SDXL family they key every site by its transformer, also where a block has but one (Vega,
+    SSD-1B), and ComfyUI would take such a key before ours.
     """
     return all(index == 0 for sites in attention_sites(unet).values() for _, _, index in sites)
 
@@ -71,7 +74,12 @@ def _set_attn2_patches(patcher: ModelPatcher, patches: Patches) -> None:
 
 
 def _give_clone_its_own_sites(patcher: ModelPatcher, clone: ModelPatcher) -> None:
-    """ON_CLONE: cores that share patch objects between clones would let a neighbour's `.add` reach the original."""
+    """ON_CLONE: cores that share patch objects between clones would let a neighbour's `.add` reach
+    the original.
+    """
     patches = _attn2_patches(clone)
-    own = {key: patch.copy() if isinstance(patch, IPCASite) else patch for key, patch in patches.items()}
+    own = {
+        key: patch.copy() if isinstance(patch, IPCASite) else patch
+        for key, patch in patches.items()
+    }
     _set_attn2_patches(clone, own)

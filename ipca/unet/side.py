@@ -42,14 +42,21 @@ class UNetSide:
         put_on_sites(patched, patched.get_model_object("diffusion_model"), self.sites)
 
     def targets(self, conds: Conds) -> dict[UUID, tuple[Target | None, ...]]:
-        """A conditioning that has lost its record is recognised by its embeddings, which a causal CLIP makes equal to
-        the memory's. Where none of the run came from the story, every positive row gets the whole identity.
+        """A conditioning that has lost its record is recognised by its embeddings, which a causal
+        CLIP makes equal to the memory's. Where none of the run came from the story, every positive
+        row gets the whole identity.
         """
-        remembered = {cond["uuid"]: self._memories_of(cond) for found in conds.values() for cond in found}
+        remembered = {
+            cond["uuid"]: self._memories_of(cond) for found in conds.values() for cond in found
+        }
         if not any(any(rows) for rows in remembered.values()):
             for cond in conds.get("positive", ()):
                 remembered[cond["uuid"]] = [self.memories.whole] * len(remembered[cond["uuid"]])
-        return {cond["uuid"]: self._with_lengths(cond, remembered[cond["uuid"]]) for found in conds.values() for cond in found}
+        return {
+            cond["uuid"]: self._with_lengths(cond, remembered[cond["uuid"]])
+            for found in conds.values()
+            for cond in found
+        }
 
     def when_off(self, target: Target) -> None:
         return None
@@ -59,7 +66,14 @@ class UNetSide:
         targets = call.targets if any(call.targets) else []
         memories = list(dict.fromkeys(target.memory for target in targets if target))
         length = call.text.shape[1]
-        remembered = [Remembered(memories.index(target.memory), max(1, length // target.length)) if target else None for target in targets]
+        remembered = [
+            (
+                Remembered(memories.index(target.memory), max(1, length // target.length))
+                if target
+                else None
+            )
+            for target in targets
+        ]
         groups = groups_of(remembered)
         modules = sites_of(call.model) if groups else {}
         options = call.options
@@ -70,7 +84,10 @@ class UNetSide:
         unet_call = UNetCall(
             settings=self.settings,
             attn2={site: modules[site] for site in self.sites if groups},
-            memories=tuple(memory.embeds.to(call.x.device, call.dtype, non_blocking=True).unsqueeze(0) for memory in memories),
+            memories=tuple(
+                memory.embeds.to(call.x.device, call.dtype, non_blocking=True).unsqueeze(0)
+                for memory in memories
+            ),
             groups=groups,
             step=call.step,
             patches=options.get("patches_replace", {}).get("attn2", {}),
@@ -88,21 +105,29 @@ class UNetSide:
         rows = rows_of(cond, len(text))
         if rows is None or any(self.memories.of(row) is None for row in rows):
             return recognised(text, self.memories.every())
-        return [self.memories.of(row) if speaks else None for row, speaks in zip(rows, speaking(text))]
+        return [
+            self.memories.of(row) if speaks else None for row, speaks in zip(rows, speaking(text))
+        ]
 
-    def _with_lengths(self, cond: Cond, memories: Sequence[Memory | None]) -> tuple[Target | None, ...]:
+    def _with_lengths(
+        self, cond: Cond, memories: Sequence[Memory | None]
+    ) -> tuple[Target | None, ...]:
         if not any(memories):
             return (None,) * len(memories)
         text: torch.Tensor = cond["cross_attn"]
         counts = repeats(text, len(self.memories.whole.positions))
-        return tuple(Target(memory, text.shape[1] // count) if memory else None for memory, count in zip(memories, counts))
+        return tuple(
+            Target(memory, text.shape[1] // count) if memory else None
+            for memory, count in zip(memories, counts)
+        )
 
     def _check_width(self, text: torch.Tensor) -> None:
         expected = self.memories.whole.embeds.shape[1]
         if text.shape[-1] != expected:
             raise InputError(
                 "clip",
-                f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention reads {expected}",
+                f"a prompt of this run is {text.shape[-1]} wide but the model's cross-attention"
+                f" reads {expected}",
                 "Encode every prompt, also SVR Reweight's, with the CLIP of the model's checkpoint",
             )
 

@@ -1,8 +1,9 @@
 """Our replace patch at one attn2, and the protocol by which it shares the place with other packs.
 
-IPAdapter, PuLID and InstantID put an object with `.add(callback, **kwargs)` at a site and add to whatever object is
-there; NAG and others put a function there that may wrap what it found. Every additive neighbour's output is kept as it
-is and the memory's residual is added to it, so the sum does not depend on who came first.
+IPAdapter, PuLID and InstantID put an object with `.add(callback, **kwargs)` at a site and add to
+whatever object is there; NAG and others put a function there that may wrap what it found. Every
+additive neighbour's output is kept as it is and the memory's residual is added to it, so the sum
+does not depend on who came first.
 """
 
 from collections.abc import Callable
@@ -21,12 +22,17 @@ Added = tuple[Callable[..., torch.Tensor], dict[str, Any]]
 class IPCASite:
     """Callable as ComfyUI calls a replace patch: (q, k, v, extra_options) -> out, before `to_out`.
 
-    Holds no weights and nothing of the story: which rows attend to which memory comes with each UNet call.
-    `whole_block`: it is at the block's key (place, number), not at one transformer's (place, number, index).
+    Holds no weights and nothing of the story: which rows attend to which memory comes with each
+    UNet call.
+    `whole_block`: it is at the block's key (place, number), not at one transformer's (place,
+        number, index).
     """
 
     def __init__(
-        self, whole_block: bool, previous: Callable[..., torch.Tensor] | None = None, callbacks: tuple[Added, ...] | list[Added] = ()
+        self,
+        whole_block: bool,
+        previous: Callable[..., torch.Tensor] | None = None,
+        callbacks: tuple[Added, ...] | list[Added] = (),
     ):
         self.whole_block = whole_block
         self.previous = previous
@@ -40,17 +46,29 @@ class IPCASite:
         return IPCASite(self.whole_block, self.previous, self.callbacks)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "IPCASite":
-        # Cores that deep-copy patches at every clone would copy the neighbours' weights along with us.
+        # Cores that deep-copy patches at every clone would copy the neighbours' weights along with
+        # us.
         return self.copy()
 
     @never_compiled
     def __call__(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: Options, mask: torch.Tensor | None = None, **kwargs: Any
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        extra_options: Options,
+        mask: torch.Tensor | None = None,
+        **kwargs: Any,
     ) -> torch.Tensor:
         call: UNetCall | None = extra_options.get(CALL_KEY)
         site = (*extra_options["block"], extra_options["block_index"])
-        if call is not None and (there := call.site_at(site)) is not self and isinstance(there, IPCASite):
-            # Compiled code of one block may be used for another, and then calls the other block's site.
+        if (
+            call is not None
+            and (there := call.site_at(site)) is not self
+            and isinstance(there, IPCASite)
+        ):
+            # Compiled code of one block may be used for another, and then calls the other block's
+            # site.
             return there(q, k, v, extra_options, mask, **kwargs)
         on = call if call is not None and call.is_on(site) and _rows_are_known(call, q) else None
         previous = self.previous or self._hidden_neighbour(call, extra_options)
@@ -84,8 +102,12 @@ class IPCASite:
             if active(kwargs.get("sigma_start", ALWAYS_FROM), kwargs.get("sigma_end", 0.0))
         ]
 
-    def _hidden_neighbour(self, call: UNetCall | None, extra_options: Options) -> Callable[..., torch.Tensor] | None:
-        """A patch for the whole block under our transformer's key: ComfyUI prefers our key to its, so we run it."""
+    def _hidden_neighbour(
+        self, call: UNetCall | None, extra_options: Options
+    ) -> Callable[..., torch.Tensor] | None:
+        """A patch for the whole block under our transformer's key: ComfyUI prefers our key to its,
+        so we run it.
+        """
         if call is None or self.whole_block:
             return None
         return call.patches.get(tuple(extra_options["block"]))
@@ -102,10 +124,12 @@ def _rows_are_known(call: UNetCall, q: torch.Tensor) -> bool:
 
 
 def _require_a_prompt_per_picture(q: torch.Tensor, k: torch.Tensor) -> None:
-    """ComfyUI-NAG's own sampler node lays the negative's prompts behind the others, for an attention of its own."""
+    """ComfyUI-NAG's own sampler node lays the negative's prompts behind the others, for an
+    attention of its own.
+    """
     if q.shape[0] != k.shape[0]:
         raise ValueError(
-            f"IPCA Patch - model: another node (ComfyUI-NAG's KSampler With NAG?) gives cross-attention {k.shape[0]} prompts "
-            f"for {q.shape[0]} pictures, which only its own attention can read. Use ComfyUI's NAGuidance node instead, or "
-            "leave out IPCA Patch."
+            "IPCA Patch - model: another node (ComfyUI-NAG's KSampler With NAG?) gives"
+            f" cross-attention {k.shape[0]} prompts for {q.shape[0]} pictures, which only its own"
+            " attention can read. Use ComfyUI's NAGuidance node instead, or leave out IPCA Patch."
         )

@@ -1,9 +1,10 @@
-"""What a picture of the world is called: identity phrases, frame phrases, and which attributes they leave unsaid.
+"""What a picture of the world is called: identity phrases, frame phrases, and which attributes they
+leave unsaid.
 
-Identity is at stake by design: an attribute that a caption leaves unsaid is drawn, with probability BY_SCENE, from what one
-of the mentioned scenes prefers, so that separate prompts for the same character come out differently. With probability
-BY_KIND it is drawn from what the kind of character prefers, as foxes are red in real data: something about the unsaid is
-in the identity's own words.
+Identity is at stake by design: an attribute that a caption leaves unsaid is drawn, with probability
+BY_SCENE, from what one of the mentioned scenes prefers, so that separate prompts for the same
+character come out differently. With probability BY_KIND it is drawn from what the kind of character
+prefers, as foxes are red in real data: something about the unsaid is in the identity's own words.
 """
 
 import numpy as np
@@ -52,15 +53,21 @@ def preferred(scene: int, attribute: str) -> tuple[int, ...]:
 
 
 def preferred_by_kind(kind: int, attribute: str) -> tuple[int, ...]:
-    """What a kind of character prefers for an attribute: two colours of seven, one pattern of three."""
+    """What a kind of character prefers for an attribute: two colours of seven, one pattern of
+    three.
+    """
     if attribute == "pattern":
         return (kind % len(PATTERNS),)
     start = 2 * kind + (4 if attribute == "coat" else 0)
     return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
 
 
-def identity_phrase(kind: str, body: str | None, coat: str | None, pattern: str | None, opening: str) -> str:
-    """Say what is known: `A photo of a red fox with a striped green coat`; None leaves an attribute unsaid."""
+def identity_phrase(
+    kind: str, body: str | None, coat: str | None, pattern: str | None, opening: str
+) -> str:
+    """Say what is known: `A photo of a red fox with a striped green coat`; None leaves an attribute
+    unsaid.
+    """
     creature = " ".join(filter(None, (body, kind)))
     text = f"{opening} a {creature}".strip()
     if coat or pattern:
@@ -74,19 +81,27 @@ def frame_phrase(scene: str, prop: str, rng: np.random.Generator) -> str:
 
 
 def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
-    """A caption of `frames` frames and `cast` characters; one frame is shown, with one character in it.
+    """A caption of `frames` frames and `cast` characters; one frame is shown, with one character in
+    it.
 
-    `phrases` are those of a Story of the pack: identity (with a cast its common text, if any, and a phrase a character),
-    then the frames from place `first` on. `present` are the places of the identity phrases that hold in the shown frame and
-    `shown` is the place of its own; then come the picture's attributes, and which of them the caption says.
+    `phrases` are those of a Story of the pack: identity (with a cast its common text, if any, and a
+    phrase a character), then the frames from place `first` on. `present` are the places of the
+    identity phrases that hold in the shown frame and `shown` is the place of its own; then come the
+    picture's attributes, and which of them the caption says.
     """
     scenes = rng.choice(len(NAMES["scene"]), frames, replace=False)
     props = np.where(rng.random(frames) < 0.3, 0, rng.integers(len(NAMES["prop"]), size=frames))
     shown, opening = int(rng.integers(frames)), str(rng.choice(OPENINGS))
     kinds = rng.choice(len(NAMES["kind"]), cast, replace=bool(rng.random() < 0.1))
     characters = [draw_character(rng, int(kind), scenes) for kind in kinds]
-    words = [{name: NAMES[name][value] if said[name] else None for name, value in drawn.items()} for drawn, said in characters]
-    told = [frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng) for scene, prop in zip(scenes, props)]
+    words = [
+        {name: NAMES[name][value] if said[name] else None for name, value in drawn.items()}
+        for drawn, said in characters
+    ]
+    told = [
+        frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng)
+        for scene, prop in zip(scenes, props)
+    ]
     if cast == 1:
         who, present = 0, (0,)
         identity = [identity_phrase(NAMES["kind"][kinds[0]], **words[0], opening=opening)]
@@ -94,27 +109,54 @@ def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
         acting = rng.integers(cast, size=frames)
         who, common = int(acting[shown]), [opening] if opening else []
         present = (*range(len(common)), len(common) + who)
-        identity = common + [identity_phrase(NAMES["kind"][kind], **word, opening="") for kind, word in zip(kinds, words)]
-        names = [str(rng.choice(GIVEN_NAMES)) if rng.random() < 0.1 else NAMES["kind"][kind] for kind in kinds]
+        identity = common + [
+            identity_phrase(NAMES["kind"][kind], **word, opening="")
+            for kind, word in zip(kinds, words)
+        ]
+        names = [
+            str(rng.choice(GIVEN_NAMES)) if rng.random() < 0.1 else NAMES["kind"][kind]
+            for kind in kinds
+        ]
         told = [f"{names[character]} {frame}" for character, frame in zip(acting, told)]
     drawn, said = characters[who]
-    picture = {"kind": int(kinds[who]), **drawn, "scene": int(scenes[shown]), "prop": int(props[shown]), "flip": int(rng.integers(2))}
+    picture = {
+        "kind": int(kinds[who]),
+        **drawn,
+        "scene": int(scenes[shown]),
+        "prop": int(props[shown]),
+        "flip": int(rng.integers(2)),
+    }
     first = len(identity)
-    return {"phrases": identity + told, "first": first, "present": present, "shown": first + shown, "picture": picture, "said": said}
+    return {
+        "phrases": identity + told,
+        "first": first,
+        "present": present,
+        "shown": first + shown,
+        "picture": picture,
+        "said": said,
+    }
 
 
-def draw_character(rng: np.random.Generator, kind: int, scenes: np.ndarray) -> tuple[dict[str, int], dict[str, bool]]:
+def draw_character(
+    rng: np.random.Generator, kind: int, scenes: np.ndarray
+) -> tuple[dict[str, int], dict[str, bool]]:
     """A character's attributes, and which of them its phrase says."""
     said = {attribute: bool(rng.random() < chance) for attribute, chance in zip(IDENTITY, SAID)}
     drawn = {
-        attribute: int(rng.integers(len(NAMES[attribute]))) if said[attribute] else draw_unsaid(rng, attribute, kind, scenes)
+        attribute: (
+            int(rng.integers(len(NAMES[attribute])))
+            if said[attribute]
+            else draw_unsaid(rng, attribute, kind, scenes)
+        )
         for attribute in IDENTITY
     }
     return drawn, said
 
 
 def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.ndarray) -> int:
-    """An unsaid attribute: what one of the mentioned scenes prefers, the shown one as often as another, or what the kind prefers, or any."""
+    """An unsaid attribute: what one of the mentioned scenes prefers, the shown one as often as
+    another, or what the kind prefers, or any.
+    """
     source = rng.random()
     if source < BY_SCENE:
         return int(rng.choice(preferred(int(rng.choice(scenes)), attribute)))

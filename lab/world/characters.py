@@ -3,7 +3,21 @@
 import numpy as np
 
 from .draw import SIZE, both, box, ellipse, line, part, poly
-from .palette import ACCENT, BODY, COAT, DARK, LIGHT, METAL, NONE, OUTLINE, PATTERNS, PINK, SHADE, SKIN, TRIM
+from .palette import (
+    ACCENT,
+    BODY,
+    COAT,
+    DARK,
+    LIGHT,
+    METAL,
+    NONE,
+    OUTLINE,
+    PATTERNS,
+    PINK,
+    SHADE,
+    SKIN,
+    TRIM,
+)
 
 
 def _add(canvas, shape, material):
@@ -30,7 +44,12 @@ def fox(canvas, hatted):
     _add(canvas, ellipse(21, 14, 29, 28), BODY)
     part(canvas, ellipse(22, 14, 28, 18), LIGHT)
     _feet(canvas, SHADE)
-    _coat(canvas, poly((11, 18), (20, 18), (22, 27), (9, 27)), poly((9, 19), (10, 19), (9, 23), (7, 23)), BODY)
+    _coat(
+        canvas,
+        poly((11, 18), (20, 18), (22, 27), (9, 27)),
+        poly((9, 19), (10, 19), (9, 23), (7, 23)),
+        BODY,
+    )
     _add(canvas, both(poly((6, 2), (5, 11), (13, 7))), BODY)
     part(canvas, both(poly((7, 5), (7, 8), (9, 7))), DARK)
     _add(canvas, both(poly((8, 7), (15, 6), (15, 18), (13, 18), (4, 13))), BODY)
@@ -43,7 +62,12 @@ def cat(canvas, hatted):
     part(canvas, line((23, 27), (27, 26), (29, 21), (27, 17), (28, 14), width=4), OUTLINE)
     part(canvas, line((23, 27), (27, 26), (29, 21), (27, 17), (28, 15), width=2), BODY)
     _feet(canvas, BODY, 11)
-    _coat(canvas, poly((12, 18), (19, 18), (21, 27), (10, 27)), poly((9, 19), (11, 19), (10, 23), (7, 23)), BODY)
+    _coat(
+        canvas,
+        poly((12, 18), (19, 18), (21, 27), (10, 27)),
+        poly((9, 19), (11, 19), (10, 23), (7, 23)),
+        BODY,
+    )
     _add(canvas, both(poly((7, 3), (7, 10), (12, 7))), BODY)
     part(canvas, both(poly((8, 6), (8, 8), (10, 7))), PINK)
     _add(canvas, ellipse(6, 6, 25, 18), BODY)
@@ -58,7 +82,12 @@ def cat(canvas, hatted):
 def rabbit(canvas, hatted):
     _add(canvas, ellipse(22, 22, 27, 27), LIGHT)
     _add(canvas, both(ellipse(8, 27, 14, 29)), BODY)
-    _coat(canvas, ellipse(9, 17, 22, 27) | box(11, 24, 20, 27), poly((9, 19), (10, 19), (9, 23), (7, 23)), BODY)
+    _coat(
+        canvas,
+        ellipse(9, 17, 22, 27) | box(11, 24, 20, 27),
+        poly((9, 19), (10, 19), (9, 23), (7, 23)),
+        BODY,
+    )
     _add(canvas, both(ellipse(9, 0, 13, 11)), BODY)
     part(canvas, both(ellipse(10, 2, 12, 9)), PINK)
     _add(canvas, ellipse(8, 8, 23, 18), BODY)
@@ -104,7 +133,12 @@ def dragon(canvas, hatted):
     _add(canvas, both(poly((10, 19), (1, 7), (0, 20), (3, 18), (5, 22), (8, 20))), SHADE)
     _add(canvas, poly((21, 26), (28, 27), (30, 23), (31, 28), (27, 30), (21, 29)), BODY)
     _feet(canvas, BODY, 9)
-    _coat(canvas, poly((11, 18), (20, 18), (22, 27), (9, 27)), poly((9, 19), (10, 19), (9, 23), (7, 23)), BODY)
+    _coat(
+        canvas,
+        poly((11, 18), (20, 18), (22, 27), (9, 27)),
+        poly((9, 19), (10, 19), (9, 23), (7, 23)),
+        BODY,
+    )
     _add(canvas, both(poly((9, 8), (7, 1), (12, 6))), ACCENT)
     if not hatted:
         _add(canvas, poly((13, 6), (15, 2), (16, 2), (18, 6)), SHADE)
@@ -132,7 +166,15 @@ def wizard(canvas, hatted):
         part(canvas, box(10, 6, 21, 6), ACCENT)
 
 
-KINDS = {"fox": fox, "cat": cat, "rabbit": rabbit, "robot": robot, "bird": bird, "dragon": dragon, "wizard": wizard}
+KINDS = {
+    "fox": fox,
+    "cat": cat,
+    "rabbit": rabbit,
+    "robot": robot,
+    "bird": bird,
+    "dragon": dragon,
+    "wizard": wizard,
+}
 KIND_NAMES = tuple(KINDS)
 
 
@@ -159,4 +201,12 @@ def character_map(kind, pattern, hatted):
 
 def all_maps():
     """Maps of the whole cast: uint8 [kinds, patterns, 2 (bare, hatted), 32, 32]."""
-    return np.stack([[[character_map(kind, pattern, hatted) for hatted in (False, True)] for pattern in PATTERNS] for kind in KIND_NAMES])
+    return np.stack(
+        [
+            [
+                [character_map(kind, pattern, hatted) for hatted in (False, True)]
+                for pattern in PATTERNS
+            ]
+            for kind in KIND_NAMES
+        ]
+    )

@@ -41,7 +41,9 @@ def grow(shape):
 
 
 def part(canvas, shape, value, outline=None):
-    """Paint `shape` with `value` on `canvas` (an index map or an RGB picture), ringed if `outline` is given."""
+    """Paint `shape` with `value` on `canvas` (an index map or an RGB picture), ringed if `outline`
+    is given.
+    """
     if outline is not None:
         canvas[grow(shape) & ~shape] = outline
     canvas[shape] = value

@@ -13,7 +13,7 @@ COLOUR_NAMES = tuple(COLOURS)
 PATTERNS = ("plain", "striped", "spotted")
 
 # Materials: what a pixel of a character's map is made of. 0 is "not the character".
-(NONE, OUTLINE, BODY, SHADE, COAT, TRIM, LIGHT, DARK, ACCENT, PINK, SKIN, METAL) = range(12)
+NONE, OUTLINE, BODY, SHADE, COAT, TRIM, LIGHT, DARK, ACCENT, PINK, SKIN, METAL = range(12)
 MATERIALS = 12
 
 FIXED = {

@@ -1,4 +1,6 @@
-"""Props: RGBA overlays [32, 32, 4] uint8 in colours that no body or coat has, large enough to read."""
+"""Props: RGBA overlays [32, 32, 4] uint8 in colours that no body or coat has, large enough to
+read.
+"""
 
 import numpy as np
 
@@ -23,7 +25,11 @@ def scarf(canvas):
     _add(canvas, box(18, 19, 21, 27), ORANGE)
     part(canvas, box(18, 22, 21, 23) | box(18, 26, 21, 27), CREAM)
     _add(canvas, ellipse(8, 16, 23, 20), ORANGE)
-    part(canvas, ellipse(8, 16, 23, 20) & (box(11, 0, 12, 31) | box(15, 0, 16, 31) | box(19, 0, 20, 31)), CREAM)
+    part(
+        canvas,
+        ellipse(8, 16, 23, 20) & (box(11, 0, 12, 31) | box(15, 0, 16, 31) | box(19, 0, 20, 31)),
+        CREAM,
+    )
 
 
 def hat(canvas):
@@ -68,7 +74,16 @@ def book(canvas):
     part(canvas, box(5, 21, 9, 24), STRAW)
 
 
-PROPS = {"none": None, "scarf": scarf, "hat": hat, "umbrella": umbrella, "balloon": balloon, "berries": berries, "ball": ball, "book": book}
+PROPS = {
+    "none": None,
+    "scarf": scarf,
+    "hat": hat,
+    "umbrella": umbrella,
+    "balloon": balloon,
+    "berries": berries,
+    "ball": ball,
+    "book": book,
+}
 PROP_NAMES = tuple(PROPS)
 
 

@@ -10,13 +10,22 @@ from .palette import COLOUR_NAMES, MATERIALS, NONE, PATTERNS, material_colours
 from .props import PROP_NAMES, overlay
 from .scenes import SCENE_NAMES, background
 
-NAMES = {"kind": KIND_NAMES, "body": COLOUR_NAMES, "coat": COLOUR_NAMES, "pattern": PATTERNS, "scene": SCENE_NAMES, "prop": PROP_NAMES}
+NAMES = {
+    "kind": KIND_NAMES,
+    "body": COLOUR_NAMES,
+    "coat": COLOUR_NAMES,
+    "pattern": PATTERNS,
+    "scene": SCENE_NAMES,
+    "prop": PROP_NAMES,
+}
 HAT = PROP_NAMES.index("hat")
 
 
 @dataclass
 class Attributes:
-    """What is in a picture: for every field an index into NAMES, int [n]; `flip` mirrors the background."""
+    """What is in a picture: for every field an index into NAMES, int [n]; `flip` mirrors the
+    background.
+    """
 
     kind: np.ndarray
     body: np.ndarray
@@ -40,10 +49,15 @@ class Renderer:
         scenes = np.stack([background(name) for name in SCENE_NAMES])
         self.scenes = np.stack([scenes, scenes[:, :, ::-1]], axis=1)
         self.props = np.stack([overlay(name) for name in PROP_NAMES])
-        self.colours = np.array([[material_colours(body, coat) for coat in COLOUR_NAMES] for body in COLOUR_NAMES], dtype=np.uint8)
+        self.colours = np.array(
+            [[material_colours(body, coat) for coat in COLOUR_NAMES] for body in COLOUR_NAMES],
+            dtype=np.uint8,
+        )
 
     def __call__(self, a):
-        """Pictures uint8 [n, 32, 32, 3] and the foreground (character and prop) bool [n, 32, 32]."""
+        """Pictures uint8 [n, 32, 32, 3] and the foreground (character and prop) bool [n, 32,
+        32].
+        """
         pictures = self.scenes[a.scene, a.flip].copy()
         materials = self.maps[a.kind, a.pattern, (a.prop == HAT).astype(int)]
         flat = self.colours[a.body, a.coat].reshape(-1, 3)

@@ -1,4 +1,6 @@
-"""Backgrounds: RGB pictures [32, 32, 3] uint8 of few flat shapes, with a calm middle for the character."""
+"""Backgrounds: RGB pictures [32, 32, 3] uint8 of few flat shapes, with a calm middle for the
+character.
+"""
 
 import numpy as np
 
@@ -8,7 +10,11 @@ from .draw import SIZE, both, box, ellipse, line, part, poly
 def _tree(canvas, x, y, green, trunk):
     part(canvas, box(x + 2, y + 9, x + 3, y + 14), trunk)
     for step in (0, 3, 6):
-        part(canvas, poly((x + 2, y + step), (x + 3, y + step), (x + 5, y + step + 4), (x, y + step + 4)), green)
+        part(
+            canvas,
+            poly((x + 2, y + step), (x + 3, y + step), (x + 5, y + step + 4), (x, y + step + 4)),
+            green,
+        )
 
 
 def _house(canvas, x, y, wall, roof):
@@ -27,8 +33,18 @@ def meadow(c):
     part(c, ellipse(1, 1, 7, 7), (255, 226, 92))
     part(c, ellipse(-8, 12, 22, 34) | ellipse(14, 14, 44, 36), (142, 214, 92))
     c[22:] = (112, 192, 74)
-    for x, y, colour in ((2, 19, (255, 250, 250)), (27, 20, (255, 120, 170)), (5, 27, (255, 120, 170)), (28, 27, (255, 250, 250))):
-        part(c, box(x, y - 1, x + 2, y + 1) & ~(box(x, y - 1, x, y - 1) | box(x + 2, y + 1, x + 2, y + 1)), colour)
+    for x, y, colour in (
+        (2, 19, (255, 250, 250)),
+        (27, 20, (255, 120, 170)),
+        (5, 27, (255, 120, 170)),
+        (28, 27, (255, 250, 250)),
+    ):
+        part(
+            c,
+            box(x, y - 1, x + 2, y + 1)
+            & ~(box(x, y - 1, x, y - 1) | box(x + 2, y + 1, x + 2, y + 1)),
+            colour,
+        )
         c[y, x + 1] = (255, 200, 40)
 
 
@@ -59,7 +75,11 @@ def village(c):
     _house(c, 0, 5, (252, 232, 196), (206, 84, 60))
     _house(c, 23, 5, (240, 214, 180), (182, 66, 70))
     c[21:29] = (70, 158, 236)
-    part(c, box(2, 23, 7, 23) | box(23, 24, 29, 24) | box(4, 27, 8, 27) | box(25, 27, 28, 27), (178, 222, 252))
+    part(
+        c,
+        box(2, 23, 7, 23) | box(23, 24, 29, 24) | box(4, 27, 8, 27) | box(25, 27, 28, 27),
+        (178, 222, 252),
+    )
     c[29:] = (112, 180, 76)
 
 
@@ -70,7 +90,13 @@ def beach(c):
     c[20:] = (248, 222, 150)
     c[20] = (255, 252, 240)
     part(c, line((27, 20), (29, 8), width=2), (140, 96, 58))
-    part(c, line((29, 6), (22, 8), width=2) | line((29, 6), (24, 3), width=2) | line((29, 5), (31, 10), width=2), (48, 156, 72))
+    part(
+        c,
+        line((29, 6), (22, 8), width=2)
+        | line((29, 6), (24, 3), width=2)
+        | line((29, 5), (31, 10), width=2),
+        (48, 156, 72),
+    )
     part(c, ellipse(1, 26, 5, 29), (255, 150, 140))
 
 
@@ -78,7 +104,17 @@ def city(c):
     c[:] = (52, 50, 108)
     part(c, ellipse(2, 1, 8, 7), (255, 244, 190))
     part(c, both(box(0, 8, 6, 25) | box(8, 12, 12, 25)), (84, 82, 150))
-    part(c, both(box(1, 10, 2, 12) | box(4, 10, 5, 12) | box(1, 15, 2, 17) | box(4, 15, 5, 17) | box(9, 15, 10, 17)), (255, 218, 96))
+    part(
+        c,
+        both(
+            box(1, 10, 2, 12)
+            | box(4, 10, 5, 12)
+            | box(1, 15, 2, 17)
+            | box(4, 15, 5, 17)
+            | box(9, 15, 10, 17)
+        ),
+        (255, 218, 96),
+    )
     c[24:] = (74, 72, 84)
     part(c, box(1, 28, 7, 28) | box(24, 28, 30, 28), (236, 224, 150))
 
@@ -90,14 +126,26 @@ def desert(c):
     part(c, poly((25, 7), (33, 19), (26, 19)), (196, 126, 66))
     c[18:] = (240, 184, 102)
     part(c, ellipse(-8, 22, 20, 44), (230, 166, 84))
-    part(c, box(3, 12, 5, 23) | box(1, 15, 1, 18) | box(1, 18, 5, 19) | box(7, 13, 7, 16) | box(4, 16, 7, 17), (58, 140, 78))
+    part(
+        c,
+        box(3, 12, 5, 23)
+        | box(1, 15, 1, 18)
+        | box(1, 18, 5, 19)
+        | box(7, 13, 7, 16)
+        | box(4, 16, 7, 17),
+        (58, 140, 78),
+    )
 
 
 def mountains(c):
     _sky(c, (196, 176, 232), (232, 206, 232), 18)
     part(c, poly((-4, 24), (6, 3), (17, 24)), (112, 106, 146))
     part(c, poly((14, 24), (26, 5), (37, 24)), (132, 124, 164))
-    part(c, poly((6, 3), (9, 9), (6, 8), (3, 9)) | poly((26, 5), (29, 11), (26, 9), (23, 10)), (255, 255, 255))
+    part(
+        c,
+        poly((6, 3), (9, 9), (6, 8), (3, 9)) | poly((26, 5), (29, 11), (26, 9), (23, 10)),
+        (255, 255, 255),
+    )
     c[22:] = (98, 122, 110)
     part(c, both(poly((0, 29), (2, 24), (5, 29))), (84, 80, 104))
 
@@ -107,7 +155,9 @@ def library(c):
     part(c, both(box(0, 1, 9, 21)), (104, 62, 42))
     for row, shelf in enumerate((2, 9, 16)):
         for slot in range(4):
-            colour = ((200, 64, 64), (70, 150, 110), (230, 184, 80), (74, 110, 180))[(slot + row) % 4]
+            colour = ((200, 64, 64), (70, 150, 110), (230, 184, 80), (74, 110, 180))[
+                (slot + row) % 4
+            ]
             part(c, both(box(1 + 2 * slot, shelf, 2 + 2 * slot, shelf + 4)), colour)
     part(c, box(12, 2, 19, 12), (255, 240, 170))
     c[22:] = (140, 60, 60)
@@ -118,7 +168,11 @@ def moon(c):
     c[:] = (24, 20, 56)
     part(c, ellipse(23, 2, 30, 9), (88, 160, 232))
     part(c, ellipse(25, 3, 28, 6), (110, 206, 130))
-    part(c, box(3, 4, 4, 5) | box(9, 1, 10, 2) | box(1, 13, 2, 14) | box(27, 14, 28, 15), (255, 255, 220))
+    part(
+        c,
+        box(3, 4, 4, 5) | box(9, 1, 10, 2) | box(1, 13, 2, 14) | box(27, 14, 28, 15),
+        (255, 255, 220),
+    )
     part(c, ellipse(-8, 20, 40, 50), (188, 188, 200))
     part(c, ellipse(1, 25, 7, 28) | ellipse(25, 24, 31, 27), (146, 146, 164))
 

@@ -1,4 +1,6 @@
-"""Real ComfyUI in process: the pack through ComfyUI's loader, real samplers on small models in the real shapes."""
+"""Real ComfyUI in process: the pack through ComfyUI's loader, real samplers on small models in the
+real shapes.
+"""
 
 import pytest
 
@@ -45,7 +47,9 @@ def shape(request):
 
 @pytest.fixture(scope="session")
 def models():
-    """models("sdxl") -> (MODEL, CLIP); each is built once. Tests must not change them: that is what is tested."""
+    """models("sdxl") -> (MODEL, CLIP); each is built once. Tests must not change them: that is what
+    is tested.
+    """
     from bench.toy_models import toy_clip, toy_model
 
     made = {}
@@ -69,9 +73,13 @@ def studio(pack, nodes, models):
 
 @pytest.fixture
 def warnings_of(pack, caplog, monkeypatch):
-    """Calls the warnings of the pack so far in this test, each as often as it would come in a minute of its own."""
+    """Calls the warnings of the pack so far in this test, each as often as it would come in a
+    minute of its own.
+    """
     import importlib
 
     monkeypatch.setattr(importlib.import_module(f"{pack.__name__}.log"), "_last_warned", {})
     caplog.set_level("WARNING", logger="one-prompt-one-story")
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "one-prompt-one-story"]
+    return lambda: [
+        record.getMessage() for record in caplog.records if record.name == "one-prompt-one-story"
+    ]

@@ -1,4 +1,6 @@
-"""Attention that ignores masks, or is not the model's own: the result is right, or one line says that it is not."""
+"""Attention that ignores masks, or is not the model's own: the result is right, or one line says
+that it is not.
+"""
 
 import importlib
 import sys
@@ -33,7 +35,9 @@ def swallowing(func, q, k, v, heads, mask=None, attn_precision=None, **kwargs):
 
 
 def swallowing_at_low_precision(func, q, k, v, heads, mask=None, **kwargs):
-    """KJNodes' patch: asked for full precision, it hands over to PyTorch's attention, mask and all."""
+    """KJNodes' patch: asked for full precision, it hands over to PyTorch's attention, mask and
+    all.
+    """
     if kwargs.get("low_precision_attention", True) is False:
         return core.attention_pytorch(q, k, v, heads, mask=mask, **kwargs)
     return swallowing(func, q, k, v, heads, mask, **kwargs)
@@ -61,7 +65,10 @@ def test_a_units_override_that_ignores_masks(s, override, settings, warnings_of)
     expected = s.sample(s.ipca(**settings))
     ours = s.sample(with_override(s.ipca(**settings), override))
     assert relative(ours, expected) < ROUNDING and not warnings_of()
-    assert relative(s.sample(s.ipca(with_override(s.model, override), **settings)), expected) < ROUNDING
+    assert (
+        relative(s.sample(s.ipca(with_override(s.model, override), **settings)), expected)
+        < ROUNDING
+    )
 
 
 @pytest.mark.parametrize("settings", NEED_A_MASK)
@@ -81,12 +88,16 @@ def test_a_unet_on_a_core_whose_sage_ignores_masks(s, settings, monkeypatch):
 @pytest.mark.parametrize("settings", [{}, *NEED_A_MASK])
 def test_a_transformers_override_that_ignores_masks(scene, override, settings):
     expected, plain = scene.sample(scene.ipca(**settings)), scene.sample(scene.model)
-    assert relative(scene.sample(with_override(scene.ipca(**settings), override)), expected) < ROUNDING
+    assert (
+        relative(scene.sample(with_override(scene.ipca(**settings), override)), expected) < ROUNDING
+    )
     assert relative(expected, plain) > 100 * ROUNDING
 
 
 def test_a_back_end_is_asked_once_in_a_run_and_only_where_a_mask_is_needed(s):
-    """The question is a call of 64 tokens; the answer has to be read from the device, so it is not asked at every site."""
+    """The question is a call of 64 tokens; the answer has to be read from the device, so it is not
+    asked at every site.
+    """
     asked = []
 
     def override(func, q, k, v, heads, mask=None, **kwargs):
@@ -95,17 +106,27 @@ def test_a_back_end_is_asked_once_in_a_run_and_only_where_a_mask_is_needed(s):
 
     s.sample(with_override(s.ipca(), override))
     assert not asked
-    widths = {module.to_q.out_features for name, module in s.model.model.diffusion_model.named_modules() if name.endswith("attn2")}
+    widths = {
+        module.to_q.out_features
+        for name, module in s.model.model.diffusion_model.named_modules()
+        if name.endswith("attn2")
+    }
     s.sample(with_override(s.ipca(strength=2.0), override), steps=3)
     assert 0 < len(asked) <= len(widths), "once for every width of heads, not for every site"
 
 
 def without(key):
-    """A cache or an attention of its own: what runs inside the model has lost that entry of the options."""
+    """A cache or an attention of its own: what runs inside the model has lost that entry of the
+    options.
+    """
 
     def around(executor, *args, **kwargs):
         def bare(value):
-            return {name: item for name, item in value.items() if name != key} if isinstance(value, dict) and key in value else value
+            return (
+                {name: item for name, item in value.items() if name != key}
+                if isinstance(value, dict) and key in value
+                else value
+            )
 
         return executor(*map(bare, args), **{name: bare(value) for name, value in kwargs.items()})
 
@@ -121,8 +142,14 @@ def without(key):
 def page(monkeypatch):
     """What a server would send to the page; in this process there is none."""
     sent = []
-    instance = types.SimpleNamespace(send_progress_text=lambda text, node_id: sent.append((node_id, text)))
-    monkeypatch.setitem(sys.modules, "server", types.SimpleNamespace(PromptServer=types.SimpleNamespace(instance=instance)))
+    instance = types.SimpleNamespace(
+        send_progress_text=lambda text, node_id: sent.append((node_id, text))
+    )
+    monkeypatch.setitem(
+        sys.modules,
+        "server",
+        types.SimpleNamespace(PromptServer=types.SimpleNamespace(instance=instance)),
+    )
     return sent
 
 
@@ -136,7 +163,9 @@ def test_a_transformer_whose_attention_takes_no_options(pack, nodes, warnings_of
     ours = flux.sample(around(flux.ipca()))
     assert torch.equal(ours, flux.sample(flux.model))
     [line] = not_applied(warnings_of())
-    assert all(name in line for name in ("TeaCache", "FBCache", "Nunchaku", "raylight")) and not page, "no id, no node to show it on"
+    assert (
+        all(name in line for name in ("TeaCache", "FBCache", "Nunchaku", "raylight")) and not page
+    ), "no id, no node to show it on"
 
 
 def test_a_unet_whose_patches_never_run(s, warnings_of):
@@ -152,11 +181,21 @@ def test_the_warning_is_shown_on_the_node(s, pack, warnings_of, page):
     s.sample(without("patches_replace")(install.install(s.model, side, "7")))
     [(node, text)] = page
     assert node == "7" and len(not_applied(warnings_of())) == 1
-    assert text.startswith("The identity was not strengthened") and len(text) < 60, "a node shows two short lines"
+    assert text.startswith("The identity was not strengthened") and len(text) < 60, (
+        "a node shows two short lines"
+    )
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"start_at_step": 1}, {"strength": 3.0}, {"blocks": "coarse"}, {"start_at_step": 50}, {"strength": 0.0}]
+    "settings",
+    [
+        {},
+        {"start_at_step": 1},
+        {"strength": 3.0},
+        {"blocks": "coarse"},
+        {"start_at_step": 50},
+        {"strength": 0.0},
+    ],
 )
 def test_no_such_line_on_a_good_run_or_where_it_is_off_by_choice(s, scene, settings, warnings_of):
     s.sample(s.ipca(**settings))
@@ -179,23 +218,38 @@ def test_a_run_that_was_cancelled_says_nothing(s, warnings_of):
 def test_a_model_that_is_called_outside_any_run(s, warnings_of):
     """A sampler of another pack's own: nothing says which rows are whose."""
     model = s.ipca()
-    options = {**model.model_options["transformer_options"], "wrappers": model.wrappers, "sigmas": torch.ones(1)}
+    options = {
+        **model.model_options["transformer_options"],
+        "wrappers": model.wrappers,
+        "sigmas": torch.ones(1),
+    }
     x, text = torch.randn(1, 4, 8, 8), s.frames[0][0][:1]
     y = {"y": torch.zeros(1, s.model.model.adm_channels)} if s.model.model.adm_channels else {}
-    ours = s.model.model.apply_model(x, torch.ones(1), c_crossattn=text, transformer_options=options, **y)
-    stock = s.model.model.apply_model(x, torch.ones(1), c_crossattn=text, transformer_options={"sigmas": torch.ones(1)}, **y)
+    ours = s.model.model.apply_model(
+        x, torch.ones(1), c_crossattn=text, transformer_options=options, **y
+    )
+    stock = s.model.model.apply_model(
+        x, torch.ones(1), c_crossattn=text, transformer_options={"sigmas": torch.ones(1)}, **y
+    )
     assert torch.equal(ours, stock)
     assert sum("outside a run" in line for line in warnings_of()) == 1
 
 
 def test_nag_by_its_own_sampler_is_refused_with_both_names(s):
-    """It lays the negative's prompt behind the others, for an attention of its own that no replace patch can be."""
+    """It lays the negative's prompt behind the others, for an attention of its own that no replace
+    patch can be.
+    """
     unet = s.model.model.diffusion_model
     own = unet.forward
     try:
-        unet.forward = lambda x, t, context=None, **kwargs: own(x, t, context=torch.cat([context, context[:1]]), **kwargs)
+        unet.forward = lambda x, t, context=None, **kwargs: own(
+            x, t, context=torch.cat([context, context[:1]]), **kwargs
+        )
         for settings in ({}, {"start_at_step": 5}):
-            with pytest.raises(ValueError, match=r"^IPCA Patch - model: .*ComfyUI-NAG.* 7 prompts for 6 pictures.*NAGuidance"):
+            with pytest.raises(
+                ValueError,
+                match=r"^IPCA Patch - model: .*ComfyUI-NAG.* 7 prompts for 6 pictures.*NAGuidance",
+            ):
                 s.sample(s.ipca(**settings))
     finally:
         del unet.forward

@@ -1,4 +1,5 @@
-"""Other packs between the sampler and the model: rows keep their own identity, however the batch is cut or stacked.
+"""Other packs between the sampler and the model: rows keep their own identity, however the batch is
+cut or stacked.
 
 The independent form is IPCA as a bias, which knows rows by their embeddings, under the same pack.
 """
@@ -15,7 +16,12 @@ from bench.references import bias_form
 from bench.studio import relative
 
 ROUNDING = 1e-4
-CAST = ["@girl feeding ducks", "@dog in the snow", "@girl and @dog at sea", "the street at night @nobody"]
+CAST = [
+    "@girl feeding ducks",
+    "@dog in the snow",
+    "@girl and @dog at sea",
+    "the street at night @nobody",
+]
 
 
 @pytest.fixture
@@ -24,19 +30,32 @@ def s(studio):
 
 
 def ipca_lines(warnings_of):
-    return [line for line in warnings_of() if line.startswith("IPCA Patch") and "normalises" not in line]
+    return [
+        line for line in warnings_of() if line.startswith("IPCA Patch") and "normalises" not in line
+    ]
 
 
 def of_rows(c, rows, of):
-    """The keywords of a model call with `of` applied to every tensor that has the batch's length, as such packs do."""
-    return {key: of(value) if torch.is_tensor(value) and len(value) == rows else value for key, value in c.items()}
+    """The keywords of a model call with `of` applied to every tensor that has the batch's length,
+    as such packs do.
+    """
+    return {
+        key: of(value) if torch.is_tensor(value) and len(value) == rows else value
+        for key, value in c.items()
+    }
 
 
 def tiles(apply, args):
-    """Left and right half of every latent, one after the other in one batch, as TiledDiffusion stacks its tiles."""
+    """Left and right half of every latent, one after the other in one batch, as TiledDiffusion
+    stacks its tiles.
+    """
     x, t, rows = args["input"], args["timestep"], len(args["input"])
     left, right = x.chunk(2, dim=-1)
-    out = apply(torch.cat([left, right]), t.repeat(2), **of_rows(args["c"], rows, lambda v: v.repeat(2, *[1] * (v.ndim - 1))))
+    out = apply(
+        torch.cat([left, right]),
+        t.repeat(2),
+        **of_rows(args["c"], rows, lambda v: v.repeat(2, *[1] * (v.ndim - 1))),
+    )
     return torch.cat(out.chunk(2), dim=-1)
 
 
@@ -46,14 +65,23 @@ def halves(first):
     def split(apply, args):
         x, t, rows = args["input"], args["timestep"], len(args["input"])
         parts = [slice(0, first), slice(first, rows)]
-        return torch.cat([apply(x[part], t[part], **of_rows(args["c"], rows, lambda v, part=part: v[part])) for part in parts])
+        return torch.cat(
+            [
+                apply(x[part], t[part], **of_rows(args["c"], rows, lambda v, part=part: v[part]))
+                for part in parts
+            ]
+        )
 
     return split
 
 
 def reversed_rows(apply, args):
     rows = len(args["input"])
-    out = apply(args["input"].flip(0), args["timestep"].flip(0), **of_rows(args["c"], rows, lambda v: v.flip(0)))
+    out = apply(
+        args["input"].flip(0),
+        args["timestep"].flip(0),
+        **of_rows(args["c"], rows, lambda v: v.flip(0)),
+    )
     return out.flip(0)
 
 
@@ -77,7 +105,12 @@ def under(model, wrapper):
     return patched
 
 
-PACKS = {"tiles": tiles, "halves": halves(3), "one row, then the others": halves(1), "reversed": reversed_rows}
+PACKS = {
+    "tiles": tiles,
+    "halves": halves(3),
+    "one row, then the others": halves(1),
+    "reversed": reversed_rows,
+}
 
 
 @pytest.mark.parametrize("name", PACKS)
@@ -101,34 +134,57 @@ def test_a_cast_under_such_a_pack(s, name):
             for n in (1, 2, 3, 4)
         ]
     )
-    assert relative(s.sample(under(s.ipca(story=story), PACKS[name]), positive, latent), alone) < ROUNDING
+    assert (
+        relative(s.sample(under(s.ipca(story=story), PACKS[name]), positive, latent), alone)
+        < ROUNDING
+    )
 
 
 def test_a_pack_that_drops_the_numbers(s, warnings_of):
-    """Rows are named by their conditionings as long as the batch is whole; else IPCA steps aside with one line."""
+    """Rows are named by their conditionings as long as the batch is whole; else IPCA steps aside
+    with one line.
+    """
     assert torch.equal(s.sample(under(s.ipca(), without_our_numbers(whole))), s.sample(s.ipca()))
     assert not ipca_lines(warnings_of)
     for cut in (tiles, halves(3)):
-        assert relative(s.sample(under(s.ipca(), without_our_numbers(cut))), s.sample(under(s.model, cut))) < ROUNDING
-    assert len(ipca_lines(warnings_of)) == 1 and "changed the batch between the sampler and the model" in ipca_lines(warnings_of)[0]
+        assert (
+            relative(
+                s.sample(under(s.ipca(), without_our_numbers(cut))), s.sample(under(s.model, cut))
+            )
+            < ROUNDING
+        )
+    assert (
+        len(ipca_lines(warnings_of)) == 1
+        and "changed the batch between the sampler and the model" in ipca_lines(warnings_of)[0]
+    )
 
 
 def test_a_pack_that_drops_the_numbers_beside_a_region(s):
-    """ComfyUI gives the negative a region under the positive's name: it must not be taken for the positive."""
-    area = s.core("ConditioningSetArea", conditioning=s.frames, width=32, height=64, x=0, y=0, strength=1.0)
+    """ComfyUI gives the negative a region under the positive's name: it must not be taken for the
+    positive.
+    """
+    area = s.core(
+        "ConditioningSetArea", conditioning=s.frames, width=32, height=64, x=0, y=0, strength=1.0
+    )
     positive, latent = s.story_batch(frames=area)
     ours = s.sample(under(s.ipca(), without_our_numbers(whole)), positive, latent)
     assert relative(ours, s.sample(bias_form(s), positive, latent)) < ROUNDING
 
 
 def in_parts(model, sizes):
-    """The forward of this very model replaced by one that gives threads some of the rows, as ParallelAnything does."""
+    """The forward of this very model replaced by one that gives threads some of the rows, as
+    ParallelAnything does.
+    """
     own = model.forward
 
     def split(value, rows):
         if torch.is_tensor(value) and len(value) == rows:
             return value.split(sizes)
-        if isinstance(value, (list, tuple)) and value and all(torch.is_tensor(item) and len(item) == rows for item in value):
+        if (
+            isinstance(value, (list, tuple))
+            and value
+            and all(torch.is_tensor(item) and len(item) == rows for item in value)
+        ):
             return [type(value)(items) for items in zip(*(item.split(sizes) for item in value))]
         return [value] * len(sizes)
 
@@ -142,7 +198,9 @@ def in_parts(model, sizes):
         def run(number):
             part, t, text = parts[number]
             with torch.inference_mode():
-                return own(part, t, context=text, **{key: value[number] for key, value in keywords.items()})
+                return own(
+                    part, t, context=text, **{key: value[number] for key, value in keywords.items()}
+                )
 
         with ThreadPoolExecutor(len(sizes)) as pool:
             return torch.cat(list(pool.map(run, range(len(sizes)))))
@@ -168,7 +226,10 @@ def test_a_transformer_split_inside_the_model(family, pack, nodes, warnings_of):
     """SD3 runs no wrapper around its forward: there IPCA steps aside, with one line."""
     scene = Scene(family, pack, nodes)
     places = [IDENTITY, (7, 8, 9)]
-    wanted, plain = scene.sample(scene.ipca(), scene.frames(places)), scene.sample(scene.model, scene.frames(places))
+    wanted, plain = (
+        scene.sample(scene.ipca(), scene.frames(places)),
+        scene.sample(scene.model, scene.frames(places)),
+    )
     try:
         in_parts(scene.model.model.diffusion_model, [1, 3])
         ours = scene.sample(scene.ipca(), scene.frames(places))
@@ -195,7 +256,10 @@ def test_transformers_under_such_a_pack(family, cut, pack, nodes):
         one = one_row(scene, scene.frames(places), row)
         alone = scene.sample(under(scene.ipca(), tiles if cut is tiles else whole), one)
         assert relative(whole_story[row : row + 1], alone) < ROUNDING
-    assert relative(whole_story, scene.sample(under(scene.model, cut), scene.frames(places))) > 100 * ROUNDING
+    assert (
+        relative(whole_story, scene.sample(under(scene.model, cut), scene.frames(places)))
+        > 100 * ROUNDING
+    )
 
 
 def one_row(scene, frames, row):
@@ -206,7 +270,9 @@ def one_row(scene, frames, row):
 
 
 def windows(model, size):
-    """Each model call gets some of the frames, with their own conditionings, as a sliding window over a long batch."""
+    """Each model call gets some of the frames, with their own conditionings, as a sliding window
+    over a long batch.
+    """
 
     def cut(value, rows, window):
         if torch.is_tensor(value):
@@ -221,8 +287,13 @@ def windows(model, size):
         rows, out = len(x), [torch.zeros_like(x) for _ in conds]
         for start in range(0, rows, size):
             window = slice(start, start + size)
-            own = [None if cond is None else [cut(entry, rows, window) for entry in cond] for cond in conds]
-            for whole_out, part in zip(out, executor(base, own, x[window], timestep[window], options)):
+            own = [
+                None if cond is None else [cut(entry, rows, window) for entry in cond]
+                for cond in conds
+            ]
+            for whole_out, part in zip(
+                out, executor(base, own, x[window], timestep[window], options)
+            ):
                 whole_out[window] = part
         return out
 
@@ -238,14 +309,26 @@ def test_a_window_over_the_frames_of_a_cast(s, size, warnings_of):
     story = s.prompt("A photo of\n@girl: a girl with red braids\n@dog: a small brown dog", CAST)
     positive, latent = s.story_batch(story=story, frames=s.svr(story))
     wanted = s.sample(s.ipca(story=story), positive, latent)
-    assert relative(s.sample(windows(s.ipca(story=story), size), positive, latent), wanted) < ROUNDING
+    assert (
+        relative(s.sample(windows(s.ipca(story=story), size), positive, latent), wanted) < ROUNDING
+    )
     assert not ipca_lines(warnings_of)
 
 
 def regional(scene, area):
     [[rows, extra]] = scene.frames([IDENTITY])
     if area:
-        return [[rows, {**extra, "area": (scene.side, scene.side // 2, 0, 0), "strength": 1.0, "set_area_to_bounds": False}]]
+        return [
+            [
+                rows,
+                {
+                    **extra,
+                    "area": (scene.side, scene.side // 2, 0, 0),
+                    "strength": 1.0,
+                    "set_area_to_bounds": False,
+                },
+            ]
+        ]
     mask = torch.zeros(1, 8 * scene.side, 8 * scene.side)
     mask[..., : 4 * scene.side] = 1
     return [[rows, {**extra, "mask": mask, "mask_strength": 1.0, "set_area_to_bounds": False}]]
@@ -273,16 +356,32 @@ def test_flipped_sigmas_count_in_the_samplers_own_order(s):
     import comfy.samplers
 
     positive, latent = s.story_batch()
-    sigmas = comfy.samplers.calculate_sigmas(s.model.get_model_object("model_sampling"), "normal", 4).flip(0)
+    sigmas = comfy.samplers.calculate_sigmas(
+        s.model.get_model_object("model_sampling"), "normal", 4
+    ).flip(0)
     sigmas[0] = 0.0001
 
     def sample(model):
         guider = s.core("CFGGuider", model=model, positive=positive, negative=s.negative, cfg=4.0)
         noise = torch.zeros_like(latent["samples"])
-        return guider.sample(noise, torch.ones_like(noise), comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True, seed=1)
+        return guider.sample(
+            noise,
+            torch.ones_like(noise),
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            disable_pbar=True,
+            seed=1,
+        )
 
     on = sigmas[2:4].tolist()
-    reference = bias_form(s, active=lambda sigma: any(abs(sigma - step) < 1e-3 * step for step in on))
-    ours, backwards = sample(s.ipca(start_at_step=2, end_at_step=4)), sample(s.ipca(start_at_step=0, end_at_step=2))
+    reference = bias_form(
+        s, active=lambda sigma: any(abs(sigma - step) < 1e-3 * step for step in on)
+    )
+    ours, backwards = (
+        sample(s.ipca(start_at_step=2, end_at_step=4)),
+        sample(s.ipca(start_at_step=0, end_at_step=2)),
+    )
     apart = min(relative(ours, other) for other in (backwards, sample(s.ipca()), sample(s.model)))
-    assert relative(ours, sample(reference)) < apart / 50, "a run away from the picture magnifies rounding"
+    assert relative(ours, sample(reference)) < apart / 50, (
+        "a run away from the picture magnifies rounding"
+    )

@@ -1,5 +1,6 @@
-"""Positive and negative on two devices, as ComfyUI's MultiGPU CFG Split (0.33 and newer) does: two copies of the model, each
-called with its own half of the batch, at the same time. Both devices are the CPU here.
+"""Positive and negative on two devices, as ComfyUI's MultiGPU CFG Split (0.33 and newer) does: two
+copies of the model, each called with its own half of the batch, at the same time. Both devices are
+the CPU here.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,9 @@ def split(model, copy):
         def half(place):
             conds = [cond if place == other else None for other, cond in enumerate(args["conds"])]
             with torch.inference_mode():
-                return comfy.samplers.calc_cond_batch(bases[place], conds, args["input"], args["sigma"], model_options)[place]
+                return comfy.samplers.calc_cond_batch(
+                    bases[place], conds, args["input"], args["sigma"], model_options
+                )[place]
 
         with ThreadPoolExecutor() as pool:
             return list(pool.map(half, range(len(args["conds"]))))
@@ -43,7 +46,10 @@ def by_core(model, copy):
         pytest.skip("this ComfyUI does not split")
     model = model.clone()
     copy.model.current_patcher = copy
-    model.model_options["multigpu_clones"] = {torch.device("cpu"): model, torch.device("cpu", 0): copy}
+    model.model_options["multigpu_clones"] = {
+        torch.device("cpu"): model,
+        torch.device("cpu", 0): copy,
+    }
     return model
 
 

@@ -14,9 +14,15 @@ FOUR = ["in the snow", "at the sea", "in the forest", "in a village"]
 
 
 @pytest.fixture(scope="module")
-def s(nodes, models):
+def core_nodes(nodes):
+    """ComfyUI's table of nodes with those that write a conditioning's entries."""
     inprocess.load_core_extras("edit_model", "ip2p")
-    return Studio(nodes, *models("sdxl"), frames=FOUR)
+    return nodes
+
+
+@pytest.fixture(scope="module")
+def s(core_nodes, models):
+    return Studio(core_nodes, *models("sdxl"), frames=FOUR)
 
 
 def numbered(count, *shape):
@@ -40,22 +46,44 @@ def controlnet():
 
 
 def set_mask(s, count):
-    return s.core("ConditioningSetMask", conditioning=s.frames, mask=numbered(count, 64, 64), set_cond_area="default", strength=1.0)
+    return s.core(
+        "ConditioningSetMask",
+        conditioning=s.frames,
+        mask=numbered(count, 64, 64),
+        set_cond_area="default",
+        strength=1.0,
+    )
 
 
 def apply_controlnet(s, count):
     apply = s.nodes["ControlNetApplyAdvanced"]().apply_controlnet
-    frames, negative = apply(s.frames, s.negative, controlnet(), numbered(1, 64, 64, 3), 1.0, 0.0, 1.0)
+    frames, negative = apply(
+        s.frames, s.negative, controlnet(), numbered(1, 64, 64, 3), 1.0, 0.0, 1.0
+    )
     return apply(frames, negative, controlnet(), numbered(count, 64, 64, 3), 1.0, 0.0, 1.0)[0]
 
 
 def apply_controlnet_before_another(s, count):
-    first = s.core("ControlNetApply", conditioning=s.frames, control_net=controlnet(), image=numbered(count, 64, 64, 3), strength=1.0)
-    return s.core("ControlNetApply", conditioning=first, control_net=controlnet(), image=numbered(1, 64, 64, 3), strength=1.0)
+    first = s.core(
+        "ControlNetApply",
+        conditioning=s.frames,
+        control_net=controlnet(),
+        image=numbered(count, 64, 64, 3),
+        strength=1.0,
+    )
+    return s.core(
+        "ControlNetApply",
+        conditioning=first,
+        control_net=controlnet(),
+        image=numbered(1, 64, 64, 3),
+        strength=1.0,
+    )
 
 
 def extra_inputs(s, count):
-    control = controlnet().set_cond_hint(numbered(1, 3, 64, 64), extra_concat=[numbered(count, 1, 64, 64)])
+    control = controlnet().set_cond_hint(
+        numbered(1, 3, 64, 64), extra_concat=[numbered(count, 1, 64, 64)]
+    )
     return [[cond, {**extra, "control": control}] for cond, extra in s.frames]
 
 
@@ -95,16 +123,22 @@ class Wrapped:
 
 def advanced_reference(s, count):
     hint = Wrapped(numbered(count, 4, 8, 8))
-    return s.core("ControlNetApply", conditioning=s.frames, control_net=controlnet(), image=hint, strength=1.0)
+    return s.core(
+        "ControlNetApply", conditioning=s.frames, control_net=controlnet(), image=hint, strength=1.0
+    )
 
 
 def reference_latent(s, count):
-    return s.core("ReferenceLatent", conditioning=s.frames, latent={"samples": numbered(count, 4, 8, 8)})
+    return s.core(
+        "ReferenceLatent", conditioning=s.frames, latent={"samples": numbered(count, 4, 8, 8)}
+    )
 
 
 def two_reference_latents(s, count):
     shared = reference_latent(s, 1)
-    return s.core("ReferenceLatent", conditioning=shared, latent={"samples": numbered(count, 4, 8, 8)})
+    return s.core(
+        "ReferenceLatent", conditioning=shared, latent={"samples": numbered(count, 4, 8, 8)}
+    )
 
 
 def pooled(s, count):
@@ -113,12 +147,21 @@ def pooled(s, count):
 
 def instruct(s, count):
     pixels = numbered(count, 64, 64, 3)
-    return s.core("InstructPixToPixConditioning", positive=s.frames, negative=s.negative, pixels=pixels, vae=FixedVae())
+    return s.core(
+        "InstructPixToPixConditioning",
+        positive=s.frames,
+        negative=s.negative,
+        pixels=pixels,
+        vae=FixedVae(),
+    )
 
 
 def inpaint_mask(s, count):
     mask = numbered(count, 1, 8, 8)
-    return [[cond, {**extra, "concat_latent_image": numbered(1, 4, 8, 8), "concat_mask": mask}] for cond, extra in s.frames]
+    return [
+        [cond, {**extra, "concat_latent_image": numbered(1, 4, 8, 8), "concat_mask": mask}]
+        for cond, extra in s.frames
+    ]
 
 
 def vision_output(count):
@@ -130,28 +173,74 @@ def vision_output(count):
 
 
 def clip_vision(s, count):
-    return [[cond, {**extra, "clip_vision_output": vision_output(count)}] for cond, extra in s.frames]
+    return [
+        [cond, {**extra, "clip_vision_output": vision_output(count)}] for cond, extra in s.frames
+    ]
 
 
 def clip_vision_list(s, count):
-    return [[cond, {**extra, "clip_vision_outputs": [vision_output(1), vision_output(count)]}] for cond, extra in s.frames]
+    return [
+        [cond, {**extra, "clip_vision_outputs": [vision_output(1), vision_output(count)]}]
+        for cond, extra in s.frames
+    ]
 
 
 CONTROL = "its ControlNet has {} pictures"
-# By kind: the entry with a number of items, the items that are left of it, what an error calls them.
+# By kind: the entry with a number of items, the items that are left of it, what an error calls
+# them.
 KINDS = {
     "Set Mask": (set_mask, lambda extra: extra["mask"], "it has {} masks"),
-    "Apply ControlNet": (apply_controlnet, lambda extra: extra["control"].cond_hint_original, CONTROL),
-    "chained": (apply_controlnet_before_another, lambda extra: extra["control"].previous_controlnet.cond_hint_original, CONTROL),
-    "extra inputs": (extra_inputs, lambda extra: extra["control"].extra_concat_orig[0], "its ControlNet has {} masks"),
-    "a ControlNet's own mask": (masked_by_advanced_controlnet, lambda extra: extra["control"].mask_cond_hint_original, CONTROL),
-    "no tensor": (advanced_reference, lambda extra: extra["control"].cond_hint_original.condhint, CONTROL),
-    "Reference Latent": (reference_latent, lambda extra: extra["reference_latents"][0], "it has {} reference latents in one batch"),
-    "two of them": (two_reference_latents, lambda extra: extra["reference_latents"][1], "it has {} reference latents in one batch"),
+    "Apply ControlNet": (
+        apply_controlnet,
+        lambda extra: extra["control"].cond_hint_original,
+        CONTROL,
+    ),
+    "chained": (
+        apply_controlnet_before_another,
+        lambda extra: extra["control"].previous_controlnet.cond_hint_original,
+        CONTROL,
+    ),
+    "extra inputs": (
+        extra_inputs,
+        lambda extra: extra["control"].extra_concat_orig[0],
+        "its ControlNet has {} masks",
+    ),
+    "a ControlNet's own mask": (
+        masked_by_advanced_controlnet,
+        lambda extra: extra["control"].mask_cond_hint_original,
+        CONTROL,
+    ),
+    "no tensor": (
+        advanced_reference,
+        lambda extra: extra["control"].cond_hint_original.condhint,
+        CONTROL,
+    ),
+    "Reference Latent": (
+        reference_latent,
+        lambda extra: extra["reference_latents"][0],
+        "it has {} reference latents in one batch",
+    ),
+    "two of them": (
+        two_reference_latents,
+        lambda extra: extra["reference_latents"][1],
+        "it has {} reference latents in one batch",
+    ),
     "pooled": (pooled, lambda extra: extra["pooled_output"], "it has {} pooled vectors"),
-    "InstructPixToPix": (instruct, lambda extra: extra["concat_latent_image"], "it has {} latents to inpaint"),
-    "inpaint mask": (inpaint_mask, lambda extra: extra["concat_mask"], "it has {} masks to inpaint"),
-    "CLIP Vision": (clip_vision, lambda extra: extra["clip_vision_output"].penultimate_hidden_states, "it has {} CLIP Vision pictures"),
+    "InstructPixToPix": (
+        instruct,
+        lambda extra: extra["concat_latent_image"],
+        "it has {} latents to inpaint",
+    ),
+    "inpaint mask": (
+        inpaint_mask,
+        lambda extra: extra["concat_mask"],
+        "it has {} masks to inpaint",
+    ),
+    "CLIP Vision": (
+        clip_vision,
+        lambda extra: extra["clip_vision_output"].penultimate_hidden_states,
+        "it has {} CLIP Vision pictures",
+    ),
     "CLIP Vision in a list": (
         clip_vision_list,
         lambda extra: extra["clip_vision_outputs"][1].last_hidden_state,
@@ -172,7 +261,9 @@ def test_one_per_frame_follows_its_frame(s, kind, select, at_once):
     make, items, _ = KINDS[kind]
     before = make(s, 4)
     positives = s.batch(frames=before, select=select, frames_per_batch=at_once)[0]
-    assert [number for positive in positives for number in numbers_in(items(positive[0][1]))] == frames_of(select)
+    assert [
+        number for positive in positives for number in numbers_in(items(positive[0][1]))
+    ] == frames_of(select)
     assert numbers_in(items(before[0][1])) == [1, 2, 3, 4], "the input is left as it is"
 
 
@@ -190,7 +281,10 @@ def test_any_other_number_is_an_error(s, kind, count):
     make, _, said = KINDS[kind]
     with pytest.raises(ValueError) as error:
         s.batch(frames=make(s, count))
-    expected = f"Story Batch - frames: {said.format(count)} for 4 frames. Use one for all frames or 4, one per frame."
+    expected = (
+        f"Story Batch - frames: {said.format(count)} for 4 frames. Use one for all frames or 4, one"
+        " per frame."
+    )
     assert str(error.value) == expected
 
 
@@ -209,28 +303,56 @@ def test_what_is_not_known_is_for_all(s):
     """Boxes, areas and unCLIP pictures too, of which ComfyUI makes one for the whole batch."""
     unclip = [{"clip_vision_output": vision_output(4), "strength": 1.0, "noise_augmentation": 0.0}]
     gligen = ("position", object(), [(numbered(1, 8), 2, 2, 0, 0)])
-    others = {"theirs": numbered(3, 2), "theirs too": [numbered(5, 2)], "unclip_conditioning": unclip, "gligen": gligen}
-    others |= {"area": (4, 4, 0, 0), "guidance": 3.5, "hooks": object(), "strength": torch.tensor(0.5)}
+    others = {
+        "theirs": numbered(3, 2),
+        "theirs too": [numbered(5, 2)],
+        "unclip_conditioning": unclip,
+        "gligen": gligen,
+    }
+    others |= {
+        "area": (4, 4, 0, 0),
+        "guidance": 3.5,
+        "hooks": object(),
+        "strength": torch.tensor(0.5),
+    }
     frames = [[cond, {**extra, **others}] for cond, extra in s.frames]
     for positive in s.batch(frames=frames, frames_per_batch=2)[0]:
         extra = positive[0][1]
-        assert torch.equal(extra["theirs"], others["theirs"]) and torch.equal(extra["theirs too"][0], others["theirs too"][0])
-        assert torch.equal(extra["unclip_conditioning"][0]["clip_vision_output"].image_embeds, unclip[0]["clip_vision_output"].image_embeds)
-        assert all(extra[name] is others[name] for name in ("gligen", "area", "guidance", "hooks", "strength"))
+        assert torch.equal(extra["theirs"], others["theirs"]) and torch.equal(
+            extra["theirs too"][0], others["theirs too"][0]
+        )
+        assert torch.equal(
+            extra["unclip_conditioning"][0]["clip_vision_output"].image_embeds,
+            unclip[0]["clip_vision_output"].image_embeds,
+        )
+        assert all(
+            extra[name] is others[name]
+            for name in ("gligen", "area", "guidance", "hooks", "strength")
+        )
 
 
 def test_a_mask_of_two_axes_is_one_picture(s):
     """Four pixels high, for four frames."""
     frames = [[cond, {**extra, "mask": torch.ones(4, 8)}] for cond, extra in s.frames]
-    assert all(positive[0][1]["mask"].shape == (4, 8) for positive in s.batch(frames=frames, frames_per_batch=1)[0])
+    assert all(
+        positive[0][1]["mask"].shape == (4, 8)
+        for positive in s.batch(frames=frames, frames_per_batch=1)[0]
+    )
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_latents_and_their_masks_of_another_number(s, count):
     samples = torch.zeros(1, 4, 8, 8)
-    with pytest.raises(ValueError, match=f"^Story Batch - latent: it has {count} images but the story has 4 frames"):
+    with pytest.raises(
+        ValueError, match=f"^Story Batch - latent: it has {count} images but the story has 4 frames"
+    ):
         s.batch(latent={"samples": samples.expand(count, -1, -1, -1)})
-    with pytest.raises(ValueError, match=f"^Story Batch - latent: its noise mask has {count} images but the story has 4 frames"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            f"^Story Batch - latent: its noise mask has {count} images but the story has 4 frames"
+        ),
+    ):
         s.batch(latent={"samples": samples, "noise_mask": torch.ones(count, 64, 64)})
 
 
@@ -248,13 +370,25 @@ def test_areas_by_the_bounds_of_a_mask_do_not_depend_on_the_batch(s, at_once):
     masks = torch.zeros(4, 64, 64)
     masks[:2, :32] = 1
     masks[2:, 32:] = 1
-    frames = s.core("ConditioningSetMask", conditioning=s.frames, mask=masks, set_cond_area="mask bounds", strength=1.0)
+    frames = s.core(
+        "ConditioningSetMask",
+        conditioning=s.frames,
+        mask=masks,
+        set_cond_area="mask bounds",
+        strength=1.0,
+    )
     positives = s.batch(frames=frames, frames_per_batch=at_once)[0]
     for positive in positives:
         mask = positive[0][1]["mask"]
         assert torch.equal(mask, mask[:1].expand_as(mask))
     assert len(positives) == (4 if at_once == 1 else 2)
-    shared = s.core("ConditioningSetMask", conditioning=s.frames, mask=masks[:1], set_cond_area="mask bounds", strength=1.0)
+    shared = s.core(
+        "ConditioningSetMask",
+        conditioning=s.frames,
+        mask=masks[:1],
+        set_cond_area="mask bounds",
+        strength=1.0,
+    )
     assert len(s.batch(frames=shared, frames_per_batch=0)[0]) == 1
 
 
@@ -270,9 +404,9 @@ def test_a_style_text_is_joined_after_story_batch_at_one_frame_per_batch(s):
 
 
 @pytest.fixture(scope="module")
-def second_is_off(nodes, models):
+def second_is_off(core_nodes, models):
     """A story of four lines that tells the first, third and fourth."""
-    return Studio(nodes, *models("sdxl"), frames=[FOUR[0], "# " + FOUR[1], "", "#", *FOUR[2:]])
+    return Studio(core_nodes, *models("sdxl"), frames=[FOUR[0], "# " + FOUR[1], "", "#", *FOUR[2:]])
 
 
 @kinds
@@ -283,10 +417,14 @@ def test_an_item_belongs_to_its_line_switched_off_or_not(second_is_off, kind, se
     told = {"": [0, 1, 2], "2-3": [1, 2], "3": [2]}[select]
     for count, theirs in ((4, [1, 3, 4]), (3, [1, 2, 3])):
         positives = s.batch(frames=make(s, count), select=select, frames_per_batch=at_once)[0]
-        assert [number for each in positives for number in numbers_in(items(each[0][1]))] == [theirs[frame] for frame in told]
+        assert [number for each in positives for number in numbers_in(items(each[0][1]))] == [
+            theirs[frame] for frame in told
+        ]
     with pytest.raises(ValueError) as error:
         s.batch(frames=make(s, 5))
-    assert f"{said.format(5)} for 3 frames, or 4 with those that are switched off. Use" in str(error.value)
+    assert f"{said.format(5)} for 3 frames, or 4 with those that are switched off. Use" in str(
+        error.value
+    )
 
 
 def test_latents_masks_and_the_negative_belong_to_their_line_too(second_is_off):
@@ -294,14 +432,29 @@ def test_latents_masks_and_the_negative_belong_to_their_line_too(second_is_off):
     latent = {"samples": numbered(4, 4, 8, 8), "noise_mask": numbered(4, 1, 64, 64)}
     negative = [[numbered(4, 77, 96), {}]]
     _, latents, _, negatives, _ = s.batch(latent=latent, negative=negative, frames_per_batch=2)
-    for found in ([each["samples"] for each in latents], [each["noise_mask"] for each in latents], [each[0][0] for each in negatives]):
+    for found in (
+        [each["samples"] for each in latents],
+        [each["noise_mask"] for each in latents],
+        [each[0][0] for each in negatives],
+    ):
         assert [number for each in found for number in numbers_in(each)] == [1, 3, 4]
-    with pytest.raises(ValueError, match="^Story Batch - latent: it has 2 images but the story has 3 frames, or 4 with"):
+    with pytest.raises(
+        ValueError,
+        match="^Story Batch - latent: it has 2 images but the story has 3 frames, or 4 with",
+    ):
         s.batch(latent={"samples": numbered(2, 4, 8, 8)})
 
 
 def test_bounds_of_masks_by_line(second_is_off):
     s, masks = second_is_off, torch.zeros(4, 64, 64)
     masks[[0, 2], :32] = 1
-    frames = s.core("ConditioningSetMask", conditioning=s.frames, mask=masks, set_cond_area="mask bounds", strength=1.0)
-    assert [positive[0][0].shape[0] for positive in s.batch(frames=frames, frames_per_batch=0)[0]] == [2, 1]
+    frames = s.core(
+        "ConditioningSetMask",
+        conditioning=s.frames,
+        mask=masks,
+        set_cond_area="mask bounds",
+        strength=1.0,
+    )
+    assert [
+        positive[0][0].shape[0] for positive in s.batch(frames=frames, frames_per_batch=0)[0]
+    ] == [2, 1]

@@ -1,4 +1,6 @@
-"""ControlNet and GLIGEN, with random weights in ComfyUI's own classes: one picture a frame stays with its frame."""
+"""ControlNet and GLIGEN, with random weights in ComfyUI's own classes: one picture a frame stays
+with its frame.
+"""
 
 import comfy.cldm.cldm
 import comfy.controlnet
@@ -36,7 +38,9 @@ def poses():
 
 def controlled(s, control, poses, positive, negative, start=0.0, end=1.0, strength=0.8):
     """Apply ControlNet as ComfyUI has it today: the same pictures on both sides."""
-    return s.nodes["ControlNetApplyAdvanced"]().apply_controlnet(positive, negative, control, poses, strength, start, end)
+    return s.nodes["ControlNetApplyAdvanced"]().apply_controlnet(
+        positive, negative, control, poses, strength, start, end
+    )
 
 
 def frame_of(conditioning, frame):
@@ -50,7 +54,9 @@ def posed(s, control, poses):
 
 
 def test_one_pose_a_frame_beside_ipca(s, posed):
-    positives, latents, _, negatives, _ = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
+    positives, latents, _, negatives, _ = s.batch(
+        frames=posed[0], negative=posed[1], frames_per_batch=0
+    )
     ours = s.sample(s.ipca(), positives[0], latents[0], negatives[0])
     assert relative(ours, s.sample(bias_form(s), positives[0], latents[0], negatives[0])) < ROUNDING
     assert relative(ours, s.sample(s.ipca())) > SEES_IT, "the poses must show"
@@ -58,13 +64,17 @@ def test_one_pose_a_frame_beside_ipca(s, posed):
 
 @pytest.fixture(scope="module", params=["one ControlNet", "chained", "from 20 to 70 %"])
 def single_runs(request, s, control, poses):
-    """Conditionings with one pose a frame, and every frame's picture by a plain run with its own pose alone."""
+    """Conditionings with one pose a frame, and every frame's picture by a plain run with its own
+    pose alone.
+    """
 
     def apply(positive, negative, hints):
         if request.param == "from 20 to 70 %":
             return controlled(s, control, hints, positive, negative, start=0.2, end=0.7)
         if request.param == "chained":  # before it one picture for all
-            positive, negative = controlled(s, control, poses[:1].flip(1), positive, negative, strength=0.5)
+            positive, negative = controlled(
+                s, control, poses[:1].flip(1), positive, negative, strength=0.5
+            )
         return controlled(s, control, hints, positive, negative)
 
     one = {**s.story_batch()[1], "samples": torch.zeros(1, 4, 8, 8), "batch_index": [0]}
@@ -76,18 +86,30 @@ def single_runs(request, s, control, poses):
 
 
 @pytest.mark.parametrize(
-    "inputs, frames", [({"frames_per_batch": 0}, [0, 1, 2]), ({"frames_per_batch": 2}, [0, 1, 2]), ({"select": "1,3"}, [0, 2])]
+    "inputs, frames",
+    [
+        ({"frames_per_batch": 0}, [0, 1, 2]),
+        ({"frames_per_batch": 2}, [0, 1, 2]),
+        ({"select": "1,3"}, [0, 2]),
+    ],
 )
 @pytest.mark.parametrize("apart", [False, True])
 def test_one_pose_a_frame_is_every_frame_alone(s, single_runs, inputs, frames, apart, monkeypatch):
     positive, negative, expected = single_runs
     if apart:  # as ComfyUI does where memory is short
-        monkeypatch.setattr(type(s.model.model), "memory_required", lambda *args, **kwargs: float("inf"))
+        monkeypatch.setattr(
+            type(s.model.model), "memory_required", lambda *args, **kwargs: float("inf")
+        )
     positives, latents, _, negatives, _ = s.batch(frames=positive, negative=negative, **inputs)
     for batch in zip(positives, latents, negatives):
-        assert batch[0][0][1]["control"] is batch[2][0][1]["control"], "or cond and uncond would share no UNet call"
+        assert batch[0][0][1]["control"] is batch[2][0][1]["control"], (
+            "or cond and uncond would share no UNet call"
+        )
     ours = torch.cat(
-        [s.sample(s.model, positive, latent, negative, steps=5) for positive, latent, negative in zip(positives, latents, negatives)]
+        [
+            s.sample(s.model, positive, latent, negative, steps=5)
+            for positive, latent, negative in zip(positives, latents, negatives)
+        ]
     )
     assert relative(ours, expected[frames]) < ROUNDING
     assert relative(ours, s.sample(s.model, steps=5)[frames]) > SEES_IT, "the poses must show"
@@ -95,28 +117,42 @@ def test_one_pose_a_frame_is_every_frame_alone(s, single_runs, inputs, frames, a
 
 def test_cond_and_uncond_share_a_unet_call(s, posed):
     """Two ControlNets of the same weights would be kept apart, at twice the cost."""
-    positives, latents, _, negatives, _ = s.batch(frames=posed[0], negative=posed[1], frames_per_batch=0)
+    positives, latents, _, negatives, _ = s.batch(
+        frames=posed[0], negative=posed[1], frames_per_batch=0
+    )
     calls = []
     counted = s.model.clone()
     counted.set_model_unet_function_wrapper(
-        lambda apply, args: calls.append(args["cond_or_uncond"]) or apply(args["input"], args["timestep"], **args["c"])
+        lambda apply, args: (
+            calls.append(args["cond_or_uncond"])
+            or apply(args["input"], args["timestep"], **args["c"])
+        )
     )
     s.sample(counted, positives[0], latents[0], negatives[0], steps=2)
     assert len(calls) == 2 and all(sorted(call) == [0, 1] for call in calls)
 
 
 def test_masks_of_a_controlnet_follow_their_frames(s, control, poses):
-    """What union models take beside the hint: ControlNetInpaintingAliMamaApply puts one mask a frame there."""
-    masked = control.copy().set_cond_hint(poses.movedim(-1, 1), 1.0, (0.0, 1.0), extra_concat=[torch.rand(3, 1, 64, 64)])
+    """What union models take beside the hint: ControlNetInpaintingAliMamaApply puts one mask a
+    frame there.
+    """
+    masked = control.copy().set_cond_hint(
+        poses.movedim(-1, 1), 1.0, (0.0, 1.0), extra_concat=[torch.rand(3, 1, 64, 64)]
+    )
     frames = [[cond, {**extra, "control": masked}] for cond, extra in s.frames]
     (positive,) = s.batch(frames=frames, select="2")[0]
-    assert torch.equal(positive[0][1]["control"].extra_concat_orig[0], masked.extra_concat_orig[0][1:2])
+    assert torch.equal(
+        positive[0][1]["control"].extra_concat_orig[0], masked.extra_concat_orig[0][1:2]
+    )
     assert masked.extra_concat_orig[0].shape[0] == 3
 
 
 def test_a_negative_of_one_row_is_for_all_frames_and_one_of_n_rows_is_cut(s):
     each = s.encode_each(["dark", "bright", "grey"])
-    assert all(torch.equal(negative[0][0], s.negative[0][0]) for negative in s.batch(negative=s.negative, frames_per_batch=2)[3])
+    assert all(
+        torch.equal(negative[0][0], s.negative[0][0])
+        for negative in s.batch(negative=s.negative, frames_per_batch=2)[3]
+    )
     first, last = s.batch(negative=each, frames_per_batch=2)[3]
     assert torch.equal(first[0][0], each[0][0][:2]) and torch.equal(last[0][0], each[0][0][2:])
     assert torch.equal(last[0][1]["pooled_output"], each[0][1]["pooled_output"][2:])
@@ -125,10 +161,15 @@ def test_a_negative_of_one_row_is_for_all_frames_and_one_of_n_rows_is_cut(s):
 def test_gligen(studio):
     """Boxes of text enter each transformer between its two attentions; ours is the second."""
     s = studio("sd15")
-    transformers = [module for module in s.model.model.diffusion_model.modules() if hasattr(module, "attn2")]
+    transformers = [
+        module for module in s.model.model.diffusion_model.modules() if hasattr(module, "attn2")
+    ]
     width = s.frames[0][0].shape[-1]
     fusers = [
-        comfy.gligen.GatedSelfAttentionDense(block.attn2.to_q.in_features, width, block.n_heads, block.d_head) for block in transformers
+        comfy.gligen.GatedSelfAttentionDense(
+            block.attn2.to_q.in_features, width, block.n_heads, block.d_head
+        )
+        for block in transformers
     ]
     model = comfy.gligen.Gligen(fusers, comfy.gligen.PositionNet(width, width), width)
     randomize(model, seed=8)

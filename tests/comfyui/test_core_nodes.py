@@ -1,6 +1,7 @@
 """ComfyUI's own model patches, samplings, guiders and samplers beside IPCA, in both orders.
 
-The independent form is IPCA as a bias on the identity's own keys (`bias_form`), put in IPCA Patch's place.
+The independent form is IPCA as a bias on the identity's own keys (`bias_form`), put in IPCA Patch's
+place.
 """
 
 import pytest
@@ -39,7 +40,11 @@ PATCHES = {
         "upscale_method": "bilinear",
     },
     "ModelSamplingDiscrete": {"sampling": "v_prediction", "zsnr": True},
-    "ModelSamplingContinuousEDM": {"sampling": "edm_playground_v2.5", "sigma_max": 120.0, "sigma_min": 0.002},
+    "ModelSamplingContinuousEDM": {
+        "sampling": "edm_playground_v2.5",
+        "sigma_max": 120.0,
+        "sigma_min": 0.002,
+    },
     "ModelSamplingContinuousV": {"sampling": "v_prediction", "sigma_max": 500.0, "sigma_min": 0.03},
 }
 
@@ -49,8 +54,12 @@ def test_model_patches_in_either_order(s, node):
     def patched(model):
         return s.core(node, model=model, **PATCHES[node])
 
-    size = 128 if node == "FreeU_V2" else 64  # FreeU V2 divides by the spread over the deepest level, which must not be one pixel
-    steps = 5 if node == "ModelSamplingDiscrete" else 2  # zero terminal SNR in few steps magnifies rounding
+    size = (
+        128 if node == "FreeU_V2" else 64
+    )  # FreeU V2 divides by the spread over the deepest level, which must not be one pixel
+    steps = (
+        5 if node == "ModelSamplingDiscrete" else 2
+    )  # zero terminal SNR in few steps magnifies rounding
     positive, latent = s.story_batch(width=size, height=size)
 
     def sampled(model):
@@ -71,7 +80,8 @@ def test_lcm_and_turbo_without_a_negative(s):
 
     for model, sampler in ((lcm, "lcm"), (lambda model: model, "euler_ancestral")):
         ours, expected, plain = (
-            s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform") for m in (s.ipca(), bias_form(s), s.model)
+            s.sample(model(m), cfg=1.0, sampler=sampler, scheduler="sgm_uniform")
+            for m in (s.ipca(), bias_form(s), s.model)
         )
         assert relative(ours, expected) < ROUNDING and relative(plain, expected) > SEES_IT
 
@@ -99,7 +109,9 @@ def test_ksampler_advanced_in_two_halves(s):
         )
 
     def halves(model):
-        return half(model, half(model, latent, 0, 2, "enable", "enable"), 2, 10000, "disable", "disable")["samples"]
+        return half(
+            model, half(model, latent, 0, 2, "enable", "enable"), 2, 10000, "disable", "disable"
+        )["samples"]
 
     assert relative(halves(s.ipca()), s.sample(bias_form(s), steps=4)) < ROUNDING
     assert relative(halves(s.ipca()), s.sample(s.model, steps=4)) > SEES_IT
@@ -119,10 +131,19 @@ def test_every_guider(s):
             "cfg_cond2_negative": 2.0,
             "style": "nested",
         },
-        "PerpNegGuider": {"positive": positive, "negative": s.negative, "empty_conditioning": empty, "cfg": 4.0, "neg_scale": 1.0},
+        "PerpNegGuider": {
+            "positive": positive,
+            "negative": s.negative,
+            "empty_conditioning": empty,
+            "cfg": 4.0,
+            "neg_scale": 1.0,
+        },
     }
     for node, inputs in guiders.items():
-        ours, expected, plain = (s.sample_with(s.core(node, model=model, **inputs), latent) for model in (s.ipca(), bias_form(s), s.model))
+        ours, expected, plain = (
+            s.sample_with(s.core(node, model=model, **inputs), latent)
+            for model in (s.ipca(), bias_form(s), s.model)
+        )
         assert relative(ours, expected) < ROUNDING, node
         assert relative(plain, expected) > SEES_IT, node
 
@@ -141,9 +162,19 @@ def test_a_lora_on_the_model(s):
 
     def lora(model):
         patched = model.clone()
-        keys = [key for key in patched.model_state_dict() if "attn2.to_k.weight" in key or "attn2.to_v.weight" in key]
+        keys = [
+            key
+            for key in patched.model_state_dict()
+            if "attn2.to_k.weight" in key or "attn2.to_v.weight" in key
+        ]
         assert len(
-            patched.add_patches({key: ("diff", (torch.full_like(patched.model_state_dict()[key], 0.05),)) for key in keys}, 1.0)
+            patched.add_patches(
+                {
+                    key: ("diff", (torch.full_like(patched.model_state_dict()[key], 0.05),))
+                    for key in keys
+                },
+                1.0,
+            )
         ) == len(keys)
         return patched
 
@@ -154,10 +185,16 @@ def test_a_lora_on_the_model(s):
 
 
 def lora_hook(s, strength):
-    """A LoRA on attn2's values as a hook on a conditioning, as Create Hook LoRA makes it from a file."""
+    """A LoRA on attn2's values as a hook on a conditioning, as Create Hook LoRA makes it from a
+    file.
+    """
     import comfy.hooks
 
-    weights = {key: weight for key, weight in s.model.model_state_dict().items() if "attn2.to_v.weight" in key}
+    weights = {
+        key: weight
+        for key, weight in s.model.model_state_dict().items()
+        if "attn2.to_v.weight" in key
+    }
     hook = comfy.hooks.WeightHook(strength_model=strength, strength_clip=0.0)
     hook.weights = {key: ("diff", (weight.flip(0),)) for key, weight in weights.items()}
     hook.need_weight_init = False
@@ -167,35 +204,82 @@ def lora_hook(s, strength):
 
 
 def test_a_hooked_and_scheduled_lora_on_the_model(s):
-    """The positive has the LoRA for the first third of the run, the negative has none: weights change between UNet calls."""
+    """The positive has the LoRA for the first third of the run, the negative has none: weights
+    change between UNet calls.
+    """
     keyframes = s.core("CreateHookKeyframe", strength_mult=1.0, start_percent=0.0)
-    keyframes = s.core("CreateHookKeyframe", strength_mult=0.2, start_percent=0.3, prev_hook_kf=keyframes)
+    keyframes = s.core(
+        "CreateHookKeyframe", strength_mult=0.2, start_percent=0.3, prev_hook_kf=keyframes
+    )
     hooks = s.core("SetHookKeyframes", hooks=lora_hook(s, 1.0), hook_kf=keyframes)
     positive, latent = s.story_batch()
-    hooked = s.core("ConditioningSetProperties", cond_NEW=positive, strength=1.0, set_cond_area="default", hooks=hooks)
+    hooked = s.core(
+        "ConditioningSetProperties",
+        cond_NEW=positive,
+        strength=1.0,
+        set_cond_area="default",
+        hooks=hooks,
+    )
 
     def sampled(model, positive):
         return s.sample(model, positive, latent, steps=4)
 
     expected = sampled(bias_form(s), hooked)
     assert relative(sampled(s.ipca(), hooked), expected) < ROUNDING
-    assert relative(sampled(s.ipca(), positive), expected) > SEES_IT, "the LoRA must make a difference"
+    assert relative(sampled(s.ipca(), positive), expected) > SEES_IT, (
+        "the LoRA must make a difference"
+    )
     assert relative(sampled(s.model, hooked), expected) > SEES_IT
 
 
 def test_regions(s):
-    """The story in one area or mask, another prompt elsewhere; each region is its own rows of the batch."""
-    other = [[s.encode("a lighthouse at night")[0][0].expand(3, -1, -1).clone(), {"pooled_output": s.frames[0][1]["pooled_output"]}]]
+    """The story in one area or mask, another prompt elsewhere; each region is its own rows of the
+    batch.
+    """
+    other = [
+        [
+            s.encode("a lighthouse at night")[0][0].expand(3, -1, -1).clone(),
+            {"pooled_output": s.frames[0][1]["pooled_output"]},
+        ]
+    ]
     mask = torch.zeros(1, 64, 64)
     mask[..., :32] = 1
     for left, right in [
         (
-            s.core("ConditioningSetArea", conditioning=s.frames, width=32, height=64, x=0, y=0, strength=1.0),
-            s.core("ConditioningSetArea", conditioning=other, width=32, height=64, x=32, y=0, strength=1.0),
+            s.core(
+                "ConditioningSetArea",
+                conditioning=s.frames,
+                width=32,
+                height=64,
+                x=0,
+                y=0,
+                strength=1.0,
+            ),
+            s.core(
+                "ConditioningSetArea",
+                conditioning=other,
+                width=32,
+                height=64,
+                x=32,
+                y=0,
+                strength=1.0,
+            ),
         ),
         (
-            s.core("ConditioningSetMask", conditioning=s.frames, mask=mask, set_cond_area="default", strength=1.0),
-            s.core("ConditioningSetMask", conditioning=other, mask=1 - mask, set_cond_area="default", strength=1.0),
+            s.core(
+                "ConditioningSetMask",
+                conditioning=s.frames,
+                mask=mask,
+                set_cond_area="default",
+                strength=1.0,
+            ),
+            s.core(
+                "ConditioningSetMask",
+                conditioning=other,
+                mask=1 - mask,
+                set_cond_area="default",
+                strength=1.0,
+            ),
         ),
         (
             s.core("ConditioningSetTimestepRange", conditioning=s.frames, start=0.0, end=0.6),
@@ -203,20 +287,28 @@ def test_regions(s):
         ),
     ]:
         positives, latents, *_ = s.batch(
-            frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right), frames_per_batch=0
+            frames=s.core("ConditioningCombine", conditioning_1=left, conditioning_2=right),
+            frames_per_batch=0,
         )
-        ours, expected, plain = (s.sample(model, positives[0], latents[0], steps=4) for model in (s.ipca(), bias_form(s), s.model))
+        ours, expected, plain = (
+            s.sample(model, positives[0], latents[0], steps=4)
+            for model in (s.ipca(), bias_form(s), s.model)
+        )
         assert relative(ours, expected) < ROUNDING
         assert relative(plain, expected) > SEES_IT
 
 
 def test_a_prompt_joined_behind_the_story(s):
-    """Conditioning (Concat): the identity still stands at the beginning of the rows. ComfyUI wants as many rows behind."""
+    """Conditioning (Concat): the identity still stands at the beginning of the rows. ComfyUI wants
+    as many rows behind.
+    """
     style = [[s.encode("oil painting")[0][0].expand(3, -1, -1), {}]]
     joined = s.core("ConditioningConcat", conditioning_to=s.frames, conditioning_from=style)
     positives, latents, *_ = s.batch(frames=joined, frames_per_batch=0)
     ours = s.sample(s.ipca(), positives[0], latents[0])
-    assert relative(ours, s.sample(bias_form(s, frames=joined), positives[0], latents[0])) < ROUNDING
+    assert (
+        relative(ours, s.sample(bias_form(s, frames=joined), positives[0], latents[0])) < ROUNDING
+    )
     assert relative(ours, s.sample(s.model, positives[0], latents[0])) > SEES_IT
 
 

@@ -19,8 +19,22 @@ def run(training, images: int, minutes: float) -> dict:
 
 def flat(value, name="") -> dict:
     """All leaves of nested dicts and lists, by their path."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    return {name: value} if items is None else {path: leaf for key, child in items for path, leaf in flat(child, f"{name}/{key}").items()}
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else None
+    )
+    return (
+        {name: value}
+        if items is None
+        else {
+            path: leaf
+            for key, child in items
+            for path, leaf in flat(child, f"{name}/{key}").items()
+        }
+    )
 
 
 def test_training_goes_on_where_it_stopped(train):
@@ -40,7 +54,9 @@ def test_training_goes_on_where_it_stopped(train):
     counts = {int(state["step"]) for state in second["optimizer"]["state"].values()}
     assert counts == {4}, "Adam counts on"
     name = "tokens.weight"
-    assert not torch.equal(first["model"][name], second["model"][name]) and not torch.equal(second["ema"][name], second["model"][name])
+    assert not torch.equal(first["model"][name], second["model"][name]) and not torch.equal(
+        second["ema"][name], second["model"][name]
+    )
 
 
 def test_training_can_start_from_what_is_shipped(pack, tmp_path, monkeypatch):
@@ -52,12 +68,22 @@ def test_training_can_start_from_what_is_shipped(pack, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
     training.train(10**9, batch_size=16, peak=1e-3, seed=1, minutes=0.0, first=WEIGHTS)
-    saved, shipped = torch.load(training.CHECKPOINT, weights_only=True), load_torch_file(str(WEIGHTS), safe_load=True)
-    assert saved["state"]["seen"] == saved["state"]["begun"] >= 340_000 and saved["state"]["step"] == 0
+    saved, shipped = (
+        torch.load(training.CHECKPOINT, weights_only=True),
+        load_torch_file(str(WEIGHTS), safe_load=True),
+    )
+    assert (
+        saved["state"]["seen"] == saved["state"]["begun"] >= 340_000 and saved["state"]["step"] == 0
+    )
     assert saved["ids"] == shipped.pop("token_ids").tolist()
-    mine = {name.replace("diffusion.diffusion_model.", "unet."): value for name, value in saved["ema"].items()}
+    mine = {
+        name.replace("diffusion.diffusion_model.", "unet."): value
+        for name, value in saved["ema"].items()
+    }
     assert torch.equal(mine.pop("tokens.weight"), shipped.pop("token_rows").float())
-    assert mine.keys() == shipped.keys() and all(torch.equal(value, shipped[name].float()) for name, value in mine.items())
+    assert mine.keys() == shipped.keys() and all(
+        torch.equal(value, shipped[name].float()) for name, value in mine.items()
+    )
 
 
 def test_the_learning_rate_ends_with_the_images_or_the_minutes_that_are_given():
@@ -68,7 +94,9 @@ def test_the_learning_rate_ends_with_the_images_or_the_minutes_that_are_given():
 
 
 def test_the_same_weights_are_exported_to_the_same_file(pack, tmp_path):
-    """Whatever order the library writes the record in: the file is one that it reads, with all of it."""
+    """Whatever order the library writes the record in: the file is one that it reads, with all of
+    it.
+    """
     from safetensors import safe_open
 
     from lab import export

@@ -1,4 +1,6 @@
-"""Devices that are not there: `meta` stands in for a GPU, since it raises at mixed devices and at any look at a value."""
+"""Devices that are not there: `meta` stands in for a GPU, since it raises at mixed devices and at
+any look at a value.
+"""
 
 import pytest
 import torch
@@ -28,14 +30,22 @@ def scene(request, pack, nodes):
 def test_a_unet_call_reads_nothing_back_and_mixes_no_devices(s, settings):
     call = Captured(s.ipca(**settings), lambda model: s.sample(model, steps=1))
     assert call.again("meta").device.type == "meta"
-    assert torch.equal(call.again(), Captured(s.ipca(**settings), lambda model: s.sample(model, steps=1)).again())
+    assert torch.equal(
+        call.again(), Captured(s.ipca(**settings), lambda model: s.sample(model, steps=1)).again()
+    )
 
 
 def test_a_unet_call_of_a_cast_with_a_longer_negative(s):
-    story = s.prompt("A photo of\n@girl: a girl\n@dog: a brown dog", ["@girl at sea", "@dog in snow", "nobody's beach @nobody"])
+    story = s.prompt(
+        "A photo of\n@girl: a girl\n@dog: a brown dog",
+        ["@girl at sea", "@dog in snow", "nobody's beach @nobody"],
+    )
     positive, latent = s.story_batch(story=story, frames=s.svr(story))
     negative = s.encode("word " * 100)
-    call = Captured(s.ipca(story=story), lambda model: s.sample(model, positive, latent, negative=negative, steps=1))
+    call = Captured(
+        s.ipca(story=story),
+        lambda model: s.sample(model, positive, latent, negative=negative, steps=1),
+    )
     call.again("meta")
 
 

@@ -21,7 +21,9 @@ ROUNDING = 5e-5
     ],
 )
 def test_block_names_and_ipca(pack, studio, shape, expected):
-    """Names as in each model's diffusers configuration, with how many blocks of attention it has there."""
+    """Names as in each model's diffusers configuration, with how many blocks of attention it has
+    there.
+    """
     s = studio(shape)
     blocks = importlib.import_module(f"{pack.__name__}.ipca.unet.blocks")
     found = blocks.attention_sites(s.model.model.diffusion_model)

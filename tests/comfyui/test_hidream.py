@@ -1,4 +1,6 @@
-"""HiDream-I1 from the story to the picture: T5, and every layer of Llama in a second text tensor, behind the image's keys."""
+"""HiDream-I1 from the story to the picture: T5, and every layer of Llama in a second text tensor,
+behind the image's keys.
+"""
 
 import math
 
@@ -18,7 +20,9 @@ IMAGE = 16  # image tokens of a latent of 8x8
 
 @pytest.fixture(scope="module")
 def s(nodes):
-    model = toy_transformer("hidream", caption_channels=[WIDTH, WIDTH], text_emb_dim=L_WIDTH + G_WIDTH)
+    model = toy_transformer(
+        "hidream", caption_channels=[WIDTH, WIDTH], text_emb_dim=L_WIDTH + G_WIDTH
+    )
     return Studio(nodes, model, toy_encoder("hidream"))
 
 
@@ -39,9 +43,15 @@ def biased(s, columns, joint):
     return model
 
 
-@pytest.mark.parametrize("window_length, times", [(10, 1), (1, 1), (1, 40)], ids=["one prompt", "three", "three of unequal length"])
+@pytest.mark.parametrize(
+    "window_length, times",
+    [(10, 1), (1, 1), (1, 40)],
+    ids=["one prompt", "three", "three of unequal length"],
+)
 def test_the_identitys_words_count_twice_wherever_they_stand(s, window_length, times):
-    """Counted by the tokenizers: T5's words are its first rows, Llama's come behind its begin token."""
+    """Counted by the tokenizers: T5's words are its first rows, Llama's come behind its begin
+    token.
+    """
     texts = [FRAMES[0], " ".join([FRAMES[1]] * times), FRAMES[2]]
     story = s.prompt(s.identity, texts, window_length)
     t5 = len(s.clip.tokenizer.t5xxl.tokenizer(s.identity)["input_ids"]) - 1
@@ -52,7 +62,9 @@ def test_the_identitys_words_count_twice_wherever_they_stand(s, window_length, t
         [[cond, extra]] = positive
         length, second = cond.shape[1], extra[LLAMA].shape[2]
         columns = [IMAGE + row for row in range(t5)]
-        columns += [IMAGE + length + layer * second + 1 + row for layer in range(2) for row in range(llama)]
+        columns += [
+            IMAGE + length + layer * second + 1 + row for layer in range(2) for row in range(llama)
+        ]
         joint = IMAGE + length + 2 * second
         ours = s.sample(s.ipca(story=story), positive, latent, steps=2)
         assert relative(ours, s.sample(biased(s, columns, joint), positive, latent, steps=2)) < 1e-5
@@ -60,7 +72,9 @@ def test_the_identitys_words_count_twice_wherever_they_stand(s, window_length, t
 
 
 def test_a_weight_in_hidreams_prompt_is_advised_against(s, caplog):
-    """ComfyUI takes Llama's layers for its tokens: a weight changes rows of words that stand before it."""
+    """ComfyUI takes Llama's layers for its tokens: a weight changes rows of words that stand before
+    it.
+    """
     plain, weighted = (s.encode(text)[0][1][LLAMA] for text in ("a (red) fox", "a (red:1.5) fox"))
     same = [(plain[0, layer, :2] - weighted[0, layer, :2]).abs().max() < 1e-4 for layer in range(3)]
     assert not all(same), "else the warning is out of date"
@@ -78,7 +92,10 @@ def test_a_prompt_that_comfyui_cuts_for_t5_is_told(s, caplog):
     first, long, behind = extra[ROWS][0].phrases[1:]
     assert first and max(long) == 126 and not behind, "the end token is the last"
     assert [len(phrase) for phrase in extra[ROWS][0].second[2:]] == [180, 3]
-    assert caplog.text.count("the beginning of a long prompt alone") == 1 and "ends in 'in the snow in" in caplog.text
+    assert (
+        caplog.text.count("the beginning of a long prompt alone") == 1
+        and "ends in 'in the snow in" in caplog.text
+    )
     caplog.clear()
     s.svr()
     assert not caplog.text

@@ -2,7 +2,9 @@
 
 
 def test_the_row_of_svr_compares_what_is_the_same(studio):
-    """Row c times the pack's SVR against the published equations, and asserts that both give the same."""
+    """Row c times the pack's SVR against the published equations, and asserts that both give the
+    same.
+    """
     from lab.benchmark import svr_row
 
     letter, _, ratio, _, target = svr_row(studio("sdxl"))
@@ -16,6 +18,7 @@ def test_the_row_of_synchronisations_counts_looks_at_values(studio):
 
     s = studio("sdxl")
     plain, ours, by_steps = (
-        waits_of(Captured(model, lambda model: s.sample(model, steps=1)).again) for model in (s.model, s.ipca(), s.ipca(start_at_step=1))
+        waits_of(Captured(model, lambda model: s.sample(model, steps=1)).again)
+        for model in (s.model, s.ipca(), s.ipca(start_at_step=1))
     )
     assert (ours - plain, by_steps - plain) == (0, 1)

@@ -1,4 +1,6 @@
-"""The evidence goes on where it was stopped: real renderings of a few steps, judged by an untrained judge."""
+"""The evidence goes on where it was stopped: real renderings of a few steps, judged by an untrained
+judge.
+"""
 
 from dataclasses import replace
 
@@ -22,7 +24,9 @@ def evidence(pack, monkeypatch):
 
 @pytest.fixture
 def rendered(evidence, monkeypatch):
-    """The labels of the rows that are rendered, in order; `stop_at` renderings it is stopped by hand."""
+    """The labels of the rows that are rendered, in order; `stop_at` renderings it is stopped by
+    hand.
+    """
     tell, seen = evidence.tell, []
 
     def spy(job):
@@ -39,7 +43,11 @@ def rendered(evidence, monkeypatch):
 def small_jobs(evidence, labels="de", stories=2):
     setting = replace(evidence.UNSAID, steps=1)
     drawn = evidence.draw_stories(stories)
-    return [(setting, seed, drawn[seed], evidence.ROWS[name]) for seed in range(stories) for name in labels]
+    return [
+        (setting, seed, drawn[seed], evidence.ROWS[name])
+        for seed in range(stories)
+        for name in labels
+    ]
 
 
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
@@ -64,7 +72,9 @@ def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, 
     for job in todo:
         a, b = (shelf.get(*evidence.keys(job)) for shelf in (whole, pieces))
         assert a.keys() == b.keys() and (a["seconds"] > 0 and b["seconds"] > 0)
-        assert all(a[name] == pytest.approx(b[name], nan_ok=True) for name in a if name != "seconds")
+        assert all(
+            a[name] == pytest.approx(b[name], nan_ok=True) for name in a if name != "seconds"
+        )
         assert (whole.pixels(*evidence.keys(job)) == pieces.pixels(*evidence.keys(job))).all()
 
 
@@ -93,29 +103,47 @@ def test_the_page_tells_what_is_there(evidence, tmp_path):
     from lab.report import COLUMNS
     from lab.shelf import Shelf
 
-    shelf, columns = Shelf(tmp_path / "kept", "w"), {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"}
+    shelf, columns = (
+        Shelf(tmp_path / "kept", "w"),
+        {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"},
+    )
     todo = list(evidence.jobs(3, sweeps=False))
-    stopped = next(place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"])
+    stopped = next(
+        place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"]
+    )
     for job in todo[:stopped]:
-        shelf.put(*evidence.keys(job), dict.fromkeys(columns, 0.25 + 0.25 * (job[1] % 2)), Image.new("RGB", (160, 32)))
+        shelf.put(
+            *evidence.keys(job),
+            dict.fromkeys(columns, 0.25 + 0.25 * (job[1] % 2)),
+            Image.new("RGB", (160, 32)),
+        )
     evidence.write(todo, shelf, 3, tmp_path / "out")
     text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
     assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
     assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
     assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
-    assert "identity (e)/(a) = 1.000" in text and "alignment (up0 alone, strength 100)/(a) = 1.125" in text, ".375 of .333"
+    assert (
+        "identity (e)/(a) = 1.000" in text
+        and "alignment (up0 alone, strength 100)/(a) = 1.125" in text
+    ), ".375 of .333"
     assert f"| SVR + IPCA, place not named | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text
-    assert (tmp_path / "out/evidence-cast.png").is_file() and (tmp_path / "out/evidence-place.png").is_file()
+    assert (tmp_path / "out/evidence-cast.png").is_file() and (
+        tmp_path / "out/evidence-place.png"
+    ).is_file()
     assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
-    """A real rendering of two steps; the story's text is one that Story Prompt reads, with every character in a frame."""
+    """A real rendering of two steps; the story's text is one that Story Prompt reads, with every
+    character in a frame.
+    """
     from lab import cast
     from lab.shelf import Shelf
 
     (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
-    assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(story["frames"]) == evidence.FRAMES
+    assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
+        story["frames"]
+    ) == evidence.FRAMES
     job = (replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
     evidence.run([job], shelf)
@@ -132,22 +160,46 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
 
     (story,) = places.draw_places(1, evidence.FRAMES, seed=3)
     (plain,) = places.draw_places(1, evidence.FRAMES, seed=3, named=False)
-    assert story["scenes"] == plain["scenes"] and story["scenes"].count(story["place"]) == places.AT_PLACE
-    assert f"@{story['place']}" in story["identity"] and f"@{story['place']}" not in plain["identity"]
-    assert [frame.replace(f"@{story['place']}", story["place"]) for frame in story["frames"]] == plain["frames"]
+    assert (
+        story["scenes"] == plain["scenes"]
+        and story["scenes"].count(story["place"]) == places.AT_PLACE
+    )
+    assert (
+        f"@{story['place']}" in story["identity"] and f"@{story['place']}" not in plain["identity"]
+    )
+    assert [
+        frame.replace(f"@{story['place']}", story["place"]) for frame in story["frames"]
+    ] == plain["frames"]
 
     def measured(scenes, flips):
         rows = [
-            {"kind": NAMES["kind"].index(story["kind"]), "body": 0, "coat": 1, "pattern": 0, "prop": 0, "flip": flip}
+            {
+                "kind": NAMES["kind"].index(story["kind"]),
+                "body": 0,
+                "coat": 1,
+                "pattern": 0,
+                "prop": 0,
+                "flip": flip,
+            }
             | {"scene": NAMES["scene"].index(scene)}
             for scene, flip in zip(scenes, flips)
         ]
         pictures, _ = Renderer()(Attributes.stack(rows))
-        return places.measure_places(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1, story)
+        return places.measure_places(
+            torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1, story
+        )
 
     right = measured(story["scenes"], [1] * evidence.FRAMES)
-    assert (right["turned"], right["look"], right["place"], right["others' scene"], right["place elsewhere"]) == (0, 0, 1, 1, 0)
+    assert (
+        right["turned"],
+        right["look"],
+        right["place"],
+        right["others' scene"],
+        right["place elsewhere"],
+    ) == (0, 0, 1, 1, 0)
     there = [index for index, scene in enumerate(story["scenes"]) if scene == story["place"]]
     one_turned = [int(index == there[0]) for index in range(evidence.FRAMES)]
     assert measured(story["scenes"], one_turned)["turned"] == pytest.approx(2 / 3)
-    assert measured([story["place"]] * evidence.FRAMES, [0] * evidence.FRAMES)["place elsewhere"] == 1
+    assert (
+        measured([story["place"]] * evidence.FRAMES, [0] * evidence.FRAMES)["place elsewhere"] == 1
+    )

@@ -1,4 +1,6 @@
-"""`make evidence CHECKPOINT=..`: the whole command on a file of random weights and on the demo model, a few steps each."""
+"""`make evidence CHECKPOINT=..`: the whole command on a file of random weights and on the demo
+model, a few steps each.
+"""
 
 import json
 from types import SimpleNamespace
@@ -13,7 +15,9 @@ from bench.toy_models import write_toy_checkpoint
 
 @pytest.fixture
 def evidence(pack, monkeypatch, tmp_path):
-    """evidence(**environment) runs the command in an empty folder and gives its page and its numbers."""
+    """evidence(**environment) runs the command in an empty folder and gives its page and its
+    numbers.
+    """
     from lab import own_checkpoint
 
     for name in (
@@ -48,8 +52,14 @@ def evidence(pack, monkeypatch, tmp_path):
             monkeypatch.setenv(name, str(value))
         own_checkpoint.main()
         model = str(environment.get("CHECKPOINT") or environment["UNET"])
-        (page,) = (path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in model)
-        return page.read_text(encoding="utf-8"), json.loads(page.with_name("evidence.json").read_text(encoding="utf-8")), page.parent
+        (page,) = (
+            path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in model
+        )
+        return (
+            page.read_text(encoding="utf-8"),
+            json.loads(page.with_name("evidence.json").read_text(encoding="utf-8")),
+            page.parent,
+        )
 
     run.module = own_checkpoint
     return run
@@ -73,9 +83,13 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     checkpoint, prompts = tmp_path / "toy.safetensors", tmp_path / "prompts.yaml"
     write_toy_checkpoint(checkpoint, "sdxl")
     prompts.write_text(PROMPTS, encoding="utf-8")
-    page, numbers, folder = evidence(CHECKPOINT=checkpoint, PROMPTS=prompts, SIZE=64, STEPS=1, BATCH=2)
+    page, numbers, folder = evidence(
+        CHECKPOINT=checkpoint, PROMPTS=prompts, SIZE=64, STEPS=1, BATCH=2
+    )
     assert "random weights" in page and "numbers mean nothing" in page and "No fit: " in page
-    assert list(numbers) == list("abcdefg") and all(len(stories) == 2 for stories in numbers.values())
+    assert list(numbers) == list("abcdefg") and all(
+        len(stories) == 2 for stories in numbers.values()
+    )
     likeness = [story["likeness"] for story in numbers["e"]]
     mean, error = sum(likeness) / 2, abs(likeness[0] - likeness[1]) / 2  # of two values
     (line,) = (line for line in page.splitlines() if line.startswith("| (e)"))
@@ -85,16 +99,26 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
 
 
 def test_a_model_in_parts(evidence, tmp_path):
-    """A diffusion model and a VAE of the real format, as small as Qwen-Image's can be; its text encoder has no file and is made."""
+    """A diffusion model and a VAE of the real format, as small as Qwen-Image's can be; its text
+    encoder has no file and is made.
+    """
     from bench.toy_parts import write_toy_transformer, write_toy_vae
 
-    unet, vae, prompts = tmp_path / "qwen.safetensors", tmp_path / "vae.safetensors", tmp_path / "prompts.yaml"
+    unet, vae, prompts = (
+        tmp_path / "qwen.safetensors",
+        tmp_path / "vae.safetensors",
+        tmp_path / "prompts.yaml",
+    )
     write_toy_transformer(unet, "qwen-image")
     write_toy_vae(vae, "qwen-image")
     prompts.write_text(PROMPTS, encoding="utf-8")
-    page, numbers, folder = evidence(UNET=unet, CLIP=vae, VAE=vae, PROMPTS=prompts, STORIES=1, SIZE=64, STEPS=2, WINDOW=2)
+    page, numbers, folder = evidence(
+        UNET=unet, CLIP=vae, VAE=vae, PROMPTS=prompts, STORIES=1, SIZE=64, STEPS=2, WINDOW=2
+    )
     assert "numbers mean nothing" in page and "window_length 2" in page and "No fit: " in page
-    assert list(numbers) == list("abcdefg") and all(len(stories) == 1 and stories[0]["likeness"] for stories in numbers.values())
+    assert list(numbers) == list("abcdefg") and all(
+        len(stories) == 1 and stories[0]["likeness"] for stories in numbers.values()
+    )
     strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
     assert len(set(strips.values())) == len(strips), "every row is another way of telling"
 
@@ -105,20 +129,38 @@ def test_a_row_with_a_reference(evidence, tmp_path):
 
     from bench.toy_parts import write_toy_transformer, write_toy_vae
 
-    unet, vae, picture = tmp_path / "qwen.safetensors", tmp_path / "vae.safetensors", tmp_path / "fox.png"
+    unet, vae, picture = (
+        tmp_path / "qwen.safetensors",
+        tmp_path / "vae.safetensors",
+        tmp_path / "fox.png",
+    )
     write_toy_transformer(unet, "qwen-image")
     write_toy_vae(vae, "qwen-image", encodes=True)
     (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
     Image.new("RGB", (96, 64), "red").save(picture)
-    wanted = {"UNET": unet, "CLIP": vae, "VAE": vae, "PROMPTS": tmp_path / "prompts.yaml", "STORIES": 1, "SIZE": 64, "STEPS": 1}
+    wanted = {
+        "UNET": unet,
+        "CLIP": vae,
+        "VAE": vae,
+        "PROMPTS": tmp_path / "prompts.yaml",
+        "STORIES": 1,
+        "SIZE": 64,
+        "STEPS": 1,
+    }
     page, numbers, folder = evidence(**wanted, REFERENCE=picture)
-    assert list(numbers) == list("abcdefgh") and "| (h) SVR + IPCA, reference fox.png | 1 |" in page and "tell of who is on it" in page
+    assert (
+        list(numbers) == list("abcdefgh")
+        and "| (h) SVR + IPCA, reference fox.png | 1 |" in page
+        and "tell of who is on it" in page
+    )
     by_picture = Image.open(folder / "row-h.png").copy()
     page, _, _ = evidence(**wanted, REFERENCE="first")
     assert "| (h) SVR + IPCA, frame 1 as the reference of the others | 1 |" in page
     by_first, without = (np.asarray(Image.open(folder / f"row-{row}.png")) for row in "he")
     middle = by_first.shape[1] // 2
-    assert np.array_equal(by_first[:, : middle - 2], without[:, : middle - 2]), "frame 1 sees nobody"
+    assert np.array_equal(by_first[:, : middle - 2], without[:, : middle - 2]), (
+        "frame 1 sees nobody"
+    )
     assert not np.array_equal(by_first[:, middle + 2 :], without[:, middle + 2 :])
     assert not np.array_equal(np.asarray(by_picture), by_first)
 
@@ -128,9 +170,18 @@ def test_what_parts_lack_is_said_in_one_line(evidence, tmp_path):
     nothing = tmp_path / "no-model.safetensors"
     for environment, words in (
         ({"UNET": nothing}, "UNET needs CLIP and VAE beside it"),
-        ({"UNET": nothing, "CLIP": nothing, "VAE": "absent.safetensors"}, "there is no VAE absent.safetensors"),
-        ({"UNET": nothing, "CLIP": "absent.safetensors", "VAE": nothing}, "there is no CLIP absent.safetensors"),
-        ({"UNET": nothing, "CLIP": nothing, "VAE": nothing}, "ComfyUI cannot load UNET no-model.safetensors"),
+        (
+            {"UNET": nothing, "CLIP": nothing, "VAE": "absent.safetensors"},
+            "there is no VAE absent.safetensors",
+        ),
+        (
+            {"UNET": nothing, "CLIP": "absent.safetensors", "VAE": nothing},
+            "there is no CLIP absent.safetensors",
+        ),
+        (
+            {"UNET": nothing, "CLIP": nothing, "VAE": nothing},
+            "ComfyUI cannot load UNET no-model.safetensors",
+        ),
         ({"UNET": nothing, "CHECKPOINT": "demo"}, "set one of them"),
     ):
         with pytest.raises(SystemExit, match=words):
@@ -145,9 +196,14 @@ def test_clip_type_follows_the_diffusion_model(pack):
     from lab.own_models import clip_type
 
     def model_of(family):
-        return SimpleNamespace(model=SimpleNamespace(model_config=getattr(models, family)({"hidden_size": 6144})))
+        return SimpleNamespace(
+            model=SimpleNamespace(model_config=getattr(models, family)({"hidden_size": 6144}))
+        )
 
-    assert [clip_type(None, model_of(family)) for family in ("QwenImage", "Flux", "FluxSchnell", "Chroma", "SD3", "ZImage")] == [
+    assert [
+        clip_type(None, model_of(family))
+        for family in ("QwenImage", "Flux", "FluxSchnell", "Chroma", "SD3", "ZImage")
+    ] == [
         CLIPType.QWEN_IMAGE,
         CLIPType.FLUX,
         CLIPType.FLUX,
@@ -156,10 +212,17 @@ def test_clip_type_follows_the_diffusion_model(pack):
         CLIPType.STABLE_DIFFUSION,
     ]
     assert clip_type("hidream", model_of("Flux")) is CLIPType.HIDREAM
-    assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), "a type of Load CLIP, on older cores without a name"
+    assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), (
+        "a type of Load CLIP, on older cores without a name"
+    )
     if hasattr(CLIPType, "MAGE"):
-        assert clip_type(None, model_of("MageFlow")) is CLIPType.MAGE and clip_type(None, model_of("Krea2")) is CLIPType.KREA2
-    with pytest.raises(SystemExit, match="CLIP_TYPE qwen is none of stable_diffusion, .*qwen_image"):
+        assert (
+            clip_type(None, model_of("MageFlow")) is CLIPType.MAGE
+            and clip_type(None, model_of("Krea2")) is CLIPType.KREA2
+        )
+    with pytest.raises(
+        SystemExit, match="CLIP_TYPE qwen is none of stable_diffusion, .*qwen_image"
+    ):
         clip_type("qwen", model_of("QwenImage"))
 
 
@@ -178,13 +241,19 @@ def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
     spy.stop_at = 9
     page, numbers, _ = evidence(**wanted)
     assert len(told) == 9 and [story is None for story in numbers["c"]] == [False, True]
-    assert f"| (c) one prompt, no SVR | 1 | {numbers['c'][0]['likeness']:.3f} |" in page, "of one story the mean, without an error"
+    assert f"| (c) one prompt, no SVR | 1 | {numbers['c'][0]['likeness']:.3f} |" in page, (
+        "of one story the mean, without an error"
+    )
     spy.stop_at = None
     told.clear()
     page, numbers, _ = evidence(**wanted)
     assert told == [(1, row.label) for row in list(evidence.module.ROWS.values())[2:]]
     assert all(None not in stories for stories in numbers.values())
-    assert all(0 < story["fit"] < 1 and story["likeness"] < 1.001 for stories in numbers.values() for story in stories)
+    assert all(
+        0 < story["fit"] < 1 and story["likeness"] < 1.001
+        for stories in numbers.values()
+        for story in stories
+    )
     told.clear()
     evidence(**wanted)
     assert not told
@@ -196,10 +265,16 @@ def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
     "environment, words",
     [
         ({"CHECKPOINT": "absent.safetensors"}, "there is no CHECKPOINT absent.safetensors"),
-        ({"CHECKPOINT": "demo", "CLIP_VISION": "absent.safetensors"}, "there is no CLIP_VISION absent"),
+        (
+            {"CHECKPOINT": "demo", "CLIP_VISION": "absent.safetensors"},
+            "there is no CLIP_VISION absent",
+        ),
         ({"CHECKPOINT": "demo", "SIZE": "big"}, "SIZE=big is no number"),
         ({"CHECKPOINT": "demo", "REFERENCE": "absent.png"}, "REFERENCE=absent.png is no file"),
-        ({"CHECKPOINT": "demo", "REFERENCE": "first"}, "demo reads no reference pictures: leave REFERENCE out"),
+        (
+            {"CHECKPOINT": "demo", "REFERENCE": "first"},
+            "demo reads no reference pictures: leave REFERENCE out",
+        ),
         ({"CHECKPOINT": "demo", "SIZE": "100"}, "SIZE=100 is not a multiple of 8"),
         ({"CHECKPOINT": "demo", "PROMPTS": "absent.yaml"}, "PROMPTS absent.yaml cannot be read"),
     ],
@@ -213,7 +288,11 @@ def test_prompts_of_another_form_are_refused(pack, tmp_path):
     from lab import prompts
 
     path = tmp_path / "prompts.yaml"
-    for text, words in (("- a\n- b\n", "no groups"), ("animals:\n  - subject: a fox\n", "needs a subject"), ("a: [", "cannot be read")):
+    for text, words in (
+        ("- a\n- b\n", "no groups"),
+        ("animals:\n  - subject: a fox\n", "needs a subject"),
+        ("a: [", "cannot be read"),
+    ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(SystemExit, match=words):
             prompts.read_stories(path)
@@ -229,20 +308,29 @@ animals:
   subject: An otter
 people:
 - concept_token: glass blower
-  settings: [at the furnace, on a ladder, in a boat, at a wedding, in the fog, by a lamp, under an arch]
+  settings: [at the furnace, on a ladder, in a boat, at a wedding, in the fog, by a lamp,
+             under an arch]
   style: An ink drawing of
   subject: A glass blower's apprentice, in a grey smock
 """
 
 
 def test_consistory_plus_is_read(pack, tmp_path):
-    """A file of its form: styles may be empty, subjects hold commas, and groups follow each other."""
+    """A file of its form: styles may be empty, subjects hold commas, and groups follow each
+    other.
+    """
     from lab import prompts
 
     (tmp_path / "consistory+.yaml").write_text(CONSISTORY, encoding="utf-8")
     first, second = prompts.read_stories(tmp_path / "consistory+.yaml")
-    assert first == {"identity": "An otter", "frames": ["floating on its back", "asleep on a stone, in the rain"]}
-    assert second["identity"] == "An ink drawing of A glass blower's apprentice, in a grey smock" and len(second["frames"]) == 7
+    assert first == {
+        "identity": "An otter",
+        "frames": ["floating on its back", "asleep on a stone, in the rain"],
+    }
+    assert (
+        second["identity"] == "An ink drawing of A glass blower's apprentice, in a grey smock"
+        and len(second["frames"]) == 7
+    )
 
 
 def shot(shown, setting, *who, **more):
@@ -258,13 +346,18 @@ def shot(shown, setting, *who, **more):
 
 def vistory(*shots, **characters):
     described = {
-        name: {"name_en": name, "prompt_en": text, "prompt_ch": "...", "tag": "realistic_human"} for name, text in characters.items()
+        name: {"name_en": name, "prompt_en": text, "prompt_ch": "...", "tag": "realistic_human"}
+        for name, text in characters.items()
     }
-    return json.dumps({"Story_type": {"en": "Fables", "ch": "..."}, "Characters": described, "Shots": list(shots)})
+    return json.dumps(
+        {"Story_type": {"en": "Fables", "ch": "..."}, "Characters": described, "Shots": list(shots)}
+    )
 
 
 def test_vistorybench_is_read(nodes, tmp_path):
-    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its words alone."""
+    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its
+    words alone.
+    """
     from lab import prompts
 
     told = vistory(
@@ -277,13 +370,22 @@ def test_vistorybench_is_read(nodes, tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "story.json").write_text(text, encoding="utf-8")
     first, second = prompts.read_stories(tmp_path)
-    assert [first] == prompts.read_stories(tmp_path / "2/story.json") and "Eve" in second["identity"]
+    assert [first] == prompts.read_stories(tmp_path / "2/story.json") and "Eve" in second[
+        "identity"
+    ]
     assert first["captions"][0] == "Ida pours tea for Old Tom, A harbour inn, Wide shot"
-    inputs = {"identity": [first["identity"]], "frames": ["\n".join(first["frames"])], "window_length": [10]}
+    inputs = {
+        "identity": [first["identity"]],
+        "frames": ["\n".join(first["frames"])],
+        "window_length": [10],
+    }
     story = nodes["StoryPrompt"].execute(**inputs).args[0][0]
     assert story.identity_phrases == ("a girl with a red cap", "a man with one boot")
     assert story.present == ((0, 1), (), (1,))
-    assert story.frames[0] == first["captions"][0] and story.frames[1] == r"An empty street \(wet\), Night, Wide shot"
+    assert (
+        story.frames[0] == first["captions"][0]
+        and story.frames[1] == r"An empty street \(wet\), Night, Wide shot"
+    )
     assert story.frames[2] == "Old Tom A man mends a net, The pier @ noon, Wide shot"
 
 
@@ -295,11 +397,17 @@ def test_stories_of_vistorybench_that_cannot_be_told_are_named(pack, tmp_path):
         (json.dumps([1]), "needs Characters"),
         (vistory(good, Ida="a girl"), "needs at least two shots"),
         (vistory(good, good, Ida=""), "has no prompt_en for Ida"),
-        (vistory(good, shot("", "B"), Ida="a girl"), "has no Static Shot Description in English in shot 2"),
+        (
+            vistory(good, shot("", "B"), Ida="a girl"),
+            "has no Static Shot Description in English in shot 2",
+        ),
         ("{", "cannot be read"),
     ):
         (tmp_path / "story.json").write_text(text, encoding="utf-8")
-        with pytest.raises(SystemExit, match=f"PROMPTS .*story.json {words}" if words != "cannot be read" else words):
+        with pytest.raises(
+            SystemExit,
+            match=f"PROMPTS .*story.json {words}" if words != "cannot be read" else words,
+        ):
             prompts.read_stories(tmp_path / "story.json")
     with pytest.raises(SystemExit, match="has no .*/story.json"):
         prompts.read_stories(tmp_path)

@@ -27,14 +27,18 @@ def told(s, **lists):
 
 def batches(s, **lists):
     node = s.nodes["StoryBatch"]
-    given = {name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()}
+    given = {
+        name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()
+    }
     out = node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists})
     return *out.args[:5], out.ui["story_frames"]
 
 
 def file_names(s, **lists):
     node = s.nodes["StoryBatch"]
-    given = {name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()}
+    given = {
+        name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()
+    }
     return node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists}).args[5]
 
 
@@ -47,7 +51,11 @@ def test_a_list_of_texts_is_one_story(s):
 
 def test_identities_and_window_lengths_run_one_after_the_other(s):
     stories = told(s, identity=["a fox", "a cat"], frames=SEVEN, window_length=[3, 5, 7])
-    assert [(story.identity, story.window_length) for story in stories] == [("a fox", 3), ("a cat", 5), ("a cat", 7)]
+    assert [(story.identity, story.window_length) for story in stories] == [
+        ("a fox", 3),
+        ("a cat", 5),
+        ("a cat", 7),
+    ]
     assert all(story.frames == tuple(SEVEN) for story in stories)
 
 
@@ -66,18 +74,35 @@ def test_a_list_of_latents_is_one_batch(s, size, at_once):
     latent = {"samples": numbered(4), "noise_mask": torch.rand(4, 1, 64, 64)}
     listed = s.core("RebatchLatents", latents=[latent], batch_size=[size])
     assert len(listed) > 1
-    ours, whole = (batches(s, latent=latents, frames_per_batch=[at_once]) for latents in (listed, [latent]))
-    assert numbers(ours[1]) == [1, 2, 3, 4] and ours[2] == whole[2] == FOUR and ours[5] == whole[5] == [0, 1, 2, 3]
+    ours, whole = (
+        batches(s, latent=latents, frames_per_batch=[at_once]) for latents in (listed, [latent])
+    )
+    assert (
+        numbers(ours[1]) == [1, 2, 3, 4]
+        and ours[2] == whole[2] == FOUR
+        and ours[5] == whole[5] == [0, 1, 2, 3]
+    )
     for one, other in zip(ours[1], whole[1], strict=True):
-        assert torch.equal(one["noise_mask"], other["noise_mask"]) and one["batch_index"] == other["batch_index"]
+        assert (
+            torch.equal(one["noise_mask"], other["noise_mask"])
+            and one["batch_index"] == other["batch_index"]
+        )
     assert len(ours[4]) == 1
 
 
 def test_a_list_of_another_number_is_an_error(s):
-    with pytest.raises(ValueError, match="^Story Batch - latent: it has 3 images but the story has 4 frames"):
+    with pytest.raises(
+        ValueError, match="^Story Batch - latent: it has 3 images but the story has 4 frames"
+    ):
         batches(s, latent=[{"samples": numbered(1)}] * 3)
     other = {"samples": torch.zeros(1, 4, 8, 16)}
-    with pytest.raises(ValueError, match="^Story Batch - latent: the latents of the list have the sizes 4x8x8 and 4x8x16. Connect"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "^Story Batch - latent: the latents of the list have the sizes 4x8x8 and 4x8x16."
+            " Connect"
+        ),
+    ):
         batches(s, latent=[{"samples": numbered(3)}, other])
 
 
@@ -93,7 +118,9 @@ def test_whole_batches_run_one_after_the_other(s):
     assert numbers(batches(s, latent=two)[1]) == [1, 2, 3, 4, 11, 12, 13, 14]
     (story,) = told(s, frames=["at sea"])
     (frames,) = [s.svr(story)]
-    alone = batches(s, story=[story], frames=[frames], latent=[{"samples": numbered(1) + at} for at in range(3)])
+    alone = batches(
+        s, story=[story], frames=[frames], latent=[{"samples": numbered(1) + at} for at in range(3)]
+    )
     assert numbers(alone[1]) == [1, 2, 3]
 
 
@@ -110,14 +137,25 @@ def test_stories_run_one_after_the_other(s):
 
 def test_nothing_in_a_list_is_nothing_connected(s):
     for latent in ([], [None], [None, {"samples": numbered(4)}]):
-        assert numbers(batches(s, latent=latent, negative=[None], model=[])[1]) == ([1, 2, 3, 4] if len(latent) == 2 else [0] * 4)
+        assert numbers(batches(s, latent=latent, negative=[None], model=[])[1]) == (
+            [1, 2, 3, 4] if len(latent) == 2 else [0] * 4
+        )
 
 
 def test_one_value_each_is_what_it_was(s):
     latent, negative = {"samples": numbered(4), "type": "x"}, s.negative
-    positives, latents, captions, negatives, shares, _ = batches(s, latent=[latent], negative=[negative], frames_per_batch=[0])
-    assert torch.equal(positives[0][0][0], s.frames[0][0]) and torch.equal(latents[0]["samples"], latent["samples"])
-    assert latents[0]["type"] == "x" and negatives[0][0][0] is negative[0][0] and len(shares) == 1 and captions == FOUR
+    positives, latents, captions, negatives, shares, _ = batches(
+        s, latent=[latent], negative=[negative], frames_per_batch=[0]
+    )
+    assert torch.equal(positives[0][0][0], s.frames[0][0]) and torch.equal(
+        latents[0]["samples"], latent["samples"]
+    )
+    assert (
+        latents[0]["type"] == "x"
+        and negatives[0][0][0] is negative[0][0]
+        and len(shares) == 1
+        and captions == FOUR
+    )
 
 
 def test_a_new_node_has_lists_of_equal_length(s):

@@ -19,10 +19,15 @@ def s(studio, shape):
 
 @pytest.mark.parametrize("memory", [1, LITTLE])
 def test_a_model_that_is_loaded_in_part(s, nodes, shape, monkeypatch, memory):
-    """--novram and --lowvram: layers stay elsewhere and are cast when they run, LoRAs at that moment."""
+    """--novram and --lowvram: layers stay elsewhere and are cast when they run, LoRAs at that
+    moment.
+    """
     model = toy_model(shape)
     keys = [key for key in model.model_state_dict() if "attn2.to_v.weight" in key]
-    model.add_patches({key: ("diff", (torch.full_like(model.model_state_dict()[key], 0.05),)) for key in keys}, 1.0)
+    model.add_patches(
+        {key: ("diff", (torch.full_like(model.model_state_dict()[key], 0.05),)) for key in keys},
+        1.0,
+    )
     lent = Studio(nodes, model, s.clip)
     whole = lent.sample(lent.ipca())
     comfy.model_management.unload_all_models()

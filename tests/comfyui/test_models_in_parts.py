@@ -1,4 +1,6 @@
-"""The small files that stand in for models in parts are of the family that Load Diffusion Model makes of the real ones."""
+"""The small files that stand in for models in parts are of the family that Load Diffusion Model
+makes of the real ones.
+"""
 
 import re
 
@@ -13,9 +15,27 @@ from bench.toy_transformers import SHAPES, toy_transformer
 FAMILIES = [family for family in READS if family in SHAPES]
 
 REAL_WIDTHS = {
-    "qwen-image": {"attention_head_dim": 128, "num_attention_heads": 24, "joint_attention_dim": 3584, "axes_dims_rope": (16, 56, 56)},
-    "z-image": {"dim": 3840, "n_heads": 30, "n_kv_heads": 30, "cap_feat_dim": 2560, "axes_dims": [32, 48, 48], "multiple_of": 256},
-    "flux2": {"hidden_size": 6144, "num_heads": 48, "mlp_ratio": 3.0, "context_in_dim": 15360, "axes_dim": [32] * 4},
+    "qwen-image": {
+        "attention_head_dim": 128,
+        "num_attention_heads": 24,
+        "joint_attention_dim": 3584,
+        "axes_dims_rope": (16, 56, 56),
+    },
+    "z-image": {
+        "dim": 3840,
+        "n_heads": 30,
+        "n_kv_heads": 30,
+        "cap_feat_dim": 2560,
+        "axes_dims": [32, 48, 48],
+        "multiple_of": 256,
+    },
+    "flux2": {
+        "hidden_size": 6144,
+        "num_heads": 48,
+        "mlp_ratio": 3.0,
+        "context_in_dim": 15360,
+        "axes_dim": [32] * 4,
+    },
 }
 
 

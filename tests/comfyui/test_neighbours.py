@@ -1,4 +1,6 @@
-"""Other packs at the same attn2: the sum is the neighbour's own output plus our residual, whoever came first."""
+"""Other packs at the same attn2: the sum is the neighbour's own output plus our residual, whoever
+came first.
+"""
 
 import copy
 import math
@@ -35,7 +37,9 @@ def out_dependent_delta(out, q, k, v, extra_options, **kwargs):
 
 
 class Sum:
-    """The expected sum: plain attention, the deltas on top in order, then attention with the bias less without."""
+    """The expected sum: plain attention, the deltas on top in order, then attention with the bias
+    less without.
+    """
 
     def __init__(self, s, *deltas):
         self.bias = LogBias(s.model, s.frames, s.identity_tokens())
@@ -73,14 +77,25 @@ def test_several_hosts_round_us_with_sigma_ranges(s, whole_block):
     model = install_additive(s.model, delta, whole_block)
     model = install_additive(s.ipca(model), out_dependent_delta, whole_block)
     model = install_additive(model, delta, whole_block, sigma_start=5.0)
-    expected = s.sample(Sum(s, (delta, *ALWAYS), (out_dependent_delta, *ALWAYS), (delta, 5.0, 0.0)).model, steps=4)
+    expected = s.sample(
+        Sum(s, (delta, *ALWAYS), (out_dependent_delta, *ALWAYS), (delta, 5.0, 0.0)).model, steps=4
+    )
     assert relative(s.sample(model, steps=4), expected) < ROUNDING
 
 
 def test_a_hosted_callback_runs_where_we_are_off(s, whole_block):
     alone = s.sample(install_additive(s.model, delta, whole_block))
-    assert relative(s.sample(install_additive(s.ipca(start_at_step=100), delta, whole_block)), alone) < ROUNDING
-    assert relative(s.sample(s.ipca(install_additive(s.model, delta, whole_block), start_at_step=100)), alone) < ROUNDING
+    assert (
+        relative(s.sample(install_additive(s.ipca(start_at_step=100), delta, whole_block)), alone)
+        < ROUNDING
+    )
+    assert (
+        relative(
+            s.sample(s.ipca(install_additive(s.model, delta, whole_block), start_at_step=100)),
+            alone,
+        )
+        < ROUNDING
+    )
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -88,7 +103,11 @@ def test_additive_host_where_some_blocks_have_one_transformer(studio, ours_first
     """Of the SDXL family, so IPAdapter keys these by transformer too."""
     s = studio("vega")
     expected = s.sample(Sum(s, (delta, *ALWAYS)).model)
-    model = install_additive(s.ipca(), delta, False) if ours_first else s.ipca(install_additive(s.model, delta, False))
+    model = (
+        install_additive(s.ipca(), delta, False)
+        if ours_first
+        else s.ipca(install_additive(s.model, delta, False))
+    )
     assert relative(s.sample(model), expected) < ROUNDING
     assert relative(s.sample(s.ipca()), expected) > 100 * ROUNDING
 
@@ -99,7 +118,9 @@ def test_a_whole_block_neighbour_on_sdxl(studio, ours_first):
     s = studio("sdxl")
     patched = (s.ipca() if ours_first else s.model).clone()
     for place, number, _, _ in sites(patched):
-        patched.set_model_attn2_replace(lambda q, k, v, o: optimized_attention(q, k, v, o["n_heads"]) * 0.7, place, number)
+        patched.set_model_attn2_replace(
+            lambda q, k, v, o: optimized_attention(q, k, v, o["n_heads"]) * 0.7, place, number
+        )
     model = patched if ours_first else s.ipca(patched)
     reference = Sum(s, (lambda out, *args: -0.3 * out, *ALWAYS)).model
     assert relative(s.sample(model), s.sample(reference)) < ROUNDING
@@ -108,14 +129,18 @@ def test_a_whole_block_neighbour_on_sdxl(studio, ours_first):
 def test_a_wrapping_closure_before_us_keeps_its_output(s):
     """NAG-style: its output is f * A, ours adds the residual: f * A + (A+ - A)."""
     reference = Sum(s, (lambda out, *args: -0.2 * out, *ALWAYS)).model
-    assert relative(s.sample(s.ipca(install_wrapping(s.model, 0.8))), s.sample(reference)) < ROUNDING
+    assert (
+        relative(s.sample(s.ipca(install_wrapping(s.model, 0.8))), s.sample(reference)) < ROUNDING
+    )
 
 
 def test_a_wrapping_closure_after_us_wraps_our_sum(s):
     """NAG-style after ours: f * A+."""
     reference = LogBias(s.model, s.frames, s.identity_tokens())
     for place, number, index, _ in sites(s.model):
-        reference.model.set_model_attn2_replace(lambda *args: 0.8 * reference.attend(*args), place, number, index)
+        reference.model.set_model_attn2_replace(
+            lambda *args: 0.8 * reference.attend(*args), place, number, index
+        )
     assert relative(s.sample(install_wrapping(s.ipca(), 0.8)), s.sample(reference.model)) < ROUNDING
 
 
@@ -123,7 +148,9 @@ def test_a_second_patch_replaces_the_first(s):
     once = s.sample(s.ipca(strength=3.0))
     assert torch.equal(s.sample(s.ipca(s.ipca(blocks="mid"), strength=3.0)), once)
     assert torch.equal(s.sample(s.ipca(s.ipca(), blocks="mid")), s.sample(s.ipca(blocks="mid")))
-    assert torch.equal(s.sample(s.ipca(s.ipca(), strength=0.0)), s.sample(s.model)), "strength 0 takes an earlier one off"
+    assert torch.equal(s.sample(s.ipca(s.ipca(), strength=0.0)), s.sample(s.model)), (
+        "strength 0 takes an earlier one off"
+    )
 
 
 def test_replacing_keeps_the_neighbours(s, whole_block):
@@ -138,7 +165,9 @@ def test_replacing_keeps_the_neighbours(s, whole_block):
 
 
 def shallow_clone(monkeypatch):
-    """Newer cores share patch objects between clones: dicts and lists are copied, what they hold is not. Older ones are made to."""
+    """Newer cores share patch objects between clones: dicts and lists are copied, what they hold is
+    not. Older ones are made to.
+    """
     import comfy.model_patcher
 
     if not hasattr(comfy.model_patcher, "copy"):
@@ -184,7 +213,11 @@ def reachable(value, seen):
     elif isinstance(value, (list, tuple, set, frozenset)):
         inner = list(value)
     else:
-        inner = list(getattr(value, "__dict__", {}).values()) if not callable(getattr(value, "__code__", None)) else []
+        inner = (
+            list(getattr(value, "__dict__", {}).values())
+            if not callable(getattr(value, "__code__", None))
+            else []
+        )
         inner += [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
         inner += [value.__self__] if hasattr(value, "__self__") else []
     for item in inner:
@@ -200,20 +233,28 @@ def test_no_module_and_no_big_tensor_is_held_between_runs(s):
     assert not [value for value in seen.values() if isinstance(value, torch.nn.Module)]
     tensors = [value for value in seen.values() if torch.is_tensor(value)]
     rows = sum(tensor.numel() for tensor in tensors)
-    assert 0 < rows <= 2 * s.identity_tokens() * tensors[0].shape[-1], "nothing beyond the memory's own few rows"
+    assert 0 < rows <= 2 * s.identity_tokens() * tensors[0].shape[-1], (
+        "nothing beyond the memory's own few rows"
+    )
 
 
 class BiasAtTheBeginning(LogBias):
-    """The bias on a context that another patch has made longer: the identity's keys are still the first ones."""
+    """The bias on a context that another patch has made longer: the identity's keys are still the
+    first ones.
+    """
 
     def attend(self, q, k, v, extra_options):
         bias = torch.zeros(q.shape[0], 1, 1, k.shape[1])
         bias[extra_options["reference_rows"], ..., : self.keys] = math.log(2)
-        return attention_basic(q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1))
+        return attention_basic(
+            q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1)
+        )
 
 
 def test_a_patch_that_changes_the_context(s):
-    """attn2_patch users add tokens or scale them, for every row, before keys and values are made."""
+    """attn2_patch users add tokens or scale them, for every row, before keys and values are
+    made.
+    """
 
     def extend(model):
         def patch(n, context, value, extra_options):

@@ -1,4 +1,5 @@
-"""What SVR still does in models that normalise each text row before they read it: Qwen-Image; Lumina 2 and Z-Image.
+"""What SVR still does in models that normalise each text row before they read it: Qwen-Image;
+Lumina 2 and Z-Image.
 
 The normalising layers are those of ComfyUI's own classes, built without blocks.
 """
@@ -20,11 +21,19 @@ LONG = 1e3  # a language model's rows beside CLIP's: the layers' own epsilon pla
 
 def qwen_image():
     sizes = {"attention_head_dim": 16, "num_attention_heads": 2, "axes_dims_rope": (4, 6, 6)}
-    return QwenImageTransformer2DModel(num_layers=0, joint_attention_dim=WIDTH, **sizes, **COMMON).txt_norm
+    return QwenImageTransformer2DModel(
+        num_layers=0, joint_attention_dim=WIDTH, **sizes, **COMMON
+    ).txt_norm
 
 
 def lumina():
-    sizes = {"dim": 32, "n_heads": 2, "n_refiner_layers": 0, "axes_dims": (4, 6, 6), "axes_lens": (8, 8, 8)}
+    sizes = {
+        "dim": 32,
+        "n_heads": 2,
+        "n_refiner_layers": 0,
+        "axes_dims": (4, 6, 6),
+        "axes_lens": (8, 8, 8),
+    }
     return NextDiT(n_layers=0, cap_feat_dim=WIDTH, **sizes, **COMMON).cap_embedder[0]
 
 
@@ -65,12 +74,23 @@ def test_rows_at_right_angles_stay_what_they_were(norm, svr):
 
 @pytest.mark.parametrize("alpha", [-0.01, -0.1, 0.02])
 def test_what_is_left_is_a_turn_towards_or_from_what_the_rows_share(norm, svr, alpha):
-    """Rows u + v and u - v have the singular values sqrt(2) |u| and sqrt(2) |v|, so the tangent of their angle to what they
-    share, u, becomes exp(alpha sqrt(2) (|v| - |u|) / scale) times what it was, and beta does nothing."""
+    """Rows u + v and u - v have the singular values sqrt(2) |u| and sqrt(2) |v|, so the tangent of
+    their angle to what they share, u, becomes exp(alpha sqrt(2) (|v| - |u|) / scale) times what it
+    was, and beta does nothing.
+    """
     u, v = LONG * axes(25.0, 10.0)
     tangent = 0.4 * math.exp(alpha * math.sqrt(2) * (10 - 25))
     shared, apart = u / u.norm(), v / v.norm()
     for beta in (0.05, 1.0):
-        turned = norm(svr.reweight(torch.stack([u + v, u - v]), svr.Weights(alpha, beta), LONG)) / GAINS
-        torch.testing.assert_close((turned @ apart) / (turned @ shared), torch.tensor([tangent, -tangent]), rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(turned.norm(dim=-1), torch.full((2,), math.sqrt(WIDTH)), rtol=1e-3, atol=1e-3)
+        turned = (
+            norm(svr.reweight(torch.stack([u + v, u - v]), svr.Weights(alpha, beta), LONG)) / GAINS
+        )
+        torch.testing.assert_close(
+            (turned @ apart) / (turned @ shared),
+            torch.tensor([tangent, -tangent]),
+            rtol=1e-3,
+            atol=1e-4,
+        )
+        torch.testing.assert_close(
+            turned.norm(dim=-1), torch.full((2,), math.sqrt(WIDTH)), rtol=1e-3, atol=1e-3
+        )

@@ -1,4 +1,6 @@
-"""Transformers whose attention the pack does not know: each refused by name before anything is sampled."""
+"""Transformers whose attention the pack does not know: each refused by name before anything is
+sampled.
+"""
 
 import comfy.supported_models as models
 import pytest
@@ -9,7 +11,8 @@ from bench.studio import Studio
 from bench.toy_models import toy_clip
 from bench.toy_transformers import toy_transformer
 
-# ERNIE, HiDream-O1 and others of newer cores call no override; of the rest, text is somewhere else than the table can say.
+# ERNIE, HiDream-O1 and others of newer cores call no override; of the rest, text is somewhere else
+# than the table can say.
 OTHERS = [
     *("AuraFlow", "PixArtAlpha", "HunyuanDiT", "WAN21_T2V", "Omnigen2"),
     *("ErnieImage", "Lens", "HiDreamO1", "JoyImage", "PixelDiTT2I", "Boogu", "Kandinsky5Image"),
@@ -41,22 +44,35 @@ def model_of(name: str) -> ModelPatcher:
 
 
 def test_a_model_that_came_after_this_pack_is_refused_by_name(studio):
-    """Also where its blocks are those of a model that is known: where its text is has to be said first."""
+    """Also where its blocks are those of a model that is known: where its text is has to be said
+    first.
+    """
     model = toy_transformer("flux").clone()
     model.model.__class__ = type("Newcomer", (type(model.model),), {})
-    with pytest.raises(ValueError, match=r"^IPCA Patch - model: Newcomer \(Flux\) .* or one of Qwen-Image, "):
+    with pytest.raises(
+        ValueError, match=r"^IPCA Patch - model: Newcomer \(Flux\) .* or one of Qwen-Image, "
+    ):
         studio("sdxl").ipca(model)
 
 
 def test_animas_encoder_is_refused_by_name(nodes):
-    """Its rows are Qwen's, but the model reads T5's tokens, which an adapter fills from all of them."""
+    """Its rows are Qwen's, but the model reads T5's tokens, which an adapter fills from all of
+    them.
+    """
     anima = pytest.importorskip("comfy.text_encoders.anima", reason="this ComfyUI has no Anima")
     tokenizer = anima.AnimaTokenizer()
     clip = type(
-        "Clip", (), {"tokenize": lambda self, text, **more: tokenizer.tokenize_with_weights(text, **more), "cond_stage_model": None}
+        "Clip",
+        (),
+        {
+            "tokenize": lambda self, text, **more: tokenizer.tokenize_with_weights(text, **more),
+            "cond_stage_model": None,
+        },
     )()
     story = Studio(nodes, None, toy_clip("sdxl")).story
-    with pytest.raises(ValueError, match=r"^SVR Reweight - clip: its text encoder qwen3_06b is not supported"):
+    with pytest.raises(
+        ValueError, match=r"^SVR Reweight - clip: its text encoder qwen3_06b is not supported"
+    ):
         Studio.call(type("Any", (), {"nodes": nodes})(), "SVRReweight", clip=clip, story=story)
 
 
@@ -64,5 +80,8 @@ def test_animas_encoder_is_refused_by_name(nodes):
 def test_it_is_refused_by_name(name, studio):
     s = studio("sdxl")
     model = model_of(name)
-    with pytest.raises(ValueError, match=rf"^IPCA Patch - model: {type(model.model).__name__} .* or one of Qwen-Image, "):
+    with pytest.raises(
+        ValueError,
+        match=rf"^IPCA Patch - model: {type(model.model).__name__} .* or one of Qwen-Image, ",
+    ):
         s.ipca(model)

@@ -1,4 +1,6 @@
-"""Pictures of the cast: each frame sees those of who is in it, as ComfyUI's own graph for that frame would have it."""
+"""Pictures of the cast: each frame sees those of who is in it, as ComfyUI's own graph for that
+frame would have it.
+"""
 
 import math
 
@@ -7,7 +9,15 @@ import torch
 from comfy.ldm.modules.attention import attention_basic
 from comfy.text_encoders.qwen_vl import process_qwen2vl_images
 
-from bench.reference_scene import CASTS, FRAMES, HERE, TEXTS, WHOLE_IDENTITY, ReferenceScene, picture
+from bench.reference_scene import (
+    CASTS,
+    FRAMES,
+    HERE,
+    TEXTS,
+    WHOLE_IDENTITY,
+    ReferenceScene,
+    picture,
+)
 from bench.studio import relative
 from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_transformers import toy_transformer
@@ -39,7 +49,9 @@ def test_every_frame_is_what_cores_own_graph_gives(scene, cfg):
     plain = scene.rendered({}, cfg)
     for frame in range(len(FRAMES)):
         assert torch.equal(ours[frame], scene.by_core(frame, pictures, cfg)), frame
-        assert not torch.equal(ours[frame], plain[frame]), "a picture makes a difference, or the comparison says nothing"
+        assert not torch.equal(ours[frame], plain[frame]), (
+            "a picture makes a difference, or the comparison says nothing"
+        )
 
 
 def test_a_frame_sees_nobody_who_is_not_in_it(scene):
@@ -50,18 +62,30 @@ def test_a_frame_sees_nobody_who_is_not_in_it(scene):
 
 
 def test_two_characters_exchange_their_pictures(scene):
-    """The same picture on both sides changes nothing; another changes those frames alone that have either of them."""
+    """The same picture on both sides changes nothing; another changes those frames alone that have
+    either of them.
+    """
     before = scene.rendered(BOTH)
     assert same(before, scene.rendered({"girl": DOG, "dog": GIRL})) == [not cast for cast in CASTS]
-    assert same(before, scene.rendered({"girl": STYLE, "dog": DOG})) == ["girl" not in cast for cast in CASTS]
+    assert same(before, scene.rendered({"girl": STYLE, "dog": DOG})) == [
+        "girl" not in cast for cast in CASTS
+    ]
 
 
 @pytest.mark.parametrize(
-    "inputs", [{"frames_per_batch": 0}, {"select": "3,5"}, {"parts": 2, "part_index": 1}, {"select": "1-3", "frames_per_batch": 2}]
+    "inputs",
+    [
+        {"frames_per_batch": 0},
+        {"select": "3,5"},
+        {"parts": 2, "part_index": 1},
+        {"select": "1-3", "frames_per_batch": 2},
+    ],
 )
 def test_batches_change_cost_and_no_content(scene, inputs):
     whole = scene.rendered(BOTH)
-    told = {"3,5": [2, 4], "1-3": [0, 1, 2]}.get(inputs.get("select"), [2, 3, 4] if "parts" in inputs else range(5))
+    told = {"3,5": [2, 4], "1-3": [0, 1, 2]}.get(
+        inputs.get("select"), [2, 3, 4] if "parts" in inputs else range(5)
+    )
     for frame, latent in zip(told, scene.rendered(BOTH, **inputs), strict=True):
         torch.testing.assert_close(latent, whole[frame], rtol=1e-5, atol=1e-5)
 
@@ -71,12 +95,16 @@ def test_frames_that_see_the_same_share_a_batch(scene):
     story, told = scene.told(BOTH, window_length=10, frames=frames)
     together = [len(positive[0][0]) for positive in scene.batch(story, told, frames_per_batch=0)[0]]
     assert together == [2, 1, 2]
-    for one, other in zip(*(scene.sampled(story, told, frames_per_batch=at_once) for at_once in (0, 1)), strict=True):
+    for one, other in zip(
+        *(scene.sampled(story, told, frames_per_batch=at_once) for at_once in (0, 1)), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_a_megapixel_is_as_many_keys_as_the_help_says(scene):
-    """4096 of the reference beside the text's and the 16 of the frame; Qwen's text has 196 rows of the picture besides."""
+    """4096 of the reference beside the text's and the 16 of the frame; Qwen's text has 196 rows of
+    the picture besides.
+    """
     lengths = set()
 
     def spy(func, q, k, *args, **kwargs):
@@ -85,10 +113,14 @@ def test_a_megapixel_is_as_many_keys_as_the_help_says(scene):
 
     model = scene.model.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = spy
-    story = scene.refer(scene.prompt(scene.identity, FRAMES[:1], 1), picture(1, 64, 64), "girl", megapixels=1.0)
+    story = scene.refer(
+        scene.prompt(scene.identity, FRAMES[:1], 1), picture(1, 64, 64), "girl", megapixels=1.0
+    )
     scene.sampled(story, scene.svr(story, mode="original"), model=model, steps=1)
     (length,) = lengths
-    text = scene.core("CLIPTextEncode", clip=scene.clip, text=f"{story.identity} {story.frames[0]}")[0][0].shape[1]
+    text = scene.core(
+        "CLIPTextEncode", clip=scene.clip, text=f"{story.identity} {story.frames[0]}"
+    )[0][0].shape[1]
     if scene.sighted:  # "Picture 1: " and the marks around it are a few rows more
         assert 196 <= length - 4096 - 16 - text <= 196 + 8
     else:
@@ -96,7 +128,13 @@ def test_a_megapixel_is_as_many_keys_as_the_help_says(scene):
 
 
 def test_a_take_changes_one_frame(flux):
-    assert same(flux.rendered(BOTH), flux.rendered(BOTH, retake="3")) == [True, True, False, True, True]
+    assert same(flux.rendered(BOTH), flux.rendered(BOTH, retake="3")) == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_frames_of_other_references_share_no_batch(flux):
@@ -110,7 +148,9 @@ def test_frames_of_other_references_share_no_batch(flux):
 
 
 def test_ours_come_after_cores_which_are_cut_along_the_frames(flux):
-    """Five latents of ReferenceLatent are one per frame; as many pictures of a character all go to each of her frames."""
+    """Five latents of ReferenceLatent are one per frame; as many pictures of a character all go to
+    each of her frames.
+    """
     story = flux.prompt(flux.identity, FRAMES, 1)
     story = flux.refer(story, torch.cat([picture(seed) for seed in range(5)]), "girl")
     five = torch.arange(1.0, 6).view(5, 1, 1, 1).expand(5, 16, 8, 8)
@@ -118,7 +158,9 @@ def test_ours_come_after_cores_which_are_cut_along_the_frames(flux):
     for frame, positive in enumerate(flux.batch(story, frames, frames_per_batch=1)[0]):
         first, *ours = positive[0][1]["reference_latents"]
         assert first.shape[0] == 1 and first.unique().tolist() == [frame + 1]
-        expected = [flux.vae.encode(picture(seed)) for seed in range(5)] if "girl" in CASTS[frame] else []
+        expected = (
+            [flux.vae.encode(picture(seed)) for seed in range(5)] if "girl" in CASTS[frame] else []
+        )
         assert len(ours) == len(expected) and all(map(torch.equal, ours, expected))
     assert len(frames[0][1]["reference_latents"]) == 1, "the input is left as it is"
 
@@ -147,7 +189,8 @@ def test_the_story_before_stays_as_it_is(flux):
 
 
 @pytest.mark.parametrize(
-    "size, megapixels, expected", [((64, 96), 0.25, (416, 624)), ((500, 300), 0.01, (136, 80)), ((65, 67), 0, (65, 67))]
+    "size, megapixels, expected",
+    [((64, 96), 0.25, (416, 624)), ((500, 300), 0.01, (136, 80)), ((65, 67), 0, (65, 67))],
 )
 def test_sizes(flux, size, megapixels, expected):
     flux.vae.encoded.clear()
@@ -166,17 +209,24 @@ def test_a_list_of_pictures_is_one_characters(flux):
 
 
 def biased(scene, story, frames, frame, references):
-    """The model with log 2 on the keys of the frame's identity; text comes first, then the picture's 16 keys, then the references'."""
+    """The model with log 2 on the keys of the frame's identity; text comes first, then the
+    picture's 16 keys, then the references'.
+    """
     (row,) = [frames[0][1][ROWS][frame]]
     places = [place for phrase in row.present for place in row.phrases[phrase]]
     patch = scene.model.model.diffusion_model.patch_size
-    pictures = 16 + sum(math.ceil(latent.shape[-2] / patch) * math.ceil(latent.shape[-1] / patch) for latent in references)
+    pictures = 16 + sum(
+        math.ceil(latent.shape[-2] / patch) * math.ceil(latent.shape[-1] / patch)
+        for latent in references
+    )
 
     def override(func, q, k, v, heads, mask=None, **kwargs):
         text = k.shape[2] - pictures
         bias = torch.zeros(1, 1, 1, k.shape[2])
         bias[..., [place + text - row.length for place in places]] = math.log(2)
-        return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, k.shape[2], -1), skip_reshape=True)
+        return attention_basic(
+            q, k, v, heads, mask=bias.expand(-1, -1, k.shape[2], -1), skip_reshape=True
+        )
 
     model = scene.model.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = override
@@ -212,7 +262,9 @@ def test_a_text_encoder_that_looks_at_pictures_sees_them_as_by_cores_node(edit):
     ((cond, extra),) = positive
     ((expected, theirs),) = by_plus(edit, f"{WHOLE_IDENTITY} {TEXTS[2]}", DOG, vae=edit.vae)
     assert torch.equal(cond, expected)
-    assert [latent.shape for latent in extra["reference_latents"]] == [latent.shape for latent in theirs["reference_latents"]]
+    assert [latent.shape for latent in extra["reference_latents"]] == [
+        latent.shape for latent in theirs["reference_latents"]
+    ]
     assert torch.equal(extra["reference_latents"][0], theirs["reference_latents"][0])
 
 
@@ -221,16 +273,26 @@ def test_phrases_are_found_behind_pictures(edit, monkeypatch):
     story, frames = edit.told({"": STYLE, **BOTH}, window_length=10)
     phrases = story.phrases(tuple(range(5)))
     tokenize, seen = edit.clip.tokenize, []
-    monkeypatch.setattr(edit.clip, "tokenize", lambda *args, **more: seen.append(tokenize(*args, **more)) or seen[-1])
+    monkeypatch.setattr(
+        edit.clip,
+        "tokenize",
+        lambda *args, **more: seen.append(tokenize(*args, **more)) or seen[-1],
+    )
     decode = edit.clip.tokenizer.qwen25_7b.tokenizer.decode
     for frame, row in enumerate(frames[0][1][ROWS]):
         images = [STYLE, *(image for name, image in BOTH.items() if name in CASTS[frame].split())]
         by_plus(edit, " ".join(phrases), *images)
         tokens = []
         for token, *_ in seen[-1]["qwen25_7b"][0]:
-            tokens += [token] if isinstance(token, int) else [None] * (int(process_qwen2vl_images(token["data"])[1].prod()) // 4)
+            tokens += (
+                [token]
+                if isinstance(token, int)
+                else [None] * (int(process_qwen2vl_images(token["data"])[1].prod()) // 4)
+            )
         tokens = tokens[-row.length :]
-        assert [decode([tokens[place] for place in places]).strip() for places in row.phrases] == list(phrases)
+        assert [
+            decode([tokens[place] for place in places]).strip() for places in row.phrases
+        ] == list(phrases)
     assert len({row.length for row in frames[0][1][ROWS]}) == 4, "longer prompts for more pictures"
 
 
@@ -242,14 +304,20 @@ def test_reweighting_leaves_pictures_alone(edit):
     for row in extra[ROWS]:
         weakened = {place for place, factor in row.factors if factor == pytest.approx(0.05)}
         frames = [set(places) for places in row.phrases[len(row.identity) :]]
-        assert sum(places <= weakened for places in frames) == len(frames) - 1, "all but the frame's own words"
+        assert sum(places <= weakened for places in frames) == len(frames) - 1, (
+            "all but the frame's own words"
+        )
         assert min(place for place, _ in row.factors) >= row.phrases[0][0]
 
 
 def test_frames_share_a_prompt_only_with_frames_of_the_same_pictures(edit, monkeypatch):
     encoded = []
     encode = edit.clip.encode_from_tokens_scheduled
-    monkeypatch.setattr(edit.clip, "encode_from_tokens_scheduled", lambda *args, **more: encoded.append(1) or encode(*args, **more))
+    monkeypatch.setattr(
+        edit.clip,
+        "encode_from_tokens_scheduled",
+        lambda *args, **more: encoded.append(1) or encode(*args, **more),
+    )
     edit.told(BOTH, window_length=10)
     assert len(encoded) == 4, "girl, dog, both, nobody"
 
@@ -260,12 +328,30 @@ ERRORS = {
         {"image": torch.zeros(1, 64, 64, 4)},
         "image: the picture has transparency (an alpha channel). Connect the IMAGE of Load Image",
     ),
-    "grey": ({"image": torch.zeros(1, 64, 64, 1)}, "image: the picture has 1 channels. Connect a colour picture"),
-    "second too small": ({"image": torch.zeros(1, 16, 640, 3)}, "image: the picture is 640x16 pixels, too small to show a character. Use"),
-    "unknown": ({"character": "@cat"}, "character: @cat is unknown. The cast is @girl, @dog; empty is for every frame."),
-    "megapixels": ({"megapixels": 99.0}, "megapixels: 99.0 is outside 0 to 16. 1 is what ComfyUI's own edit nodes take"),
-    "no VAE": ({"vae": object()}, "vae: expected a VAE, received object. Connect the VAE of a loader"),
-    "another VAE": ({"vae": LinearVae(4)}, "vae: its latents have 4 channels, those of the story's other references 16. Give"),
+    "grey": (
+        {"image": torch.zeros(1, 64, 64, 1)},
+        "image: the picture has 1 channels. Connect a colour picture",
+    ),
+    "second too small": (
+        {"image": torch.zeros(1, 16, 640, 3)},
+        "image: the picture is 640x16 pixels, too small to show a character. Use",
+    ),
+    "unknown": (
+        {"character": "@cat"},
+        "character: @cat is unknown. The cast is @girl, @dog; empty is for every frame.",
+    ),
+    "megapixels": (
+        {"megapixels": 99.0},
+        "megapixels: 99.0 is outside 0 to 16. 1 is what ComfyUI's own edit nodes take",
+    ),
+    "no VAE": (
+        {"vae": object()},
+        "vae: expected a VAE, received object. Connect the VAE of a loader",
+    ),
+    "another VAE": (
+        {"vae": LinearVae(4)},
+        "vae: its latents have 4 channels, those of the story's other references 16. Give",
+    ),
 }
 
 
@@ -281,10 +367,19 @@ def test_errors_say_what_to_do(flux, kind):
 def test_a_character_that_no_frame_has_and_a_story_without_a_cast(flux):
     story = flux.prompt(flux.identity, ["@girl feeding ducks"])
     with pytest.raises(
-        ValueError, match="^Story Reference - character: no frame has @dog, so nobody would see the picture. Write @dog into"
+        ValueError,
+        match=(
+            "^Story Reference - character: no frame has @dog, so nobody would see the picture."
+            " Write @dog into"
+        ),
     ):
         flux.refer(story, DOG, "dog")
-    with pytest.raises(ValueError, match="^Story Reference - character: 'dog' is unknown: the story names nobody. Leave it empty"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "^Story Reference - character: 'dog' is unknown: the story names nobody. Leave it empty"
+        ),
+    ):
         flux.refer(flux.prompt("a dog", ["at the pond"]), DOG, "dog")
 
 
@@ -295,21 +390,41 @@ def test_a_name_is_known_with_and_without_its_at(flux, name):
 
 def test_a_model_that_reads_no_references_names_ipadapter(flux, studio):
     unet, story = studio("sdxl"), flux.refer(flux.story, GIRL)
-    for call in (lambda: unet.ipca(story=story), lambda: flux.batch(story, flux.svr(story), model=unet.model)):
-        with pytest.raises(ValueError, match=r"(IPCA Patch|Story Batch) - model: SDXL reads no reference pictures.* IPAdapter"):
+    for call in (
+        lambda: unet.ipca(story=story),
+        lambda: flux.batch(story, flux.svr(story), model=unet.model),
+    ):
+        with pytest.raises(
+            ValueError,
+            match=r"(IPCA Patch|Story Batch) - model: SDXL reads no reference pictures.* IPAdapter",
+        ):
             call()
-    with pytest.raises(ValueError, match=r"^SVR Reweight - clip: it is of SDXL, which reads no reference pictures.* IPAdapter"):
+    with pytest.raises(
+        ValueError,
+        match=r"^SVR Reweight - clip: it is of SDXL, which reads no reference pictures.* IPAdapter",
+    ):
         unet.svr(story)
     if "z-image" in KINDS:  # Klein 4B has the same text encoder, and another tokenizer
-        with pytest.raises(ValueError, match=r"^SVR Reweight - clip: it is of Z-Image and Flux.2 Klein 4B, which reads no .* IPAdapter"):
+        with pytest.raises(
+            ValueError,
+            match=(
+                r"^SVR Reweight - clip: it is of Z-Image and Flux.2 Klein 4B, which reads no .*"
+                r" IPAdapter"
+            ),
+        ):
             unet.svr(story, clip=toy_encoder("z-image"))
-    with pytest.raises(ValueError, match=r"^IPCA Patch - model: Chroma reads no reference pictures"):
+    with pytest.raises(
+        ValueError, match=r"^IPCA Patch - model: Chroma reads no reference pictures"
+    ):
         flux.ipca(toy_transformer("chroma"), story)
 
 
 def test_references_by_the_vae_of_another_model(flux):
     story = flux.refer(flux.story, GIRL, vae=LinearVae(4))
-    said = "story: its references have 4 channels but the model's latents have 16. Give Story Reference the VAE of this model."
+    said = (
+        "story: its references have 4 channels but the model's latents have 16. Give Story"
+        " Reference the VAE of this model."
+    )
     for node, call in (
         ("IPCA Patch", lambda: flux.ipca(story=story)),
         ("Story Batch", lambda: flux.batch(story, flux.svr(story), model=flux.model)),
@@ -321,15 +436,38 @@ def test_references_by_the_vae_of_another_model(flux):
 
 def test_nodes_with_other_references_and_a_sampler_without_story_batch(flux):
     story = flux.refer(flux.story, GIRL, "girl")
-    for told, frames in ((story, flux.frames), (flux.story, flux.svr(story)), (flux.refer(story, DOG), flux.svr(story))):
+    for told, frames in (
+        (story, flux.frames),
+        (flux.story, flux.svr(story)),
+        (flux.refer(story, DOG), flux.svr(story)),
+    ):
         with pytest.raises(
-            ValueError, match="^Story Batch - story: its references are not those of the frames. Connect the story of the last"
+            ValueError,
+            match=(
+                "^Story Batch - story: its references are not those of the frames. Connect the"
+                " story of the last"
+            ),
         ):
             flux.batch(told, frames)
     with pytest.raises(
-        ValueError, match="^IPCA Patch - story: a frame is sampled without the pictures of its cast. Connect SVR Reweight's"
+        ValueError,
+        match=(
+            "^IPCA Patch - story: a frame is sampled without the pictures of its cast. Connect SVR"
+            " Reweight's"
+        ),
     ):
-        flux.ksampler(flux.svr(story), {"samples": torch.zeros(5, 16, 8, 8)}, flux.negative, model=flux.ipca(story=story))
-    positives, latents, *_ = flux.batch(story, flux.svr(story), frames_per_batch=1, select="1", model=flux.model)
+        flux.ksampler(
+            flux.svr(story),
+            {"samples": torch.zeros(5, 16, 8, 8)},
+            flux.negative,
+            model=flux.ipca(story=story),
+        )
+    positives, latents, *_ = flux.batch(
+        story, flux.svr(story), frames_per_batch=1, select="1", model=flux.model
+    )
     zeroed = flux.core("ConditioningZeroOut", conditioning=flux.svr(story))
-    assert flux.ksampler(positives[0], latents[0], zeroed, model=flux.ipca(story=story)).isfinite().all()
+    assert (
+        flux.ksampler(positives[0], latents[0], zeroed, model=flux.ipca(story=story))
+        .isfinite()
+        .all()
+    )

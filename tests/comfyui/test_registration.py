@@ -15,9 +15,32 @@ IDS = [
 
 CONTRACT = {
     "StoryPrompt": (["identity", "frames", "window_length"], ["story", "frame_count"]),
-    "SVRReweight": (["clip", "story", "mode", "enhance_alpha", "enhance_beta", "weaken_alpha", "weaken_beta", "pooled"], ["frames"]),
+    "SVRReweight": (
+        [
+            "clip",
+            "story",
+            "mode",
+            "enhance_alpha",
+            "enhance_beta",
+            "weaken_alpha",
+            "weaken_beta",
+            "pooled",
+        ],
+        ["frames"],
+    ),
     "IPCAPatch": (
-        ["model", "clip", "story", "blocks", "start_at_step", "end_at_step", "dropout", "protect_identity", "strength", "dropout_seed"],
+        [
+            "model",
+            "clip",
+            "story",
+            "blocks",
+            "start_at_step",
+            "end_at_step",
+            "dropout",
+            "protect_identity",
+            "strength",
+            "dropout_seed",
+        ],
         ["model"],
     ),
     "StoryBatch": (
@@ -62,7 +85,16 @@ CONTRACT = {
     "StoryDemoModel": ([], ["model", "clip", "vae", "clip_vision"]),
     "StoryReference": (["story", "image", "vae", "character", "megapixels"], ["story"]),
     "StoryScore": (
-        ["images", "clip_vision", "mask", "clip", "captions", "reference", "baseline", "baseline_mask"],
+        [
+            "images",
+            "clip_vision",
+            "mask",
+            "clip",
+            "captions",
+            "reference",
+            "baseline",
+            "baseline_mask",
+        ],
         ["likeness", "fit", "odd_frame", "report", "chart", "gain"],
     ),
 }
@@ -104,10 +136,14 @@ def test_names_are_the_public_contract(nodes, node_id):
 
 @pytest.mark.parametrize("node_id", IDS)
 def test_what_most_people_never_touch_is_folded_away(nodes, node_id):
-    """In what the server sends, whether this ComfyUI's schema knows the flag or not; nothing that has no default is folded."""
+    """In what the server sends, whether this ComfyUI's schema knows the flag or not; nothing that
+    has no default is folded.
+    """
     info = nodes[node_id].GET_NODE_INFO_V1()["input"]
     inputs = {**info.get("required", {}), **info.get("optional", {})}
-    assert [name for name, (_, options) in inputs.items() if options.get("advanced")] == ADVANCED.get(node_id, [])
+    assert [
+        name for name, (_, options) in inputs.items() if options.get("advanced")
+    ] == ADVANCED.get(node_id, [])
     assert all("default" in inputs[name][1] for name in ADVANCED.get(node_id, []))
 
 
@@ -142,11 +178,14 @@ def test_every_text_of_every_node_is_translated(nodes, language):
             "display_name": schema.display_name,
             "description": schema.description,
             "outputs": {
-                str(index): {"name": output.display_name, "tooltip": output.tooltip} for index, output in enumerate(schema.outputs)
+                str(index): {"name": output.display_name, "tooltip": output.tooltip}
+                for index, output in enumerate(schema.outputs)
             },
         }
         if schema.inputs:
-            in_code["inputs"] = {item.id: {"name": item.id, "tooltip": item.tooltip} for item in schema.inputs}
+            in_code["inputs"] = {
+                item.id: {"name": item.id, "tooltip": item.tooltip} for item in schema.inputs
+            }
         if language == "en":
             assert text == in_code
         else:
@@ -157,10 +196,14 @@ def test_every_text_of_every_node_is_translated(nodes, language):
 
 
 def as_the_page_shows(pairs: list) -> dict:
-    """The page reads its texts by vue-i18n, to which @ { } | mean something: a plain @ is {'@'}, or the node is not drawn at all."""
+    """The page reads its texts by vue-i18n, to which @ { } | mean something: a plain @ is {'@'}, or
+    the node is not drawn at all.
+    """
     for _, text in pairs:
         assert not isinstance(text, str) or not set("@{}|") & set(text.replace("{'@'}", "")), text
-    return {key: text.replace("{'@'}", "@") if isinstance(text, str) else text for key, text in pairs}
+    return {
+        key: text.replace("{'@'}", "@") if isinstance(text, str) else text for key, text in pairs
+    }
 
 
 def shape_of(text):
@@ -217,7 +260,10 @@ def test_block_names_are_diffusers(pack, models, shape, expected):
 
     blocks = importlib.import_module(f"{pack.__name__}.ipca.unet.blocks")
     unet = models(shape)[0].model.diffusion_model
-    named = {name: sorted({site[:2] for site in sites}) for name, sites in blocks.attention_sites(unet).items()}
+    named = {
+        name: sorted({site[:2] for site in sites})
+        for name, sites in blocks.attention_sites(unet).items()
+    }
     assert named == expected
     sites = [module for found in blocks.attention_sites(unet).values() for module in found.values()]
     assert sites == [module for name, module in unet.named_modules() if name.endswith(".attn2")]
@@ -225,7 +271,10 @@ def test_block_names_are_diffusers(pack, models, shape, expected):
 
 @pytest.mark.parametrize(
     "shape, coarse, fine",
-    [("sdxl", ["down2", "mid", "up0"], ["down1", "up1"]), ("sd15", ["down2", "mid", "up1"], ["down0", "down1", "up2", "up3"])],
+    [
+        ("sdxl", ["down2", "mid", "up0"], ["down1", "up1"]),
+        ("sd15", ["down2", "mid", "up1"], ["down0", "down1", "up2", "up3"]),
+    ],
 )
 def test_presets_are_read_off_the_model(pack, models, shape, coarse, fine):
     import importlib
@@ -240,4 +289,6 @@ def test_presets_are_read_off_the_model(pack, models, shape, coarse, fine):
         ("all", list(available)),
         (f"fine {coarse[0]}", fine + coarse[:1]),
     ]:
-        assert set(blocks.chosen_sites(unet, text)) == {site for name in expected for site in available[name]}, text
+        assert set(blocks.chosen_sites(unet, text)) == {
+            site for name in expected for site in available[name]
+        }, text

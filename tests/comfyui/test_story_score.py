@@ -14,7 +14,9 @@ from bench.toy_models import toy_clip, toy_vision
 @pytest.fixture(scope="module")
 def vision(tmp_path_factory):
     made, folder = {}, tmp_path_factory.mktemp("vision")
-    return lambda kind, **settings: made.setdefault((kind, *settings.items()), toy_vision(kind, folder, **settings))
+    return lambda kind, **settings: made.setdefault(
+        (kind, *settings.items()), toy_vision(kind, folder, **settings)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +28,22 @@ def pictures():
 
 def score(nodes, images, vision, **inputs):
     lists = {name: value if isinstance(value, list) else [value] for name, value in inputs.items()}
-    return nodes["StoryScore"].execute(images=images if isinstance(images, list) else [images], clip_vision=[vision], **lists).args
+    return (
+        nodes["StoryScore"]
+        .execute(
+            images=images if isinstance(images, list) else [images], clip_vision=[vision], **lists
+        )
+        .args
+    )
 
 
 def embedding(vision, kind, pictures):
     """Straight from ComfyUI's own model, a picture at a time."""
     rows = []
     for picture in pictures:
-        pixels = comfy.clip_vision.clip_preprocess(picture[None], vision.image_size, vision.image_mean, vision.image_std).float()
+        pixels = comfy.clip_vision.clip_preprocess(
+            picture[None], vision.image_size, vision.image_mean, vision.image_std
+        ).float()
         if kind == "clip":
             rows.append(vision.model(pixels)[2][0])
         elif kind == "siglip":
@@ -46,7 +56,11 @@ def embedding(vision, kind, pictures):
 @pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
 def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision, pictures, kind):
     # DINOv2 reads 518x518 pixels: few pictures, and of colours that differ.
-    few = torch.stack([pictures[0], 1 - pictures[0], pictures[1] * torch.tensor([1.0, 0.2, 0.1])]) if kind == "dinov2" else pictures
+    few = (
+        torch.stack([pictures[0], 1 - pictures[0], pictures[1] * torch.tensor([1.0, 0.2, 0.1])])
+        if kind == "dinov2"
+        else pictures
+    )
     rows = embedding(vision(kind), kind, few)
     cosines = rows @ rows.T
     count = len(few)
@@ -55,19 +69,32 @@ def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision,
     assert likeness == pytest.approx(float(expected), abs=2e-7) and expected < 1 - 1e-6
     assert odd == 1 + int(cosines.sum(1).argmin())
     assert math.isnan(fit) and "clip and captions not connected" in report
-    assert chart.ndim == 4 and chart.shape[0] == 1 and chart.dtype == torch.float32 and 0 <= chart.min() < chart.max() <= 1
+    assert (
+        chart.ndim == 4
+        and chart.shape[0] == 1
+        and chart.dtype == torch.float32
+        and 0 <= chart.min() < chart.max() <= 1
+    )
 
 
 def test_likeness_to_reference_pictures(nodes, vision, pictures):
-    """By ComfyUI's own model a picture at a time: the mean over the reference pictures, which come in batches of any size."""
+    """By ComfyUI's own model a picture at a time: the mean over the reference pictures, which come
+    in batches of any size.
+    """
     reference = [1 - pictures[:1], pictures[1:3, :24]]
     rows = embedding(vision("clip"), "clip", pictures)
     theirs = torch.cat([embedding(vision("clip"), "clip", batch) for batch in reference])
     expected = (rows @ theirs.T).mean(1)
-    plain, told = score(nodes, pictures, vision("clip")), score(nodes, pictures, vision("clip"), reference=reference)
+    plain, told = (
+        score(nodes, pictures, vision("clip")),
+        score(nodes, pictures, vision("clip"), reference=reference),
+    )
     assert told[:3:2] == plain[:3:2] and "reference" not in plain[3]
     lines = [line for line in told[3].splitlines() if "reference" in line]
-    assert f"reference {expected.mean():.3f}: mean" in lines[0] and f"least like it: picture {int(expected.argmin()) + 1}, " in lines[0]
+    assert (
+        f"reference {expected.mean():.3f}: mean" in lines[0]
+        and f"least like it: picture {int(expected.argmin()) + 1}, " in lines[0]
+    )
     for index, line in enumerate(lines[1:]):
         assert f"reference {expected[index]:.3f}" in line
     with pytest.raises(ValueError, match="^Story Score - reference: it has no picture. Connect"):
@@ -76,41 +103,67 @@ def test_likeness_to_reference_pictures(nodes, vision, pictures):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_gain_over_a_baseline(nodes, vision, pictures, masked):
-    """Measured as the story is, one mask for all on both; a baseline may have other sizes and come in pieces."""
+    """Measured as the story is, one mask for all on both; a baseline may have other sizes and come
+    in pieces.
+    """
     mask = torch.zeros(1, 32, 32)
     mask[:, 4:28, 4:28] = 1
     more = {"mask": mask} if masked else {}
     torch.manual_seed(6)
     far = [torch.rand(2, 32, 32, 3), torch.rand(3, 24, 24, 3)]
-    before, plain = score(nodes, far, vision("clip"), **more), score(nodes, pictures, vision("clip"), **more)
+    before, plain = (
+        score(nodes, far, vision("clip"), **more),
+        score(nodes, pictures, vision("clip"), **more),
+    )
     told = score(nodes, pictures, vision("clip"), baseline=far, **more)
     expected = (plain[0] - before[0]) / (1 - before[0])
-    assert expected > 0.1 and told[5] == pytest.approx(expected, abs=1e-6) and told[:3:2] == plain[:3:2]
-    assert f"gain {expected:.2f}: the baseline's likeness is {before[0]:.3f}" in told[3] and told[4].shape[2] > plain[4].shape[2]
+    assert (
+        expected > 0.1
+        and told[5] == pytest.approx(expected, abs=1e-6)
+        and told[:3:2] == plain[:3:2]
+    )
+    assert (
+        f"gain {expected:.2f}: the baseline's likeness is {before[0]:.3f}" in told[3]
+        and told[4].shape[2] > plain[4].shape[2]
+    )
     assert math.isnan(plain[5]) and "gain" not in plain[3]
     back = score(nodes, far, vision("clip"), baseline=pictures, **more)[5]
     assert back == pytest.approx((before[0] - plain[0]) / (1 - plain[0]), abs=1e-5) and back < 0
     assert score(nodes, pictures, vision("clip"), baseline=pictures, **more)[5] == 0
-    assert score(nodes, pictures[:1].repeat(3, 1, 1, 1), vision("clip"), baseline=far, **more)[5] == pytest.approx(1, abs=1e-6)
+    assert score(nodes, pictures[:1].repeat(3, 1, 1, 1), vision("clip"), baseline=far, **more)[
+        5
+    ] == pytest.approx(1, abs=1e-6)
 
 
 def test_masks_of_a_baseline_are_its_own(nodes, vision, pictures):
-    """The character in the middle of the story's pictures and at the top of the baseline's: where its masks are there, the gain is 0."""
+    """The character in the middle of the story's pictures and at the top of the baseline's: where
+    its masks are there, the gain is 0.
+    """
     masks, others = torch.zeros(5, 32, 32), torch.zeros(5, 32, 32)
     masks[:, 8:24], others[:, :16] = 1, 1
     shifted = pictures.roll(-8, dims=1)
     alone = score(nodes, shifted, vision("clip"), mask=others)[0]
     story = score(nodes, pictures, vision("clip"), mask=masks)[0]
-    found = score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others)[5]
-    assert alone != pytest.approx(story, abs=1e-5) and found == pytest.approx((story - alone) / (1 - alone), abs=1e-6)
-    with refused("baseline: its pictures have no masks, those of images have one each. Connect baseline_mask"):
+    found = score(
+        nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others
+    )[5]
+    assert alone != pytest.approx(story, abs=1e-5) and found == pytest.approx(
+        (story - alone) / (1 - alone), abs=1e-6
+    )
+    with refused(
+        "baseline: its pictures have no masks, those of images have one each. Connect baseline_mask"
+    ):
         score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted)
     with refused("baseline_mask: the pictures of images have no mask"):
         score(nodes, pictures, vision("clip"), baseline=shifted, baseline_mask=others)
     with refused("baseline_mask: there are 2 masks for 5 pictures"):
-        score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others[:2])
+        score(
+            nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=others[:2]
+        )
     with refused("baseline_mask: mask 1 is empty"):
-        score(nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=0 * others)
+        score(
+            nodes, pictures, vision("clip"), mask=masks, baseline=shifted, baseline_mask=0 * others
+        )
     with refused("baseline_mask: there are no baseline pictures"):
         score(nodes, pictures, vision("clip"), mask=masks, baseline_mask=others)
 
@@ -119,19 +172,36 @@ def test_a_baseline_that_gives_no_gain(nodes, vision, pictures):
     with refused("baseline: its likeness needs two pictures or more, received 1"):
         score(nodes, pictures, vision("clip"), baseline=pictures[:1])
     with refused("baseline: picture 2 has no usable embedding"):
-        score(nodes, pictures, vision("clip"), baseline=torch.stack([pictures[0], pictures[1] * math.nan]))
+        score(
+            nodes,
+            pictures,
+            vision("clip"),
+            baseline=torch.stack([pictures[0], pictures[1] * math.nan]),
+        )
     _, _, _, report, _, gain = score(nodes, pictures[:1], vision("clip"), baseline=pictures[:1])
     assert math.isnan(gain) and "gain: not measured, one picture" in report
-    _, _, _, report, _, gain = score(nodes, pictures, vision("clip"), baseline=pictures[:1].repeat(5, 1, 1, 1))
-    assert math.isnan(gain) and "gain: not measured, the baseline's pictures are as alike as can be (1.000)" in report
+    _, _, _, report, _, gain = score(
+        nodes, pictures, vision("clip"), baseline=pictures[:1].repeat(5, 1, 1, 1)
+    )
+    assert (
+        math.isnan(gain)
+        and "gain: not measured, the baseline's pictures are as alike as can be (1.000)" in report
+    )
     report = score(nodes, pictures, vision("clip"), baseline=1 - pictures[:3])[3]
-    assert report.count("gain") == 1 and "for the whole only, 3 pictures of the baseline are no pairs with 5" in report
+    assert (
+        report.count("gain") == 1
+        and "for the whole only, 3 pictures of the baseline are no pairs with 5" in report
+    )
 
 
 def test_lists_batches_and_a_long_story_come_to_the_same(nodes, vision, pictures):
     whole = score(nodes, pictures, vision("clip"))
     pieces = score(nodes, [pictures[:2], pictures[2:3], pictures[3:]], vision("clip"))
-    assert whole[0] == pytest.approx(pieces[0], abs=1e-6) and whole[2] == pieces[2] and torch.equal(whole[4], pieces[4])
+    assert (
+        whole[0] == pytest.approx(pieces[0], abs=1e-6)
+        and whole[2] == pieces[2]
+        and torch.equal(whole[4], pieces[4])
+    )
     many = score(nodes, pictures.repeat(40, 1, 1, 1), vision("clip"))
     rows = embedding(vision("clip"), "clip", pictures).repeat(40, 1)
     assert many[0] == pytest.approx(float(((rows @ rows.T).sum() - 200) / (200 * 199)), abs=2e-5)
@@ -139,13 +209,19 @@ def test_lists_batches_and_a_long_story_come_to_the_same(nodes, vision, pictures
 
 def test_the_vision_model_never_sees_many_pictures_at_once(nodes, vision, pictures, monkeypatch):
     seen, encode = [], vision("clip").encode_image
-    monkeypatch.setattr(vision("clip"), "encode_image", lambda image, **more: seen.append(len(image)) or encode(image, **more))
+    monkeypatch.setattr(
+        vision("clip"),
+        "encode_image",
+        lambda image, **more: seen.append(len(image)) or encode(image, **more),
+    )
     score(nodes, pictures.repeat(20, 1, 1, 1), vision("clip"))
     assert sum(seen) == 100 and max(seen) <= 8
 
 
 class Held(TorchDispatchMode):
-    """The most bytes that tensors made inside it held at one time, those that share memory counted once."""
+    """The most bytes that tensors made inside it held at one time, those that share memory counted
+    once.
+    """
 
     def __init__(self):
         super().__init__()
@@ -156,13 +232,18 @@ class Held(TorchDispatchMode):
         for made in out if isinstance(out, (tuple, list)) else [out]:
             if torch.is_tensor(made) and func.name() != "aten::detach":
                 self.alive[made] = None
-        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in list(self.alive)}
+        storages = {
+            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+            for tensor in list(self.alive)
+        }
         self.peak = max(self.peak, sum(storages.values()))
         return out
 
 
 def test_memory_does_not_grow_with_the_story(nodes, vision, pictures):
-    """The pictures are one picture, lent again and again: all copied, 100 more would hold 100 more; the chart alone differs in size."""
+    """The pictures are one picture, lent again and again: all copied, 100 more would hold 100 more;
+    the chart alone differs in size.
+    """
     picture = pictures[:1].repeat(1, 8, 8, 1)
     peaks = []
     for count in (20, 120):
@@ -184,7 +265,9 @@ def test_cancel_stops_it(nodes, vision, pictures):
 def test_grey_and_alpha_are_read_as_elsewhere(nodes, vision, pictures):
     grey = pictures.mean(-1, keepdim=True)
     alpha = torch.cat([grey.expand(-1, -1, -1, 3), torch.rand(5, 32, 32, 1)], dim=-1)
-    assert score(nodes, grey, vision("clip"))[0] == pytest.approx(score(nodes, alpha, vision("clip"))[0], abs=1e-6)
+    assert score(nodes, grey, vision("clip"))[0] == pytest.approx(
+        score(nodes, alpha, vision("clip"))[0], abs=1e-6
+    )
 
 
 def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
@@ -195,7 +278,9 @@ def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
     other = torch.where(mask.bool().unsqueeze(-1), same, torch.rand(4, 32, 32, 3))
     assert score(nodes, other, vision("clip"))[0] < 0.9999
     likeness, _, odd, report, *_ = score(nodes, other, vision("clip"), mask=mask)
-    assert likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "the characters alone" in report
+    assert (
+        likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "the characters alone" in report
+    )
     one_each = score(nodes, other, vision("clip"), mask=[mask.repeat(4, 1, 1)])[0]
     assert one_each == pytest.approx(likeness, abs=1e-6)
 
@@ -203,12 +288,17 @@ def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
 def test_fit_is_the_mean_cosine_to_the_own_caption(nodes, vision, pictures):
     clip = toy_clip("sd15")
     captions = ["in a meadow", "in the snow", "on the moon", "(by the sea:1.0)", "at home"]
-    fitting = vision("clip", projection_dim=clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0])
+    fitting = vision(
+        "clip",
+        projection_dim=clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0],
+    )
     _, fit, _, report, *_ = score(nodes, pictures, fitting, clip=clip, captions=captions)
     texts = []
     for caption in captions:  # the pooled output of ComfyUI's own encoding, projected
         _, pooled = clip.encode_from_tokens(clip.tokenize(caption), return_pooled="unprojected")
-        texts.append(pooled[0] @ clip.cond_stage_model.clip_l.transformer.text_projection.weight.float().T)
+        texts.append(
+            pooled[0] @ clip.cond_stage_model.clip_l.transformer.text_projection.weight.float().T
+        )
     texts = torch.nn.functional.normalize(torch.stack(texts).double(), dim=-1)
     expected = (embedding(fitting, "clip", pictures) * texts).sum(-1)
     assert fit == pytest.approx(float(expected.mean()), abs=2e-5)
@@ -227,14 +317,22 @@ def test_of_two_towers_the_one_that_fits_is_taken(nodes, vision, pictures):
         encoder.set_clip_options({"projected_pooled": True})
         projected = encoder.encode_token_weights(clip.tokenize("in a meadow")[tower])[1][0]
         encoder.reset_clip_options()
-        expected = torch.nn.functional.cosine_similarity(embedding(fitting, "clip", pictures[:1])[0], projected.double(), dim=0)
+        expected = torch.nn.functional.cosine_similarity(
+            embedding(fitting, "clip", pictures[:1])[0], projected.double(), dim=0
+        )
         assert fit == pytest.approx(float(expected), abs=2e-5)
 
 
 def test_a_single_picture_has_no_likeness_but_may_have_a_fit(nodes, vision, pictures):
-    likeness, fit, odd, report, chart, _ = score(nodes, pictures[:1], vision("clip"), captions="in a meadow")
+    likeness, fit, odd, report, chart, _ = score(
+        nodes, pictures[:1], vision("clip"), captions="in a meadow"
+    )
     assert math.isnan(likeness) and math.isnan(fit) and odd == 0 and chart.shape[0] == 1
-    assert "one picture has no other to be like" in report and "clip not connected" in report and "in a meadow" in report
+    assert (
+        "one picture has no other to be like" in report
+        and "clip not connected" in report
+        and "in a meadow" in report
+    )
 
 
 def refused(name):
@@ -251,7 +349,9 @@ def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
         with refused("clip: this clip_vision is no CLIP"):
             score(nodes, pictures[:2], vision(kind), clip=clip, captions=captions[:2])
     bare = toy_clip("sd15")
-    bare.cond_stage_model.clip_l.transformer.text_projection.weight.data = torch.eye(own)  # as ComfyUI fills in what a checkpoint lacks
+    bare.cond_stage_model.clip_l.transformer.text_projection.weight.data = torch.eye(
+        own
+    )  # as ComfyUI fills in what a checkpoint lacks
     with refused("clip: its text encoder l has no projection"):
         score(nodes, pictures, vision("clip", projection_dim=own), clip=bare, captions=captions)
     with refused("captions: there are 2 captions for 5 pictures"):
@@ -285,8 +385,34 @@ def test_a_vision_model_without_a_projection_is_no_clip(nodes, tmp_path, picture
 def test_nothing_is_changed(nodes, vision, pictures):
     images, mask, clip = pictures.clone(), torch.rand(5, 32, 32), toy_clip("sd15")
     own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
-    before = images.clone(), mask.clone(), {name: value.clone() for name, value in clip.cond_stage_model.state_dict().items()}
-    first = score(nodes, images, vision("clip", projection_dim=own), mask=mask, clip=clip, captions=list("abcde"))
-    again = score(nodes, images, vision("clip", projection_dim=own), mask=mask, clip=clip, captions=list("abcde"))
-    assert torch.equal(images, before[0]) and torch.equal(mask, before[1]) and first[:4] == again[:4] and torch.equal(first[4], again[4])
-    assert all(torch.equal(value, before[2][name]) for name, value in clip.cond_stage_model.state_dict().items())
+    before = (
+        images.clone(),
+        mask.clone(),
+        {name: value.clone() for name, value in clip.cond_stage_model.state_dict().items()},
+    )
+    first = score(
+        nodes,
+        images,
+        vision("clip", projection_dim=own),
+        mask=mask,
+        clip=clip,
+        captions=list("abcde"),
+    )
+    again = score(
+        nodes,
+        images,
+        vision("clip", projection_dim=own),
+        mask=mask,
+        clip=clip,
+        captions=list("abcde"),
+    )
+    assert (
+        torch.equal(images, before[0])
+        and torch.equal(mask, before[1])
+        and first[:4] == again[:4]
+        and torch.equal(first[4], again[4])
+    )
+    assert all(
+        torch.equal(value, before[2][name])
+        for name, value in clip.cond_stage_model.state_dict().items()
+    )

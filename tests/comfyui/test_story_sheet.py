@@ -19,7 +19,9 @@ def coloured(count, value, size=(32, 48)):
 
 
 def test_batches_of_different_sizes_come_on_one_sheet_in_order(nodes):
-    out = sheet(nodes, [coloured(2, 0.25), coloured(1, 0.5, (16, 24))], columns=3, margin=0, numbers=False)
+    out = sheet(
+        nodes, [coloured(2, 0.25), coloured(1, 0.5, (16, 24))], columns=3, margin=0, numbers=False
+    )
     assert out.shape == (1, 32, 144, 3) and out.dtype == torch.float32
     assert (out[0, :, :96] - 0.25).abs().max() < 0.003
     assert (out[0, 8:24, 108:132] - 0.5).abs().max() < 0.003
@@ -27,7 +29,10 @@ def test_batches_of_different_sizes_come_on_one_sheet_in_order(nodes):
 
 
 def test_one_channel_is_grey_and_alpha_is_left_out(nodes):
-    grey, alpha = torch.full((1, 8, 8, 1), 0.5), torch.cat([torch.full((1, 8, 8, 3), 0.5), torch.zeros(1, 8, 8, 1)], dim=-1)
+    grey, alpha = (
+        torch.full((1, 8, 8, 1), 0.5),
+        torch.cat([torch.full((1, 8, 8, 3), 0.5), torch.zeros(1, 8, 8, 1)], dim=-1),
+    )
     for picture in (grey, alpha):
         assert (sheet(nodes, [picture], margin=0, numbers=False) - 0.5).abs().max() < 0.003
 
@@ -35,21 +40,34 @@ def test_one_channel_is_grey_and_alpha_is_left_out(nodes):
 def test_captions_may_be_missing_a_list_or_lines_of_one_text(nodes):
     images = [coloured(3, 0.5)]
     bare, listed, lines = (
-        sheet(nodes, images, captions, panel_width=64) for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"])
+        sheet(nodes, images, captions, panel_width=64)
+        for captions in (None, ["one", "two", "three"], ["one\ntwo\n\nthree"])
     )
-    assert torch.equal(listed, lines) and not (bare.shape == listed.shape and torch.equal(bare, listed))
+    assert torch.equal(listed, lines) and not (
+        bare.shape == listed.shape and torch.equal(bare, listed)
+    )
 
 
 def test_pictures_made_again_take_the_places_of_those_they_replace(nodes):
     images = [coloured(1, 0.1), coloured(2, 0.3), coloured(1, 0.7)]
     again = [coloured(1, 0.5), coloured(1, 0.9)]
     expected = [coloured(1, value) for value in (0.1, 0.5, 0.3, 0.9)]
-    assert torch.equal(sheet(nodes, images, again=again, again_numbers="2,4"), sheet(nodes, expected))
-    assert torch.equal(sheet(nodes, images, again_numbers="2"), sheet(nodes, images)), "numbers alone replace nothing"
+    assert torch.equal(
+        sheet(nodes, images, again=again, again_numbers="2,4"), sheet(nodes, expected)
+    )
+    assert torch.equal(sheet(nodes, images, again_numbers="2"), sheet(nodes, images)), (
+        "numbers alone replace nothing"
+    )
 
 
 @pytest.mark.parametrize(
-    "numbers, words", [("2", "names 1 of the 3 pictures but again brings 2"), ("", "names 3 of"), ("4", "outside"), ("x", "not a frame")]
+    "numbers, words",
+    [
+        ("2", "names 1 of the 3 pictures but again brings 2"),
+        ("", "names 3 of"),
+        ("4", "outside"),
+        ("x", "not a frame"),
+    ],
 )
 def test_numbers_that_do_not_fit_are_told(nodes, numbers, words):
     with pytest.raises(ValueError, match=f"Story Sheet - again_numbers: .*{words}"):
@@ -81,12 +99,18 @@ def test_images_are_not_changed(nodes):
 
 
 def test_pictures_may_have_numbers_of_their_own(nodes):
-    """Frames 2 and 5 under each other: the first panel is that of a sheet which counts from 2, the second of one which counts from 4."""
+    """Frames 2 and 5 under each other: the first panel is that of a sheet which counts from 2, the
+    second of one which counts from 4.
+    """
     two = [coloured(2, 0.5, (64, 64))]
     numbered = sheet(nodes, two, frame_numbers=[2, 5], columns=1)
     first, second = (sheet(nodes, two, columns=1, first_number=number) for number in (2, 4))
     half = numbered.shape[1] // 2
-    assert torch.equal(numbered[:, :half], first[:, :half]) and torch.equal(numbered[:, half:], second[:, half:])
+    assert torch.equal(numbered[:, :half], first[:, :half]) and torch.equal(
+        numbered[:, half:], second[:, half:]
+    )
     assert not torch.equal(first[:, half:], second[:, half:])
-    with pytest.raises(ValueError, match="^Story Sheet - frame_numbers: there are 1 numbers for 2 pictures"):
+    with pytest.raises(
+        ValueError, match="^Story Sheet - frame_numbers: there are 1 numbers for 2 pictures"
+    ):
         sheet(nodes, two, frame_numbers=[2])

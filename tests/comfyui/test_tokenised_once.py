@@ -1,4 +1,6 @@
-"""SVR Reweight asks a CLIP's tokenizer for each text once, however many frames and windows there are."""
+"""SVR Reweight asks a CLIP's tokenizer for each text once, however many frames and windows there
+are.
+"""
 
 from collections import Counter
 
@@ -40,7 +42,9 @@ def asked(nodes):
     return of
 
 
-@pytest.mark.parametrize("identity", ["A photo of a red fox", "A photo of\n@fox: a red fox\n@cat: a cat"])
+@pytest.mark.parametrize(
+    "identity", ["A photo of a red fox", "A photo of\n@fox: a red fox\n@cat: a cat"]
+)
 def test_a_tower_reads_each_text_once(asked, identity):
     """The identity's phrases, the frames, the prompts of the windows, and little else."""
     texts = asked(toy_clip("sdxl"), identity, 10)
@@ -51,6 +55,8 @@ def test_a_tower_reads_each_text_once(asked, identity):
 
 @pytest.mark.parametrize("kind", ["qwen-image", "flux", "sd3"])
 def test_another_encoder_reads_each_text_once(asked, kind):
-    """Besides these, every beginning of every prompt: its phrases' tokens depend on what is before them."""
+    """Besides these, every beginning of every prompt: its phrases' tokens depend on what is before
+    them.
+    """
     texts = asked(toy_encoder(kind), "A photo of\n@fox: a red fox\n@cat: a cat", 4)
     assert set(texts.values()) == {1}

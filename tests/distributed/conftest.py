@@ -1,4 +1,6 @@
-"""A master and two workers with the real ComfyUI-Distributed, started once for all tests of this folder."""
+"""A master and two workers with the real ComfyUI-Distributed, started once for all tests of this
+folder.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""A story over the real ComfyUI-Distributed: every frame, in order, or the missing ones named once the others are saved."""
+"""A story over the real ComfyUI-Distributed: every frame, in order, or the missing ones named once
+the others are saved.
+"""
 
 import io
 import signal
@@ -8,7 +10,15 @@ import pytest
 from PIL import Image
 
 from bench.server import Client, PromptFailed
-from bench.workflow import load, same_pixels, saved, saved_pixels, to_api, with_collector, with_inputs
+from bench.workflow import (
+    load,
+    same_pixels,
+    saved,
+    saved_pixels,
+    to_api,
+    with_collector,
+    with_inputs,
+)
 
 SHEET = "story/storyboard"
 ALL = [1, 2, 3, 4, 5, 6, 7]
@@ -21,7 +31,9 @@ def node_of(prompt: dict, class_type: str) -> str:
 
 @pytest.fixture(scope="module")
 def plain(running):
-    """The bundled workflow, small and quick, every frame from noise of its own so that none looks like another."""
+    """The bundled workflow, small and quick, every frame from noise of its own so that none looks
+    like another.
+    """
     prompt = to_api(load("distributed-story"), running.client.get("/object_info"))
     prompt = with_inputs(prompt, "StoryBatch", width=128, height=128, noise="per frame")
     return with_inputs(prompt, "KSampler", steps=2)
@@ -33,7 +45,11 @@ def whole(running, plain):
     outputs = running.client.run(plain)
     pictures = saved_pixels(plain, outputs)
     assert len(pictures) == 7
-    assert all(np.abs(picture - other).max() > 8 for index, picture in enumerate(pictures) for other in pictures[:index])
+    assert all(
+        np.abs(picture - other).max() > 8
+        for index, picture in enumerate(pictures)
+        for other in pictures[:index]
+    )
     return pictures, saved_pixels(plain, outputs, SHEET)
 
 
@@ -44,9 +60,15 @@ def assert_whole(prompt: dict, outputs: dict, whole) -> None:
 
 
 def assert_named(failure: PromptFailed, prompt: dict, whole, missing: str, came: list[int]) -> None:
-    """The error names what is missing; the others are saved, and the sheet has their own captions and numbers."""
-    assert f"Story Gather - images: {7 - len(came)} of 7 frames did not come: {missing}" in str(failure)
-    assert same_pixels(saved_pixels(prompt, failure.outputs), [whole[0][number - 1] for number in came])
+    """The error names what is missing; the others are saved, and the sheet has their own captions
+    and numbers.
+    """
+    assert f"Story Gather - images: {7 - len(came)} of 7 frames did not come: {missing}" in str(
+        failure
+    )
+    assert same_pixels(
+        saved_pixels(prompt, failure.outputs), [whole[0][number - 1] for number in came]
+    )
     assert len(saved(prompt, failure.outputs, SHEET)) == 1
 
 
@@ -57,7 +79,9 @@ def last_run(server) -> dict:
 
 def rendered(server) -> int:
     """How many pictures a worker handed in: the engine adds a Preview Image to its graph."""
-    (images,) = (output["images"] for output in last_run(server)["outputs"].values() if "images" in output)
+    (images,) = (
+        output["images"] for output in last_run(server)["outputs"].values() if "images" in output
+    )
     return len(images)
 
 
@@ -65,7 +89,9 @@ def rendered(server) -> int:
 def test_every_frame_comes_in_order_whatever_the_batches(cluster, plain, whole, frames_per_batch):
     prompt = with_collector(with_inputs(plain, "StoryBatch", frames_per_batch=frames_per_batch))
     assert_whole(prompt, cluster.run(prompt), whole)
-    assert [rendered(worker) for worker in cluster.workers] == [2, 3], "each machine has its own share"
+    assert [rendered(worker) for worker in cluster.workers] == [2, 3], (
+        "each machine has its own share"
+    )
 
 
 def test_the_collector_alone_changes_nothing(cluster, plain, whole):
@@ -75,7 +101,10 @@ def test_the_collector_alone_changes_nothing(cluster, plain, whole):
 
 def test_a_batch_joined_again_before_the_collector(cluster, plain, whole):
     prompt = with_collector(plain)
-    prompt["rebatch"] = {"class_type": "RebatchImages", "inputs": {"images": [node_of(prompt, "StorySlate"), 0], "batch_size": 4096}}
+    prompt["rebatch"] = {
+        "class_type": "RebatchImages",
+        "inputs": {"images": [node_of(prompt, "StorySlate"), 0], "batch_size": 4096},
+    }
     prompt = with_inputs(prompt, "DistributedCollector", images=["rebatch", 0])
     assert_whole(prompt, cluster.run(prompt), whole)
 
@@ -97,7 +126,9 @@ def test_a_master_that_only_delegates(cluster, plain, whole):
 
 def test_a_master_that_delegates_and_does_not_say_so(cluster, plain, whole):
     prompt = with_collector(plain)
-    with pytest.raises(PromptFailed, match="if the master only delegates, say so in master of Story Slate") as failure:
+    with pytest.raises(
+        PromptFailed, match="if the master only delegates, say so in master of Story Slate"
+    ) as failure:
         cluster.run(prompt, delegate=True)
     assert_named(failure.value, prompt, whole, "1-2", [3, 4, 5, 6, 7])
 
@@ -128,7 +159,9 @@ def test_fewer_frames_than_machines_and_frames_that_nobody_asked_for(cluster, pl
     outputs = cluster.run(prompt)
     assert same_pixels(saved_pixels(prompt, outputs), saved_pixels(chosen, alone))
     assert same_pixels(saved_pixels(prompt, outputs, SHEET), saved_pixels(chosen, alone, SHEET))
-    assert cluster.master.log.count("Heartbeat timeout") == waited, "the collector waited for a machine that had nothing to send"
+    assert cluster.master.log.count("Heartbeat timeout") == waited, (
+        "the collector waited for a machine that had nothing to send"
+    )
 
 
 def test_the_same_again_is_cached_on_every_machine(cluster, plain, whole):
@@ -145,7 +178,9 @@ def test_the_same_again_is_cached_on_every_machine(cluster, plain, whole):
 
 
 def at_the_first_step(action):
-    """A progress callback that acts once, when the master samples its first step: the workers have their share by then."""
+    """A progress callback that acts once, when the master samples its first step: the workers have
+    their share by then.
+    """
     done = []
 
     def progress(node, share):
@@ -157,7 +192,9 @@ def at_the_first_step(action):
 
 
 def slow(prompt: dict) -> dict:
-    """The prompt with so many steps that nobody is done when the master begins, and another seed, so that nothing is cached."""
+    """The prompt with so many steps that nobody is done when the master begins, and another seed,
+    so that nothing is cached.
+    """
     return with_inputs(prompt, "KSampler", steps=60, seed=11)
 
 
@@ -171,7 +208,9 @@ def test_cancel_and_run_again(cluster, plain, slow_whole):
     prompt = with_collector(slow(plain))
     cluster.forget()
     with pytest.raises(PromptFailed, match="interrupted"):
-        cluster.run(prompt, progress=at_the_first_step(lambda: cluster.client.post("/interrupt", b"{}")))
+        cluster.run(
+            prompt, progress=at_the_first_step(lambda: cluster.client.post("/interrupt", b"{}"))
+        )
     assert_whole(prompt, cluster.run(prompt), slow_whole)
 
 
@@ -181,7 +220,9 @@ def test_a_worker_that_stalls(cluster, plain, slow_whole):
     stalled = cluster.workers[0].process
     try:
         with pytest.raises(PromptFailed) as failure:
-            cluster.run(prompt, progress=at_the_first_step(lambda: stalled.send_signal(signal.SIGSTOP)))
+            cluster.run(
+                prompt, progress=at_the_first_step(lambda: stalled.send_signal(signal.SIGSTOP))
+            )
     finally:
         stalled.send_signal(signal.SIGCONT)
     assert_named(failure.value, prompt, slow_whole, "3-4", [1, 2, 5, 6, 7])
@@ -190,17 +231,27 @@ def test_a_worker_that_stalls(cluster, plain, slow_whole):
 
 def test_a_hundred_frames_over_three_machines(cluster, plain):
     lines = "\n".join(f"playing in the snow {number}" for number in range(1, 101))
-    long = with_inputs(with_inputs(plain, "StoryPrompt", frames=lines), "StoryBatch", width=64, height=64, frames_per_batch=25)
+    long = with_inputs(
+        with_inputs(plain, "StoryPrompt", frames=lines),
+        "StoryBatch",
+        width=64,
+        height=64,
+        frames_per_batch=25,
+    )
     long = with_inputs(with_inputs(long, "KSampler", steps=1), "StorySheet", panel_width=64)
     prompt = with_collector(long)
     pictures = saved_pixels(prompt, cluster.run(prompt))
     few = with_inputs(long, "StoryBatch", select="1,34,67,100")
     assert len(pictures) == 100
-    assert same_pixels([pictures[index] for index in (0, 33, 66, 99)], saved_pixels(few, cluster.client.run(few)))
+    assert same_pixels(
+        [pictures[index] for index in (0, 33, 66, 99)], saved_pixels(few, cluster.client.run(few))
+    )
 
 
 def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, slow_whole):
-    """The second run makes the missing frames alone, takes the first run's pictures along, and has the whole sheet."""
+    """The second run makes the missing frames alone, takes the first run's pictures along, and has
+    the whole sheet.
+    """
     prompt = with_collector(slow(plain))
     cluster.forget()
     with pytest.raises(PromptFailed) as failure:
@@ -210,12 +261,18 @@ def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, sl
     chosen["select"] = "3-4"
     with_earlier(prompt, cluster, saved(prompt, failure.value.outputs))
     steps = []
-    assert_whole(prompt, cluster.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"])), slow_whole)
+    assert_whole(
+        prompt,
+        cluster.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"])),
+        slow_whole,
+    )
     assert steps.count("KSampler") == 60, "one of the two frames is this machine's"
 
 
 def with_earlier(prompt: dict, cluster, pictures: list[bytes]) -> None:
-    """Connect pictures to Story Slate's `earlier`: Load Images joined by Batch Images, the files on every machine."""
+    """Connect pictures to Story Slate's `earlier`: Load Images joined by Batch Images, the files on
+    every machine.
+    """
     joined = None
     for number, picture in enumerate(pictures):
         name = f"earlier-{number}.png"
@@ -224,6 +281,9 @@ def with_earlier(prompt: dict, cluster, pictures: list[bytes]) -> None:
             Image.open(io.BytesIO(picture)).save(server.base / "input" / name)
         prompt[name] = {"class_type": "LoadImage", "inputs": {"image": name}}
         if joined is not None:
-            prompt[f"join-{number}"] = {"class_type": "ImageBatch", "inputs": {"image1": joined, "image2": [name, 0]}}
+            prompt[f"join-{number}"] = {
+                "class_type": "ImageBatch",
+                "inputs": {"image1": joined, "image2": [name, 0]},
+            }
         joined = [name, 0] if joined is None else [f"join-{number}", 0]
     prompt[node_of(prompt, "StorySlate")]["inputs"]["earlier"] = joined

@@ -10,7 +10,13 @@ from bench import inprocess
 inprocess.start()
 
 EXAMPLES = int(os.environ.get("FUZZ", "60"))
-settings.register_profile("pack", max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=EXAMPLES <= 60)
+settings.register_profile(
+    "pack",
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=EXAMPLES <= 60,
+)
 settings.load_profile("pack")
 
 

@@ -1,4 +1,6 @@
-"""Whatever is typed: a result, or our ValueError that names the node and the input. Nothing else."""
+"""Whatever is typed: a result, or our ValueError that names the node and the input. Nothing
+else.
+"""
 
 import json
 import re
@@ -19,7 +21,8 @@ from story_pack.story.story import parse_story, tell, windows
 from story_pack.story.takes import MAX_TAKE, noise_numbers, parse_retake
 from story_pack.token_route import BadRequest, answer_for, read_request
 
-# Everything unicode has but lone surrogates, with what prompts give a meaning to more often than chance would.
+# Everything unicode has but lone surrogates, with what prompts give a meaning to more often than
+# chance would.
 PIECES = st.sampled_from(
     [
         "(",
@@ -84,7 +87,10 @@ PIECES = st.sampled_from(
         "\u200d",
     ]
 )
-TEXT = st.lists(st.one_of(PIECES, st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=12).map("".join)
+TEXT = st.lists(
+    st.one_of(PIECES, st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)),
+    max_size=12,
+).map("".join)
 
 
 NAMES = ["girl", "old_dog", "狐", "fée"]
@@ -95,37 +101,62 @@ WORDS = [
     "\\@girl",
     "@ noon",
     "@",
-    *(f"{before}@{name}{behind}" for name in NAMES for before in ("", "(", "x", "\\") for behind in ("", ":1.2)", "'s")),
+    *(
+        f"{before}@{name}{behind}"
+        for name in NAMES
+        for before in ("", "(", "x", "\\")
+        for behind in ("", ":1.2)", "'s")
+    ),
 ]
 LINE = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 
 
 @given(st.lists(LINE.filter(str.strip), min_size=1, max_size=6), st.booleans())
 def test_a_cast_is_what_the_lines_mention(lines, common):
-    """Read once more by a regular expression: lines of known names alone are never refused but where no word is left."""
-    identity = ("a picture of\n" if common else "") + "\n".join(f"@{name}: a {name}" for name in NAMES)
+    """Read once more by a regular expression: lines of known names alone are never refused but
+    where no word is left.
+    """
+    identity = ("a picture of\n" if common else "") + "\n".join(
+        f"@{name}: a {name}" for name in NAMES
+    )
     story = parse_story(identity, "\n".join(lines), 10)
-    assert story.identity_phrases == ((("a picture of",) if common else ()) + tuple(f"a {name}" for name in NAMES))
+    assert story.identity_phrases == (
+        (("a picture of",) if common else ()) + tuple(f"a {name}" for name in NAMES)
+    )
     for line, words, present in zip(lines, story.frames, story.present):
         bare = line.strip().replace("\\@", "\0")
         found = set(re.findall(r"(?<!\w)@(\w+)", bare))
-        expected = tuple(place + common for place, name in enumerate(NAMES) if name in found or not found)
+        expected = tuple(
+            place + common for place, name in enumerate(NAMES) if name in found or not found
+        )
         assert present == ((0,) if common else ()) + expected
-        assert words == re.sub(r"(?<!\w)@(\w+)", lambda match: match[1].replace("_", " "), bare).replace("\0", "@")
+        assert words == re.sub(
+            r"(?<!\w)@(\w+)", lambda match: match[1].replace("_", " "), bare
+        ).replace("\0", "@")
 
 
 @given(TEXT, TEXT)
 def test_without_characters_the_text_is_taken_as_it_stands(identity, frames):
-    """What the pack did before it knew casts and lists, written out again: but that a line's edges have nothing invisible."""
+    """What the pack did before it knew casts and lists, written out again: but that a line's edges
+    have nothing invisible.
+    """
     if re.search(r"@\S+[^:：]*[:：]", "\n".join(identity.splitlines())) or read_frames(frames).kind:
         return
-    told = [stripped(line) for line in frames.splitlines() if stripped(line) and not stripped(line).startswith("#")]
+    told = [
+        stripped(line)
+        for line in frames.splitlines()
+        if stripped(line) and not stripped(line).startswith("#")
+    ]
     try:
         story = parse_story(identity, frames, 10)
     except InputError:
         assert not stripped(identity) or not told
         return
-    assert (story.identity, story.frames, story.present) == (stripped(identity), tuple(told), ((0,),) * len(told))
+    assert (story.identity, story.frames, story.present) == (
+        stripped(identity),
+        tuple(told),
+        ((0,),) * len(told),
+    )
 
 
 @given(st.text(alphabet="0123456789:,- a", max_size=20), st.integers(1, 200))
@@ -148,9 +179,16 @@ def test_a_story_is_its_told_lines(identity, frames, window_length):
         return
     assert stripped(story.identity) == story.identity != ""
     for frame in story.frames:
-        assert stripped(frame) == frame and frame and not frame.startswith("#") and len(frame.splitlines()) == 1
+        assert (
+            stripped(frame) == frame
+            and frame
+            and not frame.startswith("#")
+            and len(frame.splitlines()) == 1
+        )
     for frame, window in enumerate(windows(len(story.frames), window_length)):
-        assert frame in window and len(set(window)) == len(window) == min(window_length, len(story.frames))
+        assert frame in window and len(set(window)) == len(window) == min(
+            window_length, len(story.frames)
+        )
 
 
 @given(
@@ -160,7 +198,9 @@ def test_a_story_is_its_told_lines(identity, frames, window_length):
     st.integers(-1, 9),
     st.integers(0, 9),
 )
-def test_a_selection_is_shared_out_and_batched_without_loss(select, count, frames_per_batch, part, parts):
+def test_a_selection_is_shared_out_and_batched_without_loss(
+    select, count, frames_per_batch, part, parts
+):
     try:
         chosen = parse_selection(select, count)
         shares = [share_of(chosen, index, parts) for index in range(max(parts, 1))]
@@ -185,7 +225,12 @@ def test_a_caption_is_broken_without_loss(text, width, size):
         st.binary(max_size=200),
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.text(max_size=9),
-            lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["identity", "frames", "window_length", "x"]), inner),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(
+                    st.sampled_from(["identity", "frames", "window_length", "x"]), inner
+                )
+            ),
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
@@ -194,7 +239,11 @@ def test_the_token_route_reads_or_refuses(body):
         story = read_request(body)
     except (BadRequest, InputError):
         return
-    assert isinstance(story.identity, str) and all(isinstance(frame, str) for frame in story.frames) and 1 <= story.window_length <= 64
+    assert (
+        isinstance(story.identity, str)
+        and all(isinstance(frame, str) for frame in story.frames)
+        and 1 <= story.window_length <= 64
+    )
 
 
 @given(TEXT, TEXT)
@@ -211,7 +260,9 @@ def test_tokens_are_counted_for_any_text(identity, frames):
 @given(TEXT, TEXT, st.sampled_from(["svr", "svr-eot", "original"]), st.sampled_from([1, 3, 10]))
 def test_any_text_is_encoded_or_refused_by_name(demo, identity, frames, mode, window_length):
     try:
-        (story,), (count,) = demo.call("StoryPrompt", identity=identity, frames=frames, window_length=window_length)
+        (story,), (count,) = demo.call(
+            "StoryPrompt", identity=identity, frames=frames, window_length=window_length
+        )
         conditioning = demo.svr(story, mode=mode)
         demo.ipca(story=story)
     except ValueError as error:
@@ -224,9 +275,16 @@ NUMBER = st.one_of(st.floats(), st.floats(0, 1), st.floats(0, 10))
 
 
 @given(NUMBER, NUMBER, NUMBER, NUMBER)
-def test_any_number_reweights_or_is_refused_by_name(demo, enhance_alpha, enhance_beta, weaken_alpha, weaken_beta):
+def test_any_number_reweights_or_is_refused_by_name(
+    demo, enhance_alpha, enhance_beta, weaken_alpha, weaken_beta
+):
     try:
-        conditioning = demo.svr(enhance_alpha=enhance_alpha, enhance_beta=enhance_beta, weaken_alpha=weaken_alpha, weaken_beta=weaken_beta)
+        conditioning = demo.svr(
+            enhance_alpha=enhance_alpha,
+            enhance_beta=enhance_beta,
+            weaken_alpha=weaken_alpha,
+            weaken_beta=weaken_beta,
+        )
     except ValueError as error:
         assert str(error).startswith("SVR Reweight - "), error
         return
@@ -234,7 +292,11 @@ def test_any_number_reweights_or_is_refused_by_name(demo, enhance_alpha, enhance
 
 
 @pytest.mark.parametrize(
-    "identity, frames", [("fox " * 25_000, "in the snow"), ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000)))]
+    "identity, frames",
+    [
+        ("fox " * 25_000, "in the snow"),
+        ("fox", "\n".join(f"frame {number} in the snow" for number in range(1000))),
+    ],
 )
 def test_very_long_texts_come_through(identity, frames):
     story = parse_story(identity, frames, 10)

@@ -1,4 +1,6 @@
-"""Random lists, brackets and invisible characters: frames, or an error that names the line and quotes what can be seen."""
+"""Random lists, brackets and invisible characters: frames, or an error that names the line and
+quotes what can be seen.
+"""
 
 import json
 import re
@@ -27,14 +29,37 @@ WORDS = [
     '"quoted"',
     "1.5 m",
 ]
-FRAME = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join).filter(lambda text: not text.startswith("10:30"))
+FRAME = (
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4)
+    .map(" ".join)
+    .filter(lambda text: not text.startswith("10:30"))
+)
 FRAMES = st.lists(FRAME, min_size=2, max_size=12)
-TALK = st.sampled_from(["", "Here are the frames:\n\n", "Sure! Here you go:\n", "A fox in winter.\n\n"])
-BYE = st.sampled_from(["", "\n\nLet me know if you want more.", "\n---\nEnjoy!", "\n\nThe end\n\nof it"])
-NUMBERS = st.sampled_from(["{}. ", "{}) ", "({}) ", "{}、", "{}：", "**{}.** ", "{}\t", "[{}] ", "{} - "])
+TALK = st.sampled_from(
+    ["", "Here are the frames:\n\n", "Sure! Here you go:\n", "A fox in winter.\n\n"]
+)
+BYE = st.sampled_from(
+    ["", "\n\nLet me know if you want more.", "\n---\nEnjoy!", "\n\nThe end\n\nof it"]
+)
+NUMBERS = st.sampled_from(
+    ["{}. ", "{}) ", "({}) ", "{}、", "{}：", "**{}.** ", "{}\t", "[{}] ", "{} - "]
+)
 BULLETS = st.sampled_from(["- ", "* ", "• ", "– ", "+ ", "・"])
-HEADINGS = st.sampled_from(["Scene {}: ", "**Frame {}:** ", "第{}幕：", "Escena {}. ", "Кадр {}: ", "[Shot {}] ", "### Page {}: "])
-UNSEEN = st.text(alphabet=sorted(INVISIBLE - set(map(chr, range(0x20))) - set(map(chr, range(0x7F, 0xA0)))), max_size=3)
+HEADINGS = st.sampled_from(
+    [
+        "Scene {}: ",
+        "**Frame {}:** ",
+        "第{}幕：",
+        "Escena {}. ",
+        "Кадр {}: ",
+        "[Shot {}] ",
+        "### Page {}: ",
+    ]
+)
+UNSEEN = st.text(
+    alphabet=sorted(INVISIBLE - set(map(chr, range(0x20))) - set(map(chr, range(0x7F, 0xA0)))),
+    max_size=3,
+)
 
 
 def told(text: str) -> list[str]:
@@ -43,7 +68,11 @@ def told(text: str) -> list[str]:
 
 @given(FRAMES, NUMBERS, TALK, BYE)
 def test_numbers_and_talk_are_no_content(frames, number, talk, bye):
-    text = talk + "\n".join(number.format(place) + frame for place, frame in enumerate(frames, 1)) + bye
+    text = (
+        talk
+        + "\n".join(number.format(place) + frame for place, frame in enumerate(frames, 1))
+        + bye
+    )
     assert told(text) == frames and read_frames(text).kind == "numbers"
     assert bool(read_frames(text).left_out) == bool(talk or bye), "what is left out is said"
 
@@ -57,11 +86,21 @@ def test_bullets_and_talk_are_no_content(frames, bullet, talk, bye):
 @given(FRAMES, HEADINGS, TALK, BYE, st.booleans())
 def test_headings_and_talk_are_no_content(frames, heading, talk, bye, below):
     between = "\n" if below else ""
-    text = talk + "\n\n".join(heading.format(place) + between + frame for place, frame in enumerate(frames, 1)) + bye
+    text = (
+        talk
+        + "\n\n".join(
+            heading.format(place) + between + frame for place, frame in enumerate(frames, 1)
+        )
+        + bye
+    )
     assert told(text) == frames and read_frames(text).kind == "headings"
 
 
-@given(FRAMES, st.sampled_from([None, 2]), st.sampled_from(["", "```json\n{}\n```", "Here:\n{}\n\nBye."]))
+@given(
+    FRAMES,
+    st.sampled_from([None, 2]),
+    st.sampled_from(["", "```json\n{}\n```", "Here:\n{}\n\nBye."]),
+)
 def test_a_json_list_is_its_strings(frames, indent, around):
     text = json.dumps(frames, indent=indent, ensure_ascii=indent is None)
     assert told(around.format(text) if around else text) == frames
@@ -74,27 +113,44 @@ def test_a_table_is_its_column(frames, delimiter, end, mark):
     assert told("\ufeff" * mark + end.join([f"nr{delimiter}prompt", *rows]) + end) == frames
 
 
-@given(FRAMES, NUMBERS, st.integers(0, 99), st.sampled_from(["a line without a number", "7. far too many"]))
+@given(
+    FRAMES,
+    NUMBERS,
+    st.integers(0, 99),
+    st.sampled_from(["a line without a number", "7. far too many"]),
+)
 def test_a_list_that_is_broken_stays_as_it_is(frames, number, place, between):
     lines = [number.format(place) + frame for place, frame in enumerate(frames, 1)]
     lines.insert(1 + place % (len(lines) - 1), between)
-    assert told("\n".join(lines)) == [stripped(line) for line in lines] and read_frames("\n".join(lines)).kind == ""
+    assert (
+        told("\n".join(lines)) == [stripped(line) for line in lines]
+        and read_frames("\n".join(lines)).kind == ""
+    )
 
 
 @given(st.lists(st.tuples(UNSEEN, FRAME, UNSEEN), min_size=1, max_size=6), NUMBERS, st.booleans())
 def test_what_cannot_be_seen_hides_nothing(parts, number, counted):
     marks = [number.format(place) if counted else "" for place in range(1, len(parts) + 1)]
     plain = "\n".join(mark + frame for mark, (_, frame, _) in zip(marks, parts))
-    strewn = "\n\u200b\n".join(before + mark + frame + after for mark, (before, frame, after) in zip(marks, parts))
+    strewn = "\n\u200b\n".join(
+        before + mark + frame + after for mark, (before, frame, after) in zip(marks, parts)
+    )
     assert told(strewn) == told(plain)
     off = "\n".join(f"{before}# {frame}" for before, frame, _ in parts)
     assert told(off) == []
-    cast = [f"{before}@n{place}: {frame.replace('@', '')}" for place, (before, frame, _) in enumerate(parts)]
+    cast = [
+        f"{before}@n{place}: {frame.replace('@', '')}"
+        for place, (before, frame, _) in enumerate(parts)
+    ]
     assert len(parse_story("\n".join(cast), "at sea", 10).identity_phrases) == len(parts)
 
 
 LOOSE = st.lists(
-    st.sampled_from([*WORDS, "(", ")", ":)", "\\(", "@cat", "@nobody", "#", "\u200b", "\ufeff", "\x07"]), min_size=1, max_size=5
+    st.sampled_from(
+        [*WORDS, "(", ")", ":)", "\\(", "@cat", "@nobody", "#", "\u200b", "\ufeff", "\x07"]
+    ),
+    min_size=1,
+    max_size=5,
 )
 
 
@@ -115,7 +171,9 @@ def test_an_error_names_the_line_and_quotes_what_can_be_seen(lines):
 
 @given(st.lists(LOOSE.map(" ".join), min_size=2, max_size=6))
 def test_the_phrase_to_blame_is_open_itself(phrases):
-    """Where all before it are balanced, and it is not: that is the one; a phrase that is balanced is never blamed for another."""
+    """Where all before it are balanced, and it is not: that is the one; a phrase that is balanced
+    is never blamed for another.
+    """
 
     def depth(text):
         return text.replace("\\(", "").count("(") - text.count(")")
@@ -131,8 +189,42 @@ ANY = st.lists(
     st.sampled_from(
         [
             *WORDS,
-            *("\n", "\n", "\r\n", "\u2028", "\n\n", " ", "\t", "  ", "\u200b", "\ufeff", "\u200d", "\ufe0f", "#", "# ", "##"),
-            *("1. ", "2. ", "3. ", "1) ", "2)", "①", "② ", "- ", "* ", "•", "**", "---", "Scene 1", "Scene 2:", "第一幕", "```", "~~~json"),
+            *(
+                "\n",
+                "\n",
+                "\r\n",
+                "\u2028",
+                "\n\n",
+                " ",
+                "\t",
+                "  ",
+                "\u200b",
+                "\ufeff",
+                "\u200d",
+                "\ufe0f",
+                "#",
+                "# ",
+                "##",
+            ),
+            *(
+                "1. ",
+                "2. ",
+                "3. ",
+                "1) ",
+                "2)",
+                "①",
+                "② ",
+                "- ",
+                "* ",
+                "•",
+                "**",
+                "---",
+                "Scene 1",
+                "Scene 2:",
+                "第一幕",
+                "```",
+                "~~~json",
+            ),
             *(
                 "[",
                 "]",
@@ -169,7 +261,15 @@ def test_the_page_reads_random_texts_as_the_node_does(tmp_path_factory, data):
     for text in texts:
         found = read_frames(text, ("fox",))
         frames = [frame.text if frame.on else f"# {frame.text}".rstrip() for frame in found.frames]
-        read.append({"text": text, "names": ["fox"], "kind": found.kind, "frames": frames, "left_out": list(found.left_out)})
+        read.append(
+            {
+                "text": text,
+                "names": ["fox"],
+                "kind": found.kind,
+                "frames": frames,
+                "left_out": list(found.left_out),
+            }
+        )
     path = tmp_path_factory.mktemp("read") / "read.json"
     path.write_text(json.dumps(read), encoding="utf-8")
     run_node_tests(only="random texts", READ=str(path))

@@ -1,4 +1,6 @@
-"""The real page: ComfyUI's own and the newest there is, each with classic nodes and with Nodes 2.0."""
+"""The real page: ComfyUI's own and the newest there is, each with classic nodes and with Nodes
+2.0.
+"""
 
 import pytest
 
@@ -12,7 +14,11 @@ def load(browser, server):
     page.said = []
     page.on(
         "console",
-        lambda message: page.said.append(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None,
+        lambda message: (
+            page.said.append(f"{message.text} {message.location.get('url', '')}")
+            if message.type == "error"
+            else None
+        ),
     )
     page.on("pageerror", lambda error: page.said.append(error.stack or str(error)))
     page.goto(server.url, timeout=180_000)  # everything else may be busy
@@ -21,12 +27,19 @@ def load(browser, server):
     return page
 
 
-@pytest.fixture(scope="module", params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"])
+@pytest.fixture(
+    scope="module",
+    params=["own, classic", "own, nodes 2.0", "newest, classic", "newest, nodes 2.0"],
+)
 def page(request, browser):
-    """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0 draws no node at all, ComfyUI's own
-    either, of a workflow that is opened after a visit to a subgraph (frontend 1.32.9)."""
+    """Always started with classic nodes, which the server remembers: one that starts in Nodes 2.0
+    draws no node at all, ComfyUI's own either, of a workflow that is opened after a visit to a
+    subgraph (frontend 1.32.9).
+    """
     which, nodes = request.param.split(", ")
-    page = load(browser, request.getfixturevalue("server" if which == "own" else "newest_page_server"))
+    page = load(
+        browser, request.getfixturevalue("server" if which == "own" else "newest_page_server")
+    )
     draw_nodes(page, anew=nodes == "nodes 2.0")
     yield page
     draw_nodes(page, anew=False)

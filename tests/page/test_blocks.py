@@ -1,4 +1,6 @@
-"""IPCA's blocks as a picture: a UNet's as a U, a transformer's in rows. Clicked as a person does."""
+"""IPCA's blocks as a picture: a UNet's as a U, a transformer's in rows. Clicked as a person
+does.
+"""
 
 import pytest
 
@@ -9,17 +11,33 @@ def test_blocks_are_switched_in_the_picture(page):
     open_template(page, "sdxl-story")
     look_at(page, "IPCAPatch")
     block = page.locator(".opos-u button")
-    assert [text.split()[0] for text in block.all_inner_texts()] == ["down1", "down2", "mid", "up0", "up1"]
+    assert [text.split()[0] for text in block.all_inner_texts()] == [
+        "down1",
+        "down2",
+        "mid",
+        "up0",
+        "up1",
+    ]
     block.nth(0).click()
     assert widget(page, "IPCAPatch", "blocks") == "down2, mid, up0, up1"
     block.nth(0).click()
     assert widget(page, "IPCAPatch", "blocks") == "all"
     page.locator(".opos-presets button", has_text="coarse").click()
     assert widget(page, "IPCAPatch", "blocks") == "coarse"
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up0"]
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == [
+        "down2",
+        "mid",
+        "up0",
+    ]
     page.locator(".opos-blocks select").select_option("SD1.x, SD2.x")
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == ["down2", "mid", "up1"]
-    assert widget(page, "IPCAPatch", "blocks") == "coarse", "looking at another family changes nothing"
+    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == [
+        "down2",
+        "mid",
+        "up1",
+    ]
+    assert widget(page, "IPCAPatch", "blocks") == "coarse", (
+        "looking at another family changes nothing"
+    )
 
 
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
@@ -27,11 +45,17 @@ def test_blocks_are_switched_in_the_picture(page):
     "family, blocks, coarse",
     [
         ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
-        ("SD1.x, SD2.x", ["down0", "down1", "down2", "mid", "up1", "up2", "up3"], ["down2", "mid", "up1"]),
+        (
+            "SD1.x, SD2.x",
+            ["down0", "down1", "down2", "mid", "up1", "up2", "up3"],
+            ["down2", "mid", "up1"],
+        ),
         ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
     ],
 )
-def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, family, blocks, coarse):
+def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(
+    page, family, blocks, coarse
+):
     """The same lists stand in the tests of the block names, against real UNets."""
     open_template(page, "sdxl-story")
     look_at(page, "IPCAPatch")
@@ -40,7 +64,9 @@ def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page, f
     assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == blocks
     page.locator(".opos-presets button", has_text="coarse").click()
     assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == coarse
-    assert page.locator(".opos-presets button").all_inner_texts() == (["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"])
+    assert page.locator(".opos-presets button").all_inner_texts() == (
+        ["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"]
+    )
 
 
 def test_a_transformers_blocks_are_switched_by_number(page):
@@ -60,9 +86,13 @@ def test_a_transformers_blocks_are_switched_by_number(page):
     assert page.locator(".opos-stages button[aria-pressed=true]").count() == 13
 
 
-@pytest.mark.parametrize("family, cells", [("Krea 2", 28), ("Ovis-Image", 33), ("Qwen-Image", 60), ("SDXL", 5)])
+@pytest.mark.parametrize(
+    "family, cells", [("Krea 2", 28), ("Ovis-Image", 33), ("Qwen-Image", 60), ("SDXL", 5)]
+)
 def test_every_block_is_in_sight_whatever_family_was_shown_before(page, family, cells):
-    """From the three blocks of the demo model's to a larger picture: the node has room, nothing of the picture is cut off."""
+    """From the three blocks of the demo model's to a larger picture: the node has room, nothing of
+    the picture is cut off.
+    """
     open_template(page, "first-story")
     look_at(page, "IPCAPatch")
     page.locator(".opos-blocks select").select_option(family)

@@ -24,11 +24,15 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
     for name in names():
         scroll_to_template(page, name)
     click_template(page, "first-story")
-    assert sorted(page.evaluate("app.graph._nodes.map(node => node.type)")) == sorted(node["type"] for node in load("first-story")["nodes"])
+    assert sorted(page.evaluate("app.graph._nodes.map(node => node.type)")) == sorted(
+        node["type"] for node in load("first-story")["nodes"]
+    )
     page.wait_for_selector(".opos-frames li")
     field = page.locator(".opos-frames li input[type=text]").nth(1)
     field.fill("sailing at sea")
-    page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()")  # the page does so after a pause
+    page.evaluate(
+        "app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()"
+    )  # the page does so after a pause
     page.wait_for_timeout(1500)  # and keeps the draft a moment later
     page.reload()
     wait_for_app(page)
@@ -41,12 +45,16 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 @pytest.mark.parametrize("name", names())
 def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, info, name):
     open_template(page, name)
-    page.wait_for_function("count => app.graph._nodes.length === count", arg=len(load(name)["nodes"]))
+    page.wait_for_function(
+        "count => app.graph._nodes.length === count", arg=len(load(name)["nodes"])
+    )
     page.wait_for_timeout(500)  # Nodes 2.0 measures the nodes when they are drawn
-    assert not page.locator(".p-toast-message-error").count(), page.locator(".p-toast-message-error").all_inner_texts()
+    assert not page.locator(".p-toast-message-error").count(), page.locator(
+        ".p-toast-message-error"
+    ).all_inner_texts()
     nodes = page.evaluate(
-        "app.graph._nodes.map(node => ({type: node.type, known: node.type in LiteGraph.registered_node_types,"
-        " box: Array.from(node.getBounding())}))"
+        "app.graph._nodes.map(node => ({type: node.type, known: node.type in"
+        " LiteGraph.registered_node_types, box: Array.from(node.getBounding())}))"
     )
     assert all(node["known"] for node in nodes), "missing nodes"
     assert not page.get_by_text("Node Render Error").count()
@@ -62,7 +70,9 @@ def overlap(a: list, b: list) -> bool:
 
 
 def prompt_of(page, info: dict) -> dict:
-    """The page's own prompt, less what it adds for itself and the server does not know, as Preview Any's text."""
+    """The page's own prompt, less what it adds for itself and the server does not know, as Preview
+    Any's text.
+    """
     prompt = page.evaluate("app.graphToPrompt().then(result => result.output)")
     for item in prompt.values():
         known = {name for part in info[item["class_type"]]["input"].values() for name in part}
@@ -71,7 +81,10 @@ def prompt_of(page, info: dict) -> dict:
 
 
 def class_and_inputs(prompt: dict) -> dict:
-    return {node: (item["class_type"], item["inputs"]) for node, item in json.loads(json.dumps(prompt)).items()}
+    return {
+        node: (item["class_type"], item["inputs"])
+        for node, item in json.loads(json.dumps(prompt)).items()
+    }
 
 
 @pytest.mark.parametrize("name", old_workflows())
@@ -83,9 +96,14 @@ def test_the_page_reads_an_old_workflow_as_it_was_meant(page, info, name):
 
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
     open_template(page, "first-story")
-    look_at(page, "MarkdownNote", scale=0.55)  # all of it: pictures outside the window are not loaded
+    look_at(
+        page, "MarkdownNote", scale=0.55
+    )  # all of it: pictures outside the window are not loaded
     queue(page, steps=4)
-    shown = "prefix => (app.graph._nodes.find(n => n.type === 'SaveImage' && n.widgets[0].value === prefix).imgs ?? []).length"
+    shown = (
+        "prefix => (app.graph._nodes.find(n => n.type === 'SaveImage' && n.widgets[0].value ==="
+        " prefix).imgs ?? []).length"
+    )
     for prefix, count in (("story/frame", 4), ("story/storyboard", 1)):
         if page.evaluate("Boolean(LiteGraph.vueNodesMode)"):
             page.wait_for_function(
@@ -95,7 +113,11 @@ def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
                 timeout=30_000,
             )
         else:
-            page.wait_for_function(f"([prefix, count]) => ({shown})(prefix) === count", arg=[prefix, count], timeout=30_000)
+            page.wait_for_function(
+                f"([prefix, count]) => ({shown})(prefix) === count",
+                arg=[prefix, count],
+                timeout=30_000,
+            )
 
 
 def test_every_node_has_its_help_and_tooltips_in_the_page(page):
@@ -112,13 +134,17 @@ def test_every_node_has_its_help_and_tooltips_in_the_page(page):
         "StoryGather",
     ):
         description, category = page.evaluate(
-            "type => { const data = LiteGraph.registered_node_types[type].nodeData; return [data.description, data.category]; }", node
+            "type => { const data = LiteGraph.registered_node_types[type].nodeData; return"
+            " [data.description, data.category]; }",
+            node,
         )
         assert description and category == "story"
 
 
 def test_each_queued_run_is_the_next_part(page):
-    """Three runs queued at once, as an artist does it with the number beside Run: Part counts on, and file names say the part."""
+    """Three runs queued at once, as an artist does it with the number beside Run: Part counts on,
+    and file names say the part.
+    """
     open_template(page, "long-story-in-parts")
     queued = page.evaluate("""async () => {
         const sent = [];
@@ -131,9 +157,19 @@ def test_each_queued_run_is_the_next_part(page):
         return sent;
     }""")
     value = {
-        kind: [node["inputs"] for prompt in queued for node in prompt.values() if node["class_type"] == kind]
+        kind: [
+            node["inputs"]
+            for prompt in queued
+            for node in prompt.values()
+            if node["class_type"] == kind
+        ]
         for kind in ("PrimitiveInt", "SaveImage", "StoryBatch")
     }
     assert [inputs["value"] for inputs in value["PrimitiveInt"]] == [0, 1, 2]
-    assert [inputs["filename_prefix"] for inputs in value["SaveImage"]] == [f"story/part-{part}-frame" for part in range(3)]
-    assert all(isinstance(inputs["part_index"], list) and inputs["parts"] == 5 for inputs in value["StoryBatch"])
+    assert [inputs["filename_prefix"] for inputs in value["SaveImage"]] == [
+        f"story/part-{part}-frame" for part in range(3)
+    ]
+    assert all(
+        isinstance(inputs["part_index"], list) and inputs["parts"] == 5
+        for inputs in value["StoryBatch"]
+    )

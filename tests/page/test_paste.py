@@ -1,4 +1,6 @@
-"""A list that is pasted into `frames`, by the clipboard and by hand: frames on the spot, and the way back."""
+"""A list that is pasted into `frames`, by the clipboard and by hand: frames on the spot, and the
+way back.
+"""
 
 from uuid import uuid4
 
@@ -6,7 +8,10 @@ import pytest
 
 from bench.page import TWO_PAGES, look_at, open_template, queue, set_setting, widget
 
-ANSWER = "Here are the frames:\n\n1. playing in the snow\n2. foraging berries (red:1.2)\n# 3. at sea\n\nLet me know if you want more."
+ANSWER = (
+    "Here are the frames:\n\n1. playing in the snow\n2. foraging berries (red:1.2)\n# 3. at"
+    " sea\n\nLet me know if you want more."
+)
 FRAMES = "playing in the snow\nforaging berries (red:1.2)\n# at sea"
 BOX = """() => {
     const node = app.canvas.graph._nodes.find(n => n.type === 'StoryPrompt');
@@ -30,7 +35,9 @@ def copied(page, text: str) -> None:
 
 
 def paste(page, text: str, at: str = "all") -> None:
-    """Put the text on the clipboard, click into the box of `frames`, choose where, and press Ctrl+V."""
+    """Put the text on the clipboard, click into the box of `frames`, choose where, and press
+    Ctrl+V.
+    """
     copied(page, text)
     box = page.evaluate_handle(BOX).as_element()
     box.click()
@@ -55,8 +62,12 @@ def test_a_pasted_answer_becomes_frames_and_the_browsers_undo_brings_it_back(edi
     paste(editor, ANSWER)
     assert frames(editor) == FRAMES
     assert rows(editor) == ["playing in the snow", "foraging berries (red:1.2)", "at sea"]
-    assert note(editor).startswith("Read as a numbered list: 2 frames. Left out: Here are the frames: · Let me know")
-    editor.wait_for_function("/2 frames share a prompt/.test(document.querySelector('.opos-budget').innerText)")
+    assert note(editor).startswith(
+        "Read as a numbered list: 2 frames. Left out: Here are the frames: · Let me know"
+    )
+    editor.wait_for_function(
+        "/2 frames share a prompt/.test(document.querySelector('.opos-budget').innerText)"
+    )
     editor.keyboard.press("Control+Z")
     assert frames(editor) == ANSWER, "as it was pasted"
     editor.keyboard.press("Control+Z")
@@ -66,10 +77,19 @@ def test_a_pasted_answer_becomes_frames_and_the_browsers_undo_brings_it_back(edi
 def test_the_editors_undo_brings_back_the_text_as_it_was_pasted(editor):
     paste(editor, ANSWER)
     editor.get_by_role("button", name="undo", exact=True).click()
-    assert frames(editor) == ANSWER and rows(editor) == ["playing in the snow", "foraging berries (red:1.2)", "at sea"]
-    assert "undo" not in note(editor) and "numbered list: 2 frames" in note(editor), "the node reads it so"
+    assert frames(editor) == ANSWER and rows(editor) == [
+        "playing in the snow",
+        "foraging berries (red:1.2)",
+        "at sea",
+    ]
+    assert "undo" not in note(editor) and "numbered list: 2 frames" in note(editor), (
+        "the node reads it so"
+    )
     editor.locator(".opos-frames li input[type=checkbox]").nth(2).click()
-    assert frames(editor) == "playing in the snow\nforaging berries (red:1.2)\nat sea" and note(editor) == ""
+    assert (
+        frames(editor) == "playing in the snow\nforaging berries (red:1.2)\nat sea"
+        and note(editor) == ""
+    )
 
 
 def test_the_graphs_undo_brings_it_back_too(editor):
@@ -80,7 +100,9 @@ def test_the_graphs_undo_brings_it_back_too(editor):
         document.activeElement.blur();
         app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
     }""")
-    for _ in range(4):  # the page takes both steps of a paste as one or as two, and may have kept one of its own
+    for _ in range(
+        4
+    ):  # the page takes both steps of a paste as one or as two, and may have kept one of its own
         editor.evaluate("app.extensionManager.command.execute('Comfy.Undo')")
         editor.wait_for_timeout(1500)
         if frames(editor) == before:
@@ -91,7 +113,9 @@ def test_the_graphs_undo_brings_it_back_too(editor):
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_a_list_between_frames_and_a_part_of_a_frame(editor):
     paste(editor, "one\ntwo")
-    assert frames(editor) == "one\ntwo" and note(editor) == "", "plain lines are left to the browser"
+    assert frames(editor) == "one\ntwo" and note(editor) == "", (
+        "plain lines are left to the browser"
+    )
     paste(editor, '["a", "b"]', at="Control+End")
     assert frames(editor) == "one\ntwo\na\nb"
     paste(editor, " - c", at="Control+End")
@@ -106,7 +130,11 @@ def test_a_table_brings_its_cast_and_a_row_takes_a_list(editor):
     editor.locator(".opos-frames li input[type=text]").nth(1).click()
     editor.keyboard.press("Control+A")
     editor.keyboard.press("Control+V")
-    assert frames(editor) == "@fox playing in the snow\nat sea\nat home" and "a list with bullets: 2 frames" in note(editor)
+    assert frames(
+        editor
+    ) == "@fox playing in the snow\nat sea\nat home" and "a list with bullets: 2 frames" in note(
+        editor
+    )
     editor.get_by_role("button", name="undo", exact=True).click()
     assert frames(editor) == "@fox playing in the snow\n- at sea\n- at home"
 
@@ -116,7 +144,11 @@ def test_the_identity_and_other_nodes_are_left_alone(editor):
     copied(editor, ANSWER)
     node = editor.evaluate("String(app.graph._nodes.find(n => n.type === 'StoryPrompt').id)")
     new = f'[data-node-id="{node}"] textarea'
-    box = editor.locator(new).first if editor.evaluate("Boolean(LiteGraph.vueNodesMode)") else editor.get_by_placeholder("identity")
+    box = (
+        editor.locator(new).first
+        if editor.evaluate("Boolean(LiteGraph.vueNodesMode)")
+        else editor.get_by_placeholder("identity")
+    )
     box.click()
     editor.keyboard.press("Control+A")
     editor.keyboard.press("Control+V")
@@ -137,14 +169,26 @@ def test_what_is_linked_or_typed_is_read_the_same_and_the_node_says_so(editor):
     )
     queue(editor, steps=1)
     editor.wait_for_selector(".opos-read:not([hidden])")
-    assert note(editor).startswith("Read as a numbered list: 2 frames. Left out: Here are the frames: · Let me know if you want more.")
-    saved = editor.evaluate("app.graph.serialize().nodes.find(node => node.type === 'StoryPrompt').widgets_values")
-    assert len(saved) == 3 and not any("Read as" in str(value) for value in saved), "nothing of the note is saved"
+    assert note(editor).startswith(
+        "Read as a numbered list: 2 frames. Left out: Here are the frames: · Let me know if you"
+        " want more."
+    )
+    saved = editor.evaluate(
+        "app.graph.serialize().nodes.find(node => node.type === 'StoryPrompt').widgets_values"
+    )
+    assert len(saved) == 3 and not any("Read as" in str(value) for value in saved), (
+        "nothing of the note is saved"
+    )
 
 
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize(
-    "language, said", [("fr", "Lu comme une liste numérotée"), ("ja", "番号付きリスト"), ("en", "Read as a numbered list")]
+    "language, said",
+    [
+        ("fr", "Lu comme une liste numérotée"),
+        ("ja", "番号付きリスト"),
+        ("en", "Read as a numbered list"),
+    ],
 )
 def test_the_note_follows_the_pages_language(page, language, said):
     set_setting(page, "Comfy.Locale", language)

@@ -1,4 +1,6 @@
-"""Story Reference in the page: chips of the cast with their pictures, and a strip of frames that still knows its story."""
+"""Story Reference in the page: chips of the cast with their pictures, and a strip of frames that
+still knows its story.
+"""
 
 from bench.page import look_at, open_template
 
@@ -8,8 +10,9 @@ CHIPS = ".opos-frames .opos-cast"
 def pictures(page) -> list[list[str | None]]:
     """By frame, the file on each chip."""
     return page.evaluate(
-        "query => [...document.querySelectorAll(query)].map(bar => [...bar.querySelectorAll('button')]"
-        ".map(chip => new URLSearchParams(chip.querySelector('img')?.src.split('?')[1]).get('filename')))",
+        "query => [...document.querySelectorAll(query)].map(bar =>"
+        " [...bar.querySelectorAll('button')].map(chip => new"
+        " URLSearchParams(chip.querySelector('img')?.src.split('?')[1]).get('filename')))",
         CHIPS,
     )
 
@@ -19,10 +22,13 @@ def test_chips_show_the_pictures_and_the_strip_knows_the_frames(page):
     look_at(page, "StoryPrompt")
     page.wait_for_selector(f"{CHIPS} img")
     assert pictures(page) == [["girl.png", "dog.png"]] * 5
-    page.wait_for_function("query => [...document.querySelectorAll(query)].every(image => image.naturalWidth === 64)", arg=f"{CHIPS} img")
+    page.wait_for_function(
+        "query => [...document.querySelectorAll(query)].every(image => image.naturalWidth === 64)",
+        arg=f"{CHIPS} img",
+    )
     page.evaluate(
-        "() => { const of = name => app.graph._nodes.filter(n => n.type === 'StoryReference').map(n => n.widgets.find(w => w.name === name));"
-        " of('character')[1].value = '@GIRL'; }"
+        "() => { const of = name => app.graph._nodes.filter(n => n.type === 'StoryReference').map(n"
+        " => n.widgets.find(w => w.name === name)); of('character')[1].value = '@GIRL'; }"
     )
     page.locator(".opos-budget").hover()
     assert pictures(page) == [["girl.png", None]] * 5, "the first of two of the same character"

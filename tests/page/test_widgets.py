@@ -1,4 +1,6 @@
-"""The frame editor with its token budget and cast, and the strip of frames: typed and clicked as a person does."""
+"""The frame editor with its token budget and cast, and the strip of frames: typed and clicked as a
+person does.
+"""
 
 import json
 
@@ -24,8 +26,8 @@ def frames(page) -> list[str]:
 def type_into(page, node_type: str, name: str, text: str) -> None:
     """Put a text into a node's own widget, as typing there does."""
     page.evaluate(
-        "([type, name, text]) => { const w = app.graph._nodes.find(n => n.type === type).widgets.find(w => w.name === name);"
-        " w.value = text; w.callback?.(text); }",
+        "([type, name, text]) => { const w = app.graph._nodes.find(n => n.type ==="
+        " type).widgets.find(w => w.name === name); w.value = text; w.callback?.(text); }",
         [node_type, name, text],
     )
 
@@ -39,9 +41,13 @@ def row(page, number: int):
 
 
 def test_the_editor_shows_the_frames_numbered_with_their_tokens(editor):
-    assert [editor.locator(f"{ROWS} input[type=text]").nth(index).input_value() for index in range(4)] == frames(editor)
+    assert [
+        editor.locator(f"{ROWS} input[type=text]").nth(index).input_value() for index in range(4)
+    ] == frames(editor)
     assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
-    assert editor.locator(".opos-tokens").nth(1).inner_text() == "4", "playing in the snow is four tokens"
+    assert editor.locator(".opos-tokens").nth(1).inner_text() == "4", (
+        "playing in the snow is four tokens"
+    )
     assert "4 frames share a prompt" in budget(editor) and "of 75 CLIP tokens" in budget(editor)
 
 
@@ -49,7 +55,9 @@ def test_typing_changes_text_and_budget(editor):
     before = budget(editor)
     row(editor, 2).locator("input[type=text]").fill("playing in the deep cold snow")
     assert frames(editor)[1] == "playing in the deep cold snow"
-    editor.wait_for_function("before => document.querySelector('.opos-budget').innerText !== before", arg=before)
+    editor.wait_for_function(
+        "before => document.querySelector('.opos-budget').innerText !== before", arg=before
+    )
     assert editor.locator(".opos-tokens").nth(1).inner_text() == "6"
 
 
@@ -60,7 +68,8 @@ def test_a_frame_that_cannot_fit_is_marked_and_the_window_shrinks(editor):
     assert "frame 3 does not fit" in budget(editor)
     row(editor, 3).locator("input[type=text]").fill("snow " * 50)
     editor.wait_for_function(
-        "!document.querySelector('.opos-over') && /window is 3 of 4/.test(document.querySelector('.opos-budget').innerText)"
+        "!document.querySelector('.opos-over') && /window is 3 of"
+        " 4/.test(document.querySelector('.opos-budget').innerText)"
     )
 
 
@@ -89,9 +98,13 @@ def test_a_pasted_script_becomes_frames(editor):
         const data = new DataTransfer();
         data.setData('text', 'in the snow\\r\\n\\n# at sea\\nat the beach');
         input.select();
-        input.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+        const options = {clipboardData: data, bubbles: true, cancelable: true};
+        input.dispatchEvent(new ClipboardEvent('paste', options));
     }""")
-    assert frames(editor)[:3] == ["in the snow", "# at sea", "at the beach"] and len(frames(editor)) == 6
+    assert (
+        frames(editor)[:3] == ["in the snow", "# at sea", "at the beach"]
+        and len(frames(editor)) == 6
+    )
 
 
 def test_a_saved_workflow_carries_plain_text_alone_and_opens_again(editor):
@@ -101,7 +114,8 @@ def test_a_saved_workflow_carries_plain_text_alone_and_opens_again(editor):
     (values,) = [node["widgets_values"] for node in saved["nodes"] if node["type"] == "StoryPrompt"]
     assert values == ["A photo of a red fox with a green coat", "\n".join(changed), 10]
     prompt = editor.evaluate(
-        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
+        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type ==="
+        " 'StoryPrompt').inputs)"
     )
     assert prompt == {"identity": values[0], "frames": values[1], "window_length": 10}
     open_template(editor, "sd15-story")
@@ -117,12 +131,16 @@ def test_a_text_from_another_node_is_left_to_the_run(editor):
         const story = app.graph._nodes.find(n => n.type === 'StoryPrompt');
         text.connect(0, story, story.inputs.findIndex(input => input.name === 'frames'));
     }""")
-    editor.wait_for_function("/frames comes from another node/.test(document.querySelector('.opos-budget').innerText)")
+    editor.wait_for_function(
+        "/frames comes from another node/.test(document.querySelector('.opos-budget').innerText)"
+    )
     assert not editor.locator(ROWS).first.is_visible()
 
 
 def test_without_the_route_the_budget_is_silent(editor):
-    editor.route("**/one-prompt-one-story/tokens", lambda route: route.fulfill(status=404, body="no"))
+    editor.route(
+        "**/one-prompt-one-story/tokens", lambda route: route.fulfill(status=404, body="no")
+    )
     row(editor, 1).locator("input[type=text]").fill("in the sun")
     editor.wait_for_function("document.querySelector('.opos-budget').innerText.trim() === ''")
     assert frames(editor)[0] == "in the sun"
@@ -139,8 +157,18 @@ def test_what_the_page_wrote_runs(editor):
 @pytest.fixture
 def cast(editor):
     """The first story with two characters, typed by hand."""
-    type_into(editor, "StoryPrompt", "identity", "A picture of\n@fox: a red fox with a green coat\n@Old_Cat: a white cat with a blue coat")
-    type_into(editor, "StoryPrompt", "frames", "@fox in the snow\n@old_cat and @fox at the beach\nin the forest\nthe village @nobody")
+    type_into(
+        editor,
+        "StoryPrompt",
+        "identity",
+        "A picture of\n@fox: a red fox with a green coat\n@Old_Cat: a white cat with a blue coat",
+    )
+    type_into(
+        editor,
+        "StoryPrompt",
+        "frames",
+        "@fox in the snow\n@old_cat and @fox at the beach\nin the forest\nthe village @nobody",
+    )
     editor.wait_for_selector(".opos-cast")
     return editor
 
@@ -148,7 +176,8 @@ def cast(editor):
 def chips(page, number: int) -> dict:
     """Who is in a frame, by the chips on its row."""
     return {
-        chip.inner_text(): chip.get_attribute("aria-pressed") == "true" for chip in row(page, number).locator(".opos-cast button").all()
+        chip.inner_text(): chip.get_attribute("aria-pressed") == "true"
+        for chip in row(page, number).locator(".opos-cast button").all()
     }
 
 
@@ -167,29 +196,49 @@ def test_chips_show_the_cast_of_every_frame_and_a_click_writes_the_text(cast):
     ]
     assert toggle(cast, 1, "@Old_Cat") == "@Old_Cat, @fox in the snow"
     assert toggle(cast, 1, "@Old_Cat") == "@fox in the snow"
-    assert toggle(cast, 1, "@fox") == "in the snow @nobody" and chips(cast, 1) == {"@fox": False, "@Old_Cat": False}
+    assert toggle(cast, 1, "@fox") == "in the snow @nobody" and chips(cast, 1) == {
+        "@fox": False,
+        "@Old_Cat": False,
+    }
     assert toggle(cast, 2, "@Old_Cat") == "@fox at the beach"
     assert toggle(cast, 3, "@fox") == "@Old_Cat in the forest"
-    assert toggle(cast, 4, "@fox") == "@fox the village" and chips(cast, 4) == {"@fox": True, "@Old_Cat": False}
+    assert toggle(cast, 4, "@fox") == "@fox the village" and chips(cast, 4) == {
+        "@fox": True,
+        "@Old_Cat": False,
+    }
     row(cast, 4).locator("input[type=text]").fill("the old cat in the village, not me@fox @nobody")
     assert toggle(cast, 4, "@Old_Cat") == "the @old_cat in the village, not me@fox"
 
 
 def test_the_budget_counts_the_whole_cast_and_says_what_is_wrong_with_it(cast):
     cast.wait_for_function("/identity 17/.test(document.querySelector('.opos-budget').innerText)")
-    assert cast.locator(".opos-tokens").nth(3).inner_text() == "2", "the village: the mention of nobody is no word"
+    assert cast.locator(".opos-tokens").nth(3).inner_text() == "2", (
+        "the village: the mention of nobody is no word"
+    )
     row(cast, 1).locator("input[type=text]").fill("@dog in the snow")
-    cast.wait_for_function("/frames: line 1: @dog is unknown/.test(document.querySelector('.opos-budget.opos-problem')?.innerText)")
+    cast.wait_for_function(
+        "/frames: line 1: @dog is"
+        " unknown/.test(document.querySelector('.opos-budget.opos-problem')?.innerText)"
+    )
     row(cast, 1).locator("input[type=text]").fill("@fox in the snow")
     cast.wait_for_function("!document.querySelector('.opos-problem')")
 
 
 def test_lines_end_where_the_story_ends_them(editor, client):
-    """Text from a word processor, with line ends that Python knows and a text box shows as spaces."""
+    """Text from a word processor, with line ends that Python knows and a text box shows as
+    spaces.
+    """
     type_into(editor, "StoryPrompt", "frames", "in the snow\u2028at sea\nin bed\x0bat home")
     assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
-    asked = {"identity": "a fox", "frames": widget(editor, "StoryPrompt", "frames"), "window_length": 10}
-    assert len(client.post("/one-prompt-one-story/tokens", json.dumps(asked).encode())[1]["frames"]) == 4
+    asked = {
+        "identity": "a fox",
+        "frames": widget(editor, "StoryPrompt", "frames"),
+        "window_length": 10,
+    }
+    assert (
+        len(client.post("/one-prompt-one-story/tokens", json.dumps(asked).encode())[1]["frames"])
+        == 4
+    )
 
 
 def test_every_chip_of_a_large_cast_can_be_clicked(cast):
@@ -221,7 +270,10 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     assert tiles.count() == 4
 
     def pressed():
-        return [tile.get_attribute("aria-pressed") == "true" for tile in strip.locator(".opos-frame").all()]
+        return [
+            tile.get_attribute("aria-pressed") == "true"
+            for tile in strip.locator(".opos-frame").all()
+        ]
 
     tiles.nth(2).locator(".opos-frame").click()
     assert widget(strip, "StoryBatch", "select") == "3" and pressed() == [False, False, True, False]
@@ -230,7 +282,11 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     assert widget(strip, "StoryBatch", "select") == "1-3"
     tiles.nth(3).locator(".opos-frame").click()
     assert widget(strip, "StoryBatch", "select") == "" and pressed() == [True] * 4
-    for typed, shown in (("all of them", [False] * 4), ("2, 9-1", [False, True, False, False]), ("", [True] * 4)):
+    for typed, shown in (
+        ("all of them", [False] * 4),
+        ("2, 9-1", [False, True, False, False]),
+        ("", [True] * 4),
+    ):
         type_into(strip, "StoryBatch", "select", typed)
         assert pressed() == shown, "what cannot be read names no frame"
     for _ in range(2):
@@ -238,8 +294,16 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     tiles.nth(0).locator(".opos-take").click()
     assert widget(strip, "StoryBatch", "retake") == "1:2, 3:3"
     tiles.nth(0).locator(".opos-take").first.click()
-    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == ["3", "take", "3", "−", "⟳"]
-    values = strip.evaluate("app.graph.serialize().nodes.find(node => node.type === 'StoryBatch').widgets_values")
+    assert widget(strip, "StoryBatch", "retake") == "3:3" and tiles.nth(2).inner_text().split() == [
+        "3",
+        "take",
+        "3",
+        "−",
+        "⟳",
+    ]
+    values = strip.evaluate(
+        "app.graph.serialize().nodes.find(node => node.type === 'StoryBatch').widgets_values"
+    )
     assert values[-1] == "3:3", "nothing of the strip is saved"
 
 
@@ -247,19 +311,33 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.locator(".opos-frame").nth(1).click()
     queue(strip, steps=2)
     shown = (
-        "numbers => [...document.querySelectorAll('.opos-frame')]"
-        ".map((tile, index) => tile.querySelector('img')?.naturalWidth ? index + 1 : 0).join() === numbers"
+        "numbers => [...document.querySelectorAll('.opos-frame')].map((tile, index) =>"
+        " tile.querySelector('img')?.naturalWidth ? index + 1 : 0).join() === numbers"
     )
     strip.wait_for_function(shown, arg="0,2,0,0")
     strip.locator(".opos-strip .opos-bar button").click()
     queue(strip, steps=2)
     strip.wait_for_function(shown, arg="1,2,3,4")
-    one, two, three, four = strip.evaluate("[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)")
+    one, two, three, four = strip.evaluate(
+        "[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)"
+    )
     size = strip.evaluate(BATCH_SIZE)
-    type_into(strip, "StoryPrompt", "frames", "\n".join([*(frames(strip)[place] for place in (3, 1, 0)), "at sea", "in the city"]))
-    now = "[...document.querySelectorAll('.opos-tile')].map(tile => tile.querySelector('img')?.src ?? null)"
-    assert strip.evaluate(now) == [four, two, one, None, None], "a picture stays with its frame's text"
-    assert strip.evaluate(BATCH_SIZE) == size, "more frames scroll, they do not cover the node below"
+    type_into(
+        strip,
+        "StoryPrompt",
+        "frames",
+        "\n".join([*(frames(strip)[place] for place in (3, 1, 0)), "at sea", "in the city"]),
+    )
+    now = (
+        "[...document.querySelectorAll('.opos-tile')].map(tile => tile.querySelector('img')?.src ??"
+        " null)"
+    )
+    assert strip.evaluate(now) == [four, two, one, None, None], (
+        "a picture stays with its frame's text"
+    )
+    assert strip.evaluate(BATCH_SIZE) == size, (
+        "more frames scroll, they do not cover the node below"
+    )
 
 
 @pytest.fixture
@@ -271,16 +349,24 @@ def speak(page):
 
 def test_our_words_follow_the_pages_language(page, speak):
     """The page's own setting, as it stands when a workflow opens."""
-    for language, add, everything in (("ja", "+ フレーム", "すべて"), ("fr", "+ scène", "toutes"), ("en", "+ frame", "all")):
+    for language, add, everything in (
+        ("ja", "+ フレーム", "すべて"),
+        ("fr", "+ scène", "toutes"),
+        ("en", "+ frame", "all"),
+    ):
         speak(language)
         open_template(page, "first-story")
-        for node, words, said in (("StoryPrompt", ".opos-add", add), ("StoryBatch", ".opos-strip .opos-bar button", everything)):
+        for node, words, said in (
+            ("StoryPrompt", ".opos-add", add),
+            ("StoryBatch", ".opos-strip .opos-bar button", everything),
+        ):
             look_at(page, node)
             page.wait_for_selector(words)
             assert page.locator(words).inner_text() == said
 
 
-# Last: frontend 1.32.9 draws no nodes any more in Nodes 2.0, ComfyUI's own neither, of workflows opened after a visit to a subgraph.
+# Last: frontend 1.32.9 draws no nodes any more in Nodes 2.0, ComfyUI's own neither, of workflows
+# opened after a visit to a subgraph.
 def test_inside_a_subgraph_the_editor_works_as_outside(editor):
     editor.evaluate("""() => {
         const story = app.graph._nodes.find(node => node.type === 'StoryPrompt');
@@ -289,10 +375,13 @@ def test_inside_a_subgraph_the_editor_works_as_outside(editor):
     }""")
     editor.wait_for_function("app.canvas.graph._nodes.length === 1")
     look_at(editor, "StoryPrompt")
-    editor.wait_for_function("/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')")
+    editor.wait_for_function(
+        "/4 frames share a prompt/.test(document.querySelector('.opos-budget')?.innerText ?? '')"
+    )
     row(editor, 1).locator("input[type=text]").fill("at sea")
     prompt = editor.evaluate(
-        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type === 'StoryPrompt').inputs)"
+        "app.graphToPrompt().then(result => Object.values(result.output).find(n => n.class_type ==="
+        " 'StoryPrompt').inputs)"
     )
     assert prompt["frames"].split("\n")[0] == "at sea"
     editor.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")

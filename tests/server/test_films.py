@@ -1,4 +1,5 @@
-"""What people do with a story's pictures, by core's own nodes on a real server: films, second passes, files, data sets.
+"""What people do with a story's pictures, by core's own nodes on a real server: films, second
+passes, files, data sets.
 
 The reference is always each frame alone, or the files themselves.
 """
@@ -14,7 +15,8 @@ SEVEN = [f"in place {number}" for number in range(1, 8)]
 
 @pytest.fixture(scope="module")
 def run(server, client):
-    """Runs a prompt. Returns the files that it saved, by their names in the output folder, and the outputs.
+    """Runs a prompt. Returns the files that it saved, by their names in the output folder, and the
+    outputs.
 
     (Nothing is deleted: ComfyUI does not save again what has not changed.)
     """
@@ -23,7 +25,10 @@ def run(server, client):
     def run(prompt):
         before = set(folder.rglob("*.*"))
         outputs = client.run(prompt)
-        return {str(file.relative_to(folder)): file for file in sorted(set(folder.rglob("*.*")) - before)}, outputs
+        return {
+            str(file.relative_to(folder)): file
+            for file in sorted(set(folder.rglob("*.*")) - before)
+        }, outputs
 
     return run
 
@@ -48,20 +53,35 @@ def node_of(prompt, class_type):
 
 
 def with_nodes(prompt, **nodes):
-    return {**prompt, **{name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}}
+    return {
+        **prompt,
+        **{name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()},
+    }
 
 
 @pytest.fixture(scope="module")
 def seven(story_prompt):
     """Seven frames on the small random model, without a storyboard."""
-    (board,) = (name for name, found in story_prompt.items() if found["inputs"].get("filename_prefix") == "story/storyboard")
-    frames = {name: found for name, found in story_prompt.items() if name not in (board, node_of(story_prompt, "StorySheet"))}
-    return with_inputs(with_inputs(frames, "StoryPrompt", frames="\n".join(SEVEN)), "KSampler", steps=2)
+    (board,) = (
+        name
+        for name, found in story_prompt.items()
+        if found["inputs"].get("filename_prefix") == "story/storyboard"
+    )
+    frames = {
+        name: found
+        for name, found in story_prompt.items()
+        if name not in (board, node_of(story_prompt, "StorySheet"))
+    }
+    return with_inputs(
+        with_inputs(frames, "StoryPrompt", frames="\n".join(SEVEN)), "KSampler", steps=2
+    )
 
 
 @pytest.fixture(scope="module")
 def film(run, info):
-    """The bundled story-film with another seed, the files that it saved, and its four frames in order."""
+    """The bundled story-film with another seed, the files that it saved, and its four frames in
+    order.
+    """
     prompt = with_inputs(to_api(load("story-film"), info), "KSampler", seed=19)
     files, _ = run(prompt)
     frames = {name: file for name, file in files.items() if "/frame-" in name}
@@ -78,7 +98,9 @@ def test_a_story_is_one_film_and_one_video(film):
     assert len(files) == 6
     opened = Image.open(picture)
     assert opened.n_frames == 4 and opened.info["duration"] == 1000
-    shown = [np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(opened)]
+    shown = [
+        np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(opened)
+    ]
     assert same_pixels(shown, frames)
     with av.open(str(video)) as opened:
         shown = [frame.to_ndarray(format="rgb24").astype(int) for frame in opened.decode(video=0)]
@@ -90,24 +112,48 @@ def test_a_story_is_one_film_and_one_video(film):
 
 @pytest.mark.parametrize(
     "select, at_once, expected",
-    [("3", 1, [("frame-003", 3)]), ("2-4", 2, [("frame-004", 4), ("frames-002-003", 2), ("frames-002-003", 3)])],
+    [
+        ("3", 1, [("frame-003", 3)]),
+        ("2-4", 2, [("frame-004", 4), ("frames-002-003", 2), ("frames-002-003", 3)]),
+    ],
 )
 def test_files_have_their_frames_numbers(run, film, select, at_once, expected):
     prompt, _, frames = film
     files, _ = run(with_inputs(prompt, "StoryBatch", select=select, frames_per_batch=at_once))
     found = {name: file for name, file in files.items() if "/frame" in name}
     assert names_in(found) == [f"story/{name}" for name, _ in expected]
-    assert same_pixels(list(map(pixels, found.values())), [frames[frame - 1] for _, frame in expected])
+    assert same_pixels(
+        list(map(pixels, found.values())), [frames[frame - 1] for _, frame in expected]
+    )
 
 
 def second_pass(prompt):
     """Behind the first pass: each picture enlarged, and a KSampler with Story Batch's positive."""
-    sampler, decode, batch = (node_of(prompt, kind) for kind in ("KSampler", "VAEDecode", "StoryBatch"))
-    again = {**prompt[sampler]["inputs"], "positive": [batch, 0], "latent_image": ["encoded", 0], "denoise": 0.6}
+    sampler, decode, batch = (
+        node_of(prompt, kind) for kind in ("KSampler", "VAEDecode", "StoryBatch")
+    )
+    again = {
+        **prompt[sampler]["inputs"],
+        "positive": [batch, 0],
+        "latent_image": ["encoded", 0],
+        "denoise": 0.6,
+    }
     vae = prompt[decode]["inputs"]["vae"]
-    larger = {"image": [decode, 0], "upscale_method": "nearest-exact", "width": 192, "height": 192, "crop": "disabled"}
-    nodes = {"larger": ("ImageScale", larger), "encoded": ("VAEEncode", {"pixels": ["larger", 0], "vae": vae})}
-    nodes |= {"again": ("KSampler", again), "shown": ("VAEDecode", {"samples": ["again", 0], "vae": vae})}
+    larger = {
+        "image": [decode, 0],
+        "upscale_method": "nearest-exact",
+        "width": 192,
+        "height": 192,
+        "crop": "disabled",
+    }
+    nodes = {
+        "larger": ("ImageScale", larger),
+        "encoded": ("VAEEncode", {"pixels": ["larger", 0], "vae": vae}),
+    }
+    nodes |= {
+        "again": ("KSampler", again),
+        "shown": ("VAEDecode", {"samples": ["again", 0], "vae": vae}),
+    }
     return with_inputs(with_nodes(prompt, **nodes), "SaveImage", images=["shown", 0])
 
 
@@ -130,7 +176,9 @@ def test_the_bundled_second_pass_is_each_frame_alone(run, info):
 
 def test_three_seeds_as_a_list(run, seven):
     """In one batch, as the help says: every frame with every seed."""
-    prompt = with_nodes(with_inputs(seven, "StoryBatch", frames_per_batch=0), seeds=("ToySeeds", {"seeds": "1,2,3"}))
+    prompt = with_nodes(
+        with_inputs(seven, "StoryBatch", frames_per_batch=0), seeds=("ToySeeds", {"seeds": "1,2,3"})
+    )
     shown = saved_pixels(prompt, run(with_inputs(prompt, "KSampler", seed=["seeds", 0]))[1])
     assert len(shown) == 21
     for seed in (1, 3):
@@ -140,7 +188,9 @@ def test_three_seeds_as_a_list(run, seven):
 
 def test_captions_name_the_files(run, seven):
     plain = saved_pixels(seven, run(seven)[1])
-    files, _ = run(with_inputs(seven, "SaveImage", filename_prefix=[node_of(seven, "StoryBatch"), 2]))
+    files, _ = run(
+        with_inputs(seven, "SaveImage", filename_prefix=[node_of(seven, "StoryBatch"), 2])
+    )
     assert names_in(files) == SEVEN
     assert same_pixels(list(map(pixels, files.values())), plain)
 
@@ -150,12 +200,22 @@ def test_a_data_set_of_one_character(run, info):
     if missing := {node["type"] for node in workflow["nodes"]} - {"MarkdownNote"} - set(info):
         pytest.skip(f"this ComfyUI has no {', '.join(missing)}")
     prompt = with_inputs(to_api(workflow, info), "KSampler", steps=1)
-    (story,) = (found["inputs"] for found in prompt.values() if found["class_type"] == "StoryPrompt")
-    shown = with_nodes(prompt, shown=("SaveImage", {"images": [node_of(prompt, "VAEDecode"), 0], "filename_prefix": "story/frame"}))
+    (story,) = (
+        found["inputs"] for found in prompt.values() if found["class_type"] == "StoryPrompt"
+    )
+    shown = with_nodes(
+        prompt,
+        shown=(
+            "SaveImage",
+            {"images": [node_of(prompt, "VAEDecode"), 0], "filename_prefix": "story/frame"},
+        ),
+    )
     files, outputs = run(shown)
     data = {name: file for name, file in files.items() if name.startswith("story/lora-dataset/")}
     assert len(data) == 40
-    for number, (frame, picture) in enumerate(zip(story["frames"].split("\n"), saved_pixels(shown, outputs), strict=True)):
+    for number, (frame, picture) in enumerate(
+        zip(story["frames"].split("\n"), saved_pixels(shown, outputs), strict=True)
+    ):
         name = f"story/lora-dataset/bluerabbit_{number:05}"
         assert data[f"{name}.txt"].read_text(encoding="utf-8") == f"bluerabbit, {frame}"
         assert same_pixels([pixels(data[f"{name}.png"])], [picture])

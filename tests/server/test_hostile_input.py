@@ -36,7 +36,10 @@ def test_a_thousand_questions_at_once(client):
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_the_token_route_takes_posts_alone(client, method):
     async def ask():
-        async with aiohttp.ClientSession() as session, session.request(method, client.url + TOKENS, data=ASKED) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, client.url + TOKENS, data=ASKED) as answer,
+        ):
             return answer.status
 
     assert wait_for(ask()) in (404, 405)
@@ -46,10 +49,22 @@ BROKEN = [None, True, -1, 10**30, 1e999, "", "x", "\x00", [], {}, ["nowhere", 0]
 
 
 def broken_prompts(prompt: dict, count: int, nodes: set[str]) -> list[dict]:
-    """Seeded: an input of one of these nodes removed, renamed, linked to the wrong output or of another type."""
+    """Seeded: an input of one of these nodes removed, renamed, linked to the wrong output or of
+    another type.
+    """
     draw = random.Random(20)
-    inputs = [(node, name) for node, item in prompt.items() if item["class_type"] in nodes for name in item["inputs"]]
-    links = [value for item in prompt.values() for value in item["inputs"].values() if isinstance(value, list)]
+    inputs = [
+        (node, name)
+        for node, item in prompt.items()
+        if item["class_type"] in nodes
+        for name in item["inputs"]
+    ]
+    links = [
+        value
+        for item in prompt.values()
+        for value in item["inputs"].values()
+        if isinstance(value, list)
+    ]
     prompts = []
     for _ in range(count):
         changed = copy.deepcopy(prompt)
@@ -66,15 +81,23 @@ def broken_prompts(prompt: dict, count: int, nodes: set[str]) -> list[dict]:
 
 
 def test_broken_workflows_are_refused_or_run(client, story_prompt):
-    """Never another error than the server's own refusal or our ValueError, and never a server that stops answering."""
-    small = with_inputs(with_inputs(story_prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1)
+    """Never another error than the server's own refusal or our ValueError, and never a server that
+    stops answering.
+    """
+    small = with_inputs(
+        with_inputs(story_prompt, "StoryBatch", width=64, height=64, select="1"),
+        "KSampler",
+        steps=1,
+    )
     send(client, small, broken_prompts(small, 150, OURS))
 
 
 def test_broken_slates_and_shares_are_refused_or_run(client):
     """The same, with pictures that have no slate, shares that are none, or no image at all."""
     prompt = to_api(load("distributed-story"), client.get("/object_info"))
-    small = with_inputs(with_inputs(prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1)
+    small = with_inputs(
+        with_inputs(prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1
+    )
     send(client, small, broken_prompts(small, 100, GATHERING))
 
 

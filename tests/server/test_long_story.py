@@ -1,4 +1,6 @@
-"""Long stories through the real server: memory, cost, the sheet; going on after Cancel and after a crash; one frame again."""
+"""Long stories through the real server: memory, cost, the sheet; going on after Cancel and after a
+crash; one frame again.
+"""
 
 import re
 import threading
@@ -21,7 +23,9 @@ def story_of(client, frames: int, steps: int = 2, **batch) -> dict:
     prompt = to_api(load("long-story"), client.get("/object_info"))
     lines = "\n".join(f"playing in the snow {number}" for number in range(1, frames + 1))
     prompt = with_inputs(with_inputs(prompt, "StoryPrompt", frames=lines), "KSampler", steps=steps)
-    return with_inputs(with_inputs(prompt, "StoryBatch", **batch), "StorySheet", panel_width=96, columns=0)
+    return with_inputs(
+        with_inputs(prompt, "StoryBatch", **batch), "StorySheet", panel_width=96, columns=0
+    )
 
 
 def peak_while(server, work):
@@ -52,20 +56,31 @@ def runs(server, client):
         prompt, steps = story_of(client, frames, steps=1), []
 
         def run(prompt=prompt, steps=steps):
-            return client.run(prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"]))
+            return client.run(
+                prompt, progress=lambda node, share: steps.append(prompt[node]["class_type"])
+            )
 
         outputs, peak = peak_while(server, run)
-        found[frames] = (saved_pixels(prompt, outputs), saved_pixels(prompt, outputs, "story/storyboard")[0], peak, steps.count("KSampler"))
+        found[frames] = (
+            saved_pixels(prompt, outputs),
+            saved_pixels(prompt, outputs, "story/storyboard")[0],
+            peak,
+            steps.count("KSampler"),
+        )
     return found
 
 
 def test_every_frame_comes(runs):
     for frames, (pictures, _, _, _) in runs.items():
-        assert len(pictures) == frames and all(picture.shape == (256, 256, 3) for picture in pictures)
+        assert len(pictures) == frames and all(
+            picture.shape == (256, 256, 3) for picture in pictures
+        )
 
 
 def test_memory_grows_by_the_pictures_alone(runs):
-    """ComfyUI keeps all pictures of a run until it is saved; sampling adds nothing to that, however long the story is."""
+    """ComfyUI keeps all pictures of a run until it is saved; sampling adds nothing to that, however
+    long the story is.
+    """
     grown = runs[200][2] - runs[20][2]
     assert grown < 4 * 180 * PICTURE_BYTES, f"{grown / 2**20:.0f} MiB for 180 frames more"
 
@@ -80,17 +95,27 @@ def test_the_sheet_has_every_panel_where_it_belongs(runs):
     panel = 96 + 16
     assert sheet.shape[1] == 15 * panel + 16
     for index in (0, 14):
-        small = np.asarray(Image.fromarray(pictures[index].astype(np.uint8)).resize((96, 96), Image.Resampling.LANCZOS)).astype(int)
+        small = np.asarray(
+            Image.fromarray(pictures[index].astype(np.uint8)).resize(
+                (96, 96), Image.Resampling.LANCZOS
+            )
+        ).astype(int)
         left = 16 + index * panel
-        tops = [np.abs(sheet[top : top + 96, left : left + 96] - small).mean() for top in range(16, 80)]
+        tops = [
+            np.abs(sheet[top : top + 96, left : left + 96] - small).mean() for top in range(16, 80)
+        ]
         assert min(tops) < 2
 
 
 def test_cancelled_and_completed_with_select(client):
-    """Saved pictures stay; the missing frames, rendered on their own, are those of the whole story."""
+    """Saved pictures stay; the missing frames, rendered on their own, are those of the whole
+    story.
+    """
     whole_prompt = story_of(client, 12, steps=4)
     whole = saved_pixels(whole_prompt, client.run(whole_prompt))
-    first_prompt, second_prompt = (story_of(client, 12, steps=4, select=select) for select in ("1-6", "7-12"))
+    first_prompt, second_prompt = (
+        story_of(client, 12, steps=4, select=select) for select in ("1-6", "7-12")
+    )
     first = saved_pixels(first_prompt, client.run(first_prompt))
 
     def cancel(node, share):
@@ -140,8 +165,14 @@ def test_killed_in_the_middle_and_completed(client, fresh_server, tmp_path):
         for part in sorted(set(range(10)) - set(before)):
             again.run(part_of(again, 40, 10, part))
         found = saved_parts(server)
-    assert sorted(found) == list(range(10)) and all(len(files) == 4 for files in found.values()), "each frame, and none twice"
-    pictures = [np.asarray(Image.open(file).convert("RGB")).astype(int) for part in range(10) for file in found[part]]
+    assert sorted(found) == list(range(10)) and all(len(files) == 4 for files in found.values()), (
+        "each frame, and none twice"
+    )
+    pictures = [
+        np.asarray(Image.open(file).convert("RGB")).astype(int)
+        for part in range(10)
+        for file in found[part]
+    ]
     assert same_pixels(pictures, whole)
 
 
@@ -153,7 +184,9 @@ def own(fresh_server, tmp_path_factory):
 
 
 def test_parts_take_the_memory_of_one_part(own, fresh_server, tmp_path):
-    """ComfyUI holds all pictures of a run until they are saved: with 200 frames all 200, in ten parts 20 at a time."""
+    """ComfyUI holds all pictures of a run until they are saved: with 200 frames all 200, in ten
+    parts 20 at a time.
+    """
     with fresh_server(tmp_path / "other") as other:
         grown = {parts: growth(server, parts) for server, parts in ((own, 1), (other, 10))}
     print({parts: f"{value / 2**20:.0f} MiB" for parts, value in grown.items()})
@@ -174,7 +207,9 @@ def growth(server, parts: int) -> int:
 
 
 def test_one_frame_again_comes_onto_the_storyboard_of_the_others(own):
-    """The sheet of a saved film's pictures and a new one is that of a whole run in which the frame has its fifth take."""
+    """The sheet of a saved film's pictures and a new one is that of a whole run in which the frame
+    has its fifth take.
+    """
     client = Client(own.url)
     for file in (own.folder / "output/story").glob("*"):
         file.unlink()
@@ -188,6 +223,11 @@ def test_one_frame_again_comes_onto_the_storyboard_of_the_others(own):
     retaken = with_inputs(first, "StoryBatch", retake="3:5")
     expected = client.run(retaken)
     after = saved_pixels(retaken, expected)
-    assert same_pixels([new], after[2:3]) and same_pixels(before[:2] + before[3:], after[:2] + after[3:])
+    assert same_pixels([new], after[2:3]) and same_pixels(
+        before[:2] + before[3:], after[:2] + after[3:]
+    )
     assert np.abs(new - before[2]).max() > 30, "another take is another picture"
-    assert same_pixels(saved_pixels(prompt, outputs, "story/storyboard"), saved_pixels(retaken, expected, "story/storyboard"))
+    assert same_pixels(
+        saved_pixels(prompt, outputs, "story/storyboard"),
+        saved_pixels(retaken, expected, "story/storyboard"),
+    )

@@ -1,7 +1,9 @@
-"""Stories on models that come in parts, through the real server: the bundled workflows on small random files.
+"""Stories on models that come in parts, through the real server: the bundled workflows on small
+random files.
 
-The VAEs are files of the real format for ComfyUI's own loader. ToyDiffusionModel reads a file with the real names of weights
-and ToyTextEncoder makes the real class: ComfyUI's loaders take sizes from the family, not from the file, and know none so small.
+The VAEs are files of the real format for ComfyUI's own loader. ToyDiffusionModel reads a file with
+the real names of weights and ToyTextEncoder makes the real class: ComfyUI's loaders take sizes from
+the family, not from the file, and know none so small.
 """
 
 import pytest
@@ -14,7 +16,9 @@ FAMILIES = {"qwen-image-story": "qwen-image", "z-image-story": "z-image", "flux2
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def prompt(request, server, client):
-    """The bundled workflow with its sampler, scheduler and guider, on small files under the names that it loads."""
+    """The bundled workflow with its sampler, scheduler and guider, on small files under the names
+    that it loads.
+    """
     from bench import inprocess
 
     inprocess.start()
@@ -32,22 +36,34 @@ def prompt(request, server, client):
     prompt = substitute(prompt, "UNETLoader", "ToyDiffusionModel", {"unet_name": unet})
     prompt = substitute(prompt, "CLIPLoader", "ToyTextEncoder", {"kind": family})
     if family == "flux2":
-        yield with_inputs(with_inputs(prompt, "PrimitiveInt", value=SIDE), "Flux2Scheduler", steps=2)
+        yield with_inputs(
+            with_inputs(prompt, "PrimitiveInt", value=SIDE), "Flux2Scheduler", steps=2
+        )
     else:
-        yield with_inputs(with_inputs(prompt, "StoryBatch", width=SIDE, height=SIDE), "KSampler", steps=2)
+        yield with_inputs(
+            with_inputs(prompt, "StoryBatch", width=SIDE, height=SIDE), "KSampler", steps=2
+        )
     for file in (models / "diffusion_models" / unet, models / "vae" / vae):
         file.write_bytes(b"")
 
 
 def test_a_story_of_the_size_that_was_asked_for(client, prompt):
-    """The VAE's pictures have as many pixels as Story Batch was told: its latents are the model's own."""
+    """The VAE's pictures have as many pixels as Story Batch was told: its latents are the model's
+    own.
+    """
     outputs = client.run(prompt)
     whole = saved_pixels(prompt, outputs)
-    assert [picture.shape for picture in whole] == [(SIDE, SIDE, 3)] * 4 and len(saved(prompt, outputs, "story/storyboard")) == 1
+    assert [picture.shape for picture in whole] == [(SIDE, SIDE, 3)] * 4 and len(
+        saved(prompt, outputs, "story/storyboard")
+    ) == 1
     for index, picture in enumerate(whole):
         assert not any(same_pixels([picture], [other]) for other in whole[:index])
     alone = with_inputs(prompt, "StoryBatch", select="3")
-    assert same_pixels(saved_pixels(alone, client.run(alone)), whole[2:3]), "a frame is the same alone"
+    assert same_pixels(saved_pixels(alone, client.run(alone)), whole[2:3]), (
+        "a frame is the same alone"
+    )
     for node, inputs in (("IPCAPatch", {"strength": 0.0}), ("StoryBatch", {"noise": "per frame"})):
         other = with_inputs(alone, node, **inputs)
-        assert not same_pixels(saved_pixels(other, client.run(other)), whole[2:3]), f"{node} makes a difference"
+        assert not same_pixels(saved_pixels(other, client.run(other)), whole[2:3]), (
+            f"{node} makes a difference"
+        )

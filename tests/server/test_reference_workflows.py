@@ -1,4 +1,6 @@
-"""Stories from pictures, through the real server: the bundled workflows on small random files of the real format."""
+"""Stories from pictures, through the real server: the bundled workflows on small random files of
+the real format.
+"""
 
 import pytest
 from PIL import Image
@@ -8,10 +10,18 @@ from bench.workflow import load, same_pixels, saved, saved_pixels, substitute, t
 SIDE = 64
 SMALL = 0.035  # megapixels: 144 keys, which count for something beside the 512 of Flux.2's text
 KINDS = {"flux2": "flux2", "qwen-image": "qwen-image with sight"}
-FAMILIES = {"from-a-picture": "flux2", "from-a-picture-qwen": "qwen-image", "cast-from-pictures": "flux2", "hero-first": "flux2"}
+FAMILIES = {
+    "from-a-picture": "flux2",
+    "from-a-picture-qwen": "qwen-image",
+    "cast-from-pictures": "flux2",
+    "hero-first": "flux2",
+}
 
 LOADED = {"class_type": "LoadImage", "inputs": {"image": "girl.png"}}
-BLACK = {"class_type": "EmptyImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": 1, "color": 0}}
+BLACK = {
+    "class_type": "EmptyImage",
+    "inputs": {"width": SIDE, "height": SIDE, "batch_size": 1, "color": 0},
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +56,21 @@ def prompt_of(server, client, files):
         loads = {item["class_type"]: item["inputs"] for item in prompt.values()}
         family = FAMILIES[name]
         files(family, loads["UNETLoader"]["unet_name"], loads["VAELoader"]["vae_name"])
-        prompt = substitute(prompt, "UNETLoader", "ToyDiffusionModel", {"unet_name": loads["UNETLoader"]["unet_name"]})
+        prompt = substitute(
+            prompt,
+            "UNETLoader",
+            "ToyDiffusionModel",
+            {"unet_name": loads["UNETLoader"]["unet_name"]},
+        )
         prompt = substitute(prompt, "CLIPLoader", "ToyTextEncoder", {"kind": KINDS[family]})
         prompt = with_inputs(prompt, "StoryReference", megapixels=SMALL)
         if family == "flux2":
-            return with_inputs(with_inputs(prompt, "PrimitiveInt", value=SIDE), "Flux2Scheduler", steps=2)
-        return with_inputs(with_inputs(prompt, "StoryBatch", width=SIDE, height=SIDE), "KSampler", steps=2)
+            return with_inputs(
+                with_inputs(prompt, "PrimitiveInt", value=SIDE), "Flux2Scheduler", steps=2
+            )
+        return with_inputs(
+            with_inputs(prompt, "StoryBatch", width=SIDE, height=SIDE), "KSampler", steps=2
+        )
 
     paint(server, "girl", "red")
     paint(server, "dog", "black")
@@ -63,7 +82,11 @@ def paint(server, name, colour):
 
 
 def changed(before, after):
-    return [number for number, (a, b) in enumerate(zip(before, after, strict=True), 1) if not same_pixels([a], [b])]
+    return [
+        number
+        for number, (a, b) in enumerate(zip(before, after, strict=True), 1)
+        if not same_pixels([a], [b])
+    ]
 
 
 @pytest.mark.parametrize("name", ["from-a-picture", "from-a-picture-qwen"])
@@ -87,7 +110,9 @@ def test_each_frame_sees_those_who_are_in_it(server, client, prompt_of):
 
 
 def test_the_hero_is_the_reference_of_the_others(server, client, prompt_of):
-    """The others are the same with the picture that was saved of her, and differ with another in its place."""
+    """The others are the same with the picture that was saved of her, and differ with another in
+    its place.
+    """
     prompt = prompt_of("hero-first")
     (vision,) = (node for node, item in prompt.items() if item["class_type"] == "CLIPVisionLoader")
     prompt[vision] = {"class_type": "StoryDemoModel", "inputs": {}}
@@ -96,7 +121,10 @@ def test_the_hero_is_the_reference_of_the_others(server, client, prompt_of):
     (hero,), others = saved(prompt, outputs, "story/hero"), saved_pixels(prompt, outputs)
     assert len(others) == 4 and len(saved(prompt, outputs, "story/storyboard")) == 1
     (server.folder / "input" / "girl.png").write_bytes(hero)
-    loaded, other = ({**with_inputs(prompt, "StoryReference", image=["picture", 0]), "picture": item} for item in (LOADED, BLACK))
+    loaded, other = (
+        {**with_inputs(prompt, "StoryReference", image=["picture", 0]), "picture": item}
+        for item in (LOADED, BLACK)
+    )
     for each in (loaded, other):
         each.update(with_inputs(each, "StoryBatch", select="2,4"))
     assert same_pixels(saved_pixels(loaded, client.run(loaded)), others[::2])

@@ -13,7 +13,9 @@ def attend(q, k, v, mask):
     def split(x):
         return x.view(x.shape[0], -1, HEADS, WIDTH).transpose(1, 2)
 
-    out = torch.nn.functional.scaled_dot_product_attention(split(q), split(k), split(v), attn_mask=mask)
+    out = torch.nn.functional.scaled_dot_product_attention(
+        split(q), split(k), split(v), attn_mask=mask
+    )
     return out.transpose(1, 2).flatten(2)
 
 
@@ -23,7 +25,13 @@ def tensors(batch: int = 2):
     def draw(*shape):
         return torch.randn(*shape, HEADS * WIDTH, generator=generator, dtype=torch.float64)
 
-    return draw(batch, QUERIES), draw(batch, KEYS), draw(batch, KEYS), draw(1, REMEMBERED), draw(1, REMEMBERED)
+    return (
+        draw(batch, QUERIES),
+        draw(batch, KEYS),
+        draw(batch, KEYS),
+        draw(1, REMEMBERED),
+        draw(1, REMEMBERED),
+    )
 
 
 def spelled_out(q, k, v, mk, mv, weight):
@@ -34,9 +42,16 @@ def spelled_out(q, k, v, mk, mv, weight):
             part = slice(h * WIDTH, (h + 1) * WIDTH)
             for i in range(QUERIES):
                 keys = [(k[b, j, part], v[b, j, part], 1.0) for j in range(k.shape[1])]
-                keys += [(mk[0, j, part], mv[0, j, part], float(weight[i][j])) for j in range(REMEMBERED)]
-                terms = [m * math.exp(float(q[b, i, part] @ key) / math.sqrt(WIDTH)) for key, _, m in keys]
-                out[b, i, part] = sum(term * value for term, (_, value, _) in zip(terms, keys)) / sum(terms)
+                keys += [
+                    (mk[0, j, part], mv[0, j, part], float(weight[i][j])) for j in range(REMEMBERED)
+                ]
+                terms = [
+                    m * math.exp(float(q[b, i, part] @ key) / math.sqrt(WIDTH))
+                    for key, _, m in keys
+                ]
+                out[b, i, part] = sum(
+                    term * value for term, (_, value, _) in zip(terms, keys)
+                ) / sum(terms)
     return out
 
 
@@ -44,7 +59,10 @@ def spelled_out(q, k, v, mk, mv, weight):
 def test_memory_is_more_keys_weighted_by_strength(strength):
     q, k, v, mk, mv = tensors()
     weight = torch.full((QUERIES, REMEMBERED), strength)
-    torch.testing.assert_close(with_memory(attend, q, k, v, mk, mv, 1, strength, None), spelled_out(q, k, v, mk, mv, weight))
+    torch.testing.assert_close(
+        with_memory(attend, q, k, v, mk, mv, 1, strength, None),
+        spelled_out(q, k, v, mk, mv, weight),
+    )
 
 
 def test_dropout_hides_memory_keys_from_single_queries():
@@ -75,7 +93,9 @@ def test_dropout_rate_and_what_it_depends_on():
     site = ("input", 4, 1)
     kept = dropout_kept(400, 500, 0.3, 7, 3, site)
     share = kept.float().mean().item()
-    assert abs(share - 0.7) < 5 * math.sqrt(0.21 / kept.numel())  # five standard errors of a Bernoulli mean
+    assert abs(share - 0.7) < 5 * math.sqrt(
+        0.21 / kept.numel()
+    )  # five standard errors of a Bernoulli mean
     assert torch.equal(kept, dropout_kept(400, 500, 0.3, 7, 3, site))
     for other in [(8, 3, site), (7, 4, site), (7, 3, ("input", 4, 0))]:
         assert not torch.equal(kept, dropout_kept(400, 500, 0.3, *other))

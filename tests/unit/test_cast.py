@@ -43,7 +43,9 @@ def test_without_common_text_the_characters_are_all_of_the_identity():
 
 def test_a_mention_counts_at_a_words_beginning_only():
     story = told(r"write to me@girl or \@girl, (@girl:1.2), @ noon, @girl's hat")
-    assert story.frames == ("write to me@girl or @girl, (girl:1.2), @ noon, girl's hat",) and story.present == ((0, 1),)
+    assert story.frames == (
+        "write to me@girl or @girl, (girl:1.2), @ noon, girl's hat",
+    ) and story.present == ((0, 1),)
 
 
 def test_names_of_any_script():
@@ -52,7 +54,10 @@ def test_names_of_any_script():
 
 
 def test_descriptions_may_mention_the_others():
-    assert told("at sea", "@dog: a dog\n@girl: the girl who owns the @dog").identity_phrases[1] == "the girl who owns the dog"
+    assert (
+        told("at sea", "@dog: a dog\n@girl: the girl who owns the @dog").identity_phrases[1]
+        == "the girl who owns the dog"
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,21 +71,41 @@ def test_descriptions_may_mention_the_others():
 )
 def test_without_a_character_line_every_text_stands_as_it_is(identity, frames):
     story = told(frames, identity)
-    assert (story.identity_phrases, story.frames, story.present) == ((identity,), (frames,), ((0,),))
+    assert (story.identity_phrases, story.frames, story.present) == (
+        (identity,),
+        (frames,),
+        ((0,),),
+    )
 
 
 @pytest.mark.parametrize(
     "identity, frames, said",
     [
-        (IDENTITY, "at sea\n\n@cat asleep", "frames: line 3: @cat is unknown. The cast is @girl, @old_dog, @nobody"),
+        (
+            IDENTITY,
+            "at sea\n\n@cat asleep",
+            "frames: line 3: @cat is unknown. The cast is @girl, @old_dog, @nobody",
+        ),
         (IDENTITY, "@girl at sea @nobody", "frames: line 1: @nobody stands beside a character"),
         (IDENTITY, "at sea\n@nobody", "frames: line 2: '@nobody' has no words"),
-        ("@girl: a girl\n@Girl: another", "x", "identity: line 2: @Girl is named twice (known so far: @girl)"),
+        (
+            "@girl: a girl\n@Girl: another",
+            "x",
+            "identity: line 2: @Girl is named twice (known so far: @girl)",
+        ),
         ("common\n@girl:", "x", "identity: line 2: @girl has no description"),
         ("@nobody: a ghost", "x", "identity: line 1: @nobody is taken"),
-        ("@girl: a girl\nin soft light", "x", "identity: line 2: 'in soft light' stands behind a character but is none"),
+        (
+            "@girl: a girl\nin soft light",
+            "x",
+            "identity: line 2: 'in soft light' stands behind a character but is none",
+        ),
         ("with @cat\n@girl: a girl", "x", "identity: line 1: @cat is unknown. The cast is @girl"),
-        ("\n".join(f"@n{number}: a fox" for number in range(65)), "x", "identity: it names 65 characters"),
+        (
+            "\n".join(f"@n{number}: a fox" for number in range(65)),
+            "x",
+            "identity: it names 65 characters",
+        ),
     ],
 )
 def test_errors_name_the_line_and_the_known_names(identity, frames, said):

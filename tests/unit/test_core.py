@@ -9,17 +9,23 @@ from story_pack.core import takes_options
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = """
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location("a_pack", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "a_pack", folder + "/__init__.py", submodule_search_locations=[folder]
+)
 module = sys.modules["a_pack"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 """
 
 
 def test_without_comfyui():
-    done = subprocess.run([sys.executable, "-I", "-c", LOAD, str(ROOT)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", LOAD, str(ROOT)], capture_output=True, text=True
+    )
     assert done.returncode and done.stderr.count("Traceback") == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "ImportError: One Prompt, One Story is a node pack for ComfyUI 0.3.64 or newer: clone it into"
+        "ImportError: One Prompt, One Story is a node pack for ComfyUI 0.3.64 or newer: clone it"
+        " into"
     )
 
 

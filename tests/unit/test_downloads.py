@@ -1,4 +1,6 @@
-"""The page offers a missing model where its loader carries `properties.models`: name, address and folder of the file."""
+"""The page offers a missing model where its loader carries `properties.models`: name, address and
+folder of the file.
+"""
 
 import importlib.util
 import json
@@ -13,7 +15,9 @@ LOADERS = [
     pytest.param(node, id=f"{name}-{node['type']}-{node['id']}")
     for name in names()
     for node in load(name)["nodes"]
-    if node["type"] in FILES and FILES[node["type"]] != "input" and node["widgets_values"][0] not in YOURS
+    if node["type"] in FILES
+    and FILES[node["type"]] != "input"
+    and node["widgets_values"][0] not in YOURS
 ]
 
 
@@ -22,8 +26,15 @@ def test_every_kind_of_loader_is_known():
     for name in names():
         for node in load(name)["nodes"]:
             values = node.get("widgets_values") or []
-            files = [value for value in values if isinstance(value, str) and value.endswith((".safetensors", ".ckpt", ".pt", ".pth"))]
-            assert not files or (node["type"] in FILES and files == [values[0]]), f"{name}: {node['type']}"
+            files = [
+                value
+                for value in values
+                if isinstance(value, str)
+                and value.endswith((".safetensors", ".ckpt", ".pt", ".pth"))
+            ]
+            assert not files or (node["type"] in FILES and files == [values[0]]), (
+                f"{name}: {node['type']}"
+            )
 
 
 @pytest.mark.parametrize("node", LOADERS)
@@ -31,7 +42,9 @@ def test_a_loader_says_where_its_file_comes_from(node):
     (model,) = node["properties"]["models"]
     assert model["name"] == node["widgets_values"][0]
     assert model["directory"] == FILES[node["type"]]
-    assert model["url"].startswith("https://huggingface.co/") and model["url"].endswith(f"/{model['name']}")
+    assert model["url"].startswith("https://huggingface.co/") and model["url"].endswith(
+        f"/{model['name']}"
+    )
     assert "/resolve/" in model["url"], "the file itself, not a page about it"
 
 
@@ -43,12 +56,16 @@ def test_addresses_are_those_of_comfyuis_own_templates():
     known: dict[str, set[tuple[str, str]]] = {}
     for path in site.glob("comfyui_workflow_templates*/**/*.json"):
         for model in models_in(json.loads(path.read_text(encoding="utf-8"))):
-            known.setdefault(model["name"], set()).add((model["url"].split("?")[0], model["directory"]))
+            known.setdefault(model["name"], set()).add(
+                (model["url"].split("?")[0], model["directory"])
+            )
     if not known:
         pytest.skip("this ComfyUI's templates name no models")
     ours = [loader.values[0]["properties"]["models"][0] for loader in LOADERS]
     for model in ours:
-        assert model["name"] not in known or (model["url"], model["directory"]) in known[model["name"]], model["name"]
+        assert (
+            model["name"] not in known or (model["url"], model["directory"]) in known[model["name"]]
+        ), model["name"]
 
 
 def models_in(value):

@@ -14,7 +14,10 @@ def test_an_error_keeps_its_parts_and_reads_as_one_line():
 
 
 def test_the_node_adds_its_name_to_bad_inputs_only():
-    with pytest.raises(ValueError, match="^Story Batch - select: it is 0. Write 1.$") as told, reported_by("Story Batch"):
+    with (
+        pytest.raises(ValueError, match="^Story Batch - select: it is 0. Write 1.$") as told,
+        reported_by("Story Batch"),
+    ):
         raise InputError("select", "it is 0", "Write 1")
     assert type(told.value) is ValueError
     with pytest.raises(KeyError), reported_by("Story Batch"):

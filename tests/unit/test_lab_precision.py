@@ -1,4 +1,6 @@
-"""Which number format is trained in follows from what was measured, whatever the processor is called."""
+"""Which number format is trained in follows from what was measured, whatever the processor is
+called.
+"""
 
 import pytest
 import torch
@@ -41,7 +43,13 @@ def decide(monkeypatch):
         (Measured(1.0, 1.0), None),
         (Measured(1.0, 12.0), None),
     ],
-    ids=["matrix units", "matrix units, slow to start", "hardly faster", "the same", "worked out in software"],
+    ids=[
+        "matrix units",
+        "matrix units, slow to start",
+        "hardly faster",
+        "the same",
+        "worked out in software",
+    ],
 )
 def test_the_faster_format_is_chosen(decide, machine, expected):
     assert decide(machine) is expected

@@ -27,20 +27,29 @@ def test_code_counts_by_what_it_does(tmp_path, monkeypatch):
         return shelves.code("room")
 
     plain = of("def f(x):\n    return x + 1\n")
-    assert of('"""Doc."""\n\n\ndef f(x):\n    """More."""\n    # why\n    return (x + 1)\n') == plain
+    assert (
+        of('"""Doc."""\n\n\ndef f(x):\n    """More."""\n    # why\n    return (x + 1)\n') == plain
+    )
     assert of("def f(x):\n    return x + 2\n") != plain
     assert of('g(1, tooltip="a")\n') == of('g(1, tooltip="b")\n') != of('g(2, tooltip="b")\n')
 
 
 def test_results_and_pictures_are_found_again_and_other_weights_have_their_own(tmp_path):
     picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
-    Shelf(tmp_path, "weights").put("story", "row", {"identity": 0.25, "none": float("nan")}, picture)
+    Shelf(tmp_path, "weights").put(
+        "story", "row", {"identity": 0.25, "none": float("nan")}, picture
+    )
     Shelf(tmp_path, "weights").put("story", "other row", {"identity": 0.5})
     again = Shelf(tmp_path, "weights")
-    assert again.get("story", "row")["identity"] == 0.25 and np.isnan(again.get("story", "row")["none"])
+    assert again.get("story", "row")["identity"] == 0.25 and np.isnan(
+        again.get("story", "row")["none"]
+    )
     assert again.get("story", "other row") == {"identity": 0.5}
     assert np.array_equal(again.pixels("story", "row"), np.asarray(picture))
-    assert again.get("another story", "row") is None and Shelf(tmp_path, "other weights").get("story", "row") is None
+    assert (
+        again.get("another story", "row") is None
+        and Shelf(tmp_path, "other weights").get("story", "row") is None
+    )
 
 
 def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
@@ -58,7 +67,9 @@ def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     assert Shelf(tmp_path, "weights").get("story", "row") == {"identity": 0.25}
 
 
-@pytest.mark.parametrize("low, high", [(0.0, 0.95), (-0.043, 0.0517), (0.961, 1.004), (-1.0, 8.99), (0.1, 1.0999)])
+@pytest.mark.parametrize(
+    "low, high", [(0.0, 0.95), (-0.043, 0.0517), (0.961, 1.004), (-1.0, 8.99), (0.1, 1.0999)]
+)
 def test_the_axis_of_a_chart_has_a_few_round_values_within_it(low, high):
     from lab.dose import _steps
 

@@ -6,7 +6,9 @@ BEGIN, END = 1, 2
 
 
 def chunked(words: list, size: int = 8, pad: int = END):
-    """Tokens of `words` as ComfyUI packs them: begin, content, end, padding up to the chunk's size."""
+    """Tokens of `words` as ComfyUI packs them: begin, content, end, padding up to the chunk's
+    size.
+    """
     room = size - 2
     pieces = [words[start : start + room] for start in range(0, max(len(words), 1), room)]
     return [
@@ -48,7 +50,10 @@ def test_a_phrase_that_changes_its_neighbour_is_refused():
 
 
 def test_a_changed_weight_is_a_change():
-    heavier = [[(token, 1.1 if token == 11 else weight, word) for token, weight, word in chunk] for chunk in chunked([10, 11])]
+    heavier = [
+        [(token, 1.1 if token == 11 else weight, word) for token, weight, word in chunk]
+        for chunk in chunked([10, 11])
+    ]
     with pytest.raises(PhrasesRunTogether):
         lay_out(heavier, [chunked([10]), chunked([11])])
 
@@ -63,5 +68,7 @@ def test_embedding_vectors_are_compared_by_value():
 
 
 def test_content_and_budget():
-    assert content(chunked([10, 11, 12, 13, 14, 15, 16])) == [(token, 1.0) for token in range(10, 17)]
+    assert content(chunked([10, 11, 12, 13, 14, 15, 16])) == [
+        (token, 1.0) for token in range(10, 17)
+    ]
     assert chunk_budget(chunked([10], size=77)) == 75

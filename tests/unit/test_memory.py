@@ -8,7 +8,9 @@ def draw(*shape, seed=0):
 
 def test_protection_keeps_begin_and_identity_rows():
     embeds = draw(10, 4)
-    assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=True).embeds, embeds[[0, 1, 2, 5, 6]])
+    assert torch.equal(
+        remember(embeds, [0, 1, 2, 5, 6], protect=True).embeds, embeds[[0, 1, 2, 5, 6]]
+    )
     assert torch.equal(remember(embeds, [0, 1, 2, 5, 6], protect=False).embeds, embeds)
 
 

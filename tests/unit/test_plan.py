@@ -32,7 +32,9 @@ def test_without_them_the_uuids_name_the_rows_only_while_the_batch_is_whole():
     assert plan().numbers_of_call(None, [P], 2) == [1, 2]
     assert plan().numbers_of_call(None, [N, P], 8) is None, "tiles on the batch"
     assert plan(latents=4).numbers_of_call(None, [N, P], 4) is None, "some of the frames"
-    assert plan().numbers_of_call(torch.tensor([1, 2]), [N, P], 4) is None, "numbers of another batch"
+    assert plan().numbers_of_call(torch.tensor([1, 2]), [N, P], 4) is None, (
+        "numbers of another batch"
+    )
 
 
 def test_a_conditioning_that_the_run_did_not_begin_with_has_no_targets():
@@ -43,5 +45,7 @@ def test_a_conditioning_that_the_run_did_not_begin_with_has_no_targets():
 
 def test_neighbouring_rows_with_one_target_are_one_group():
     assert groups_of([None, None, "a", "a"]) == (RowGroup(0, 2, None), RowGroup(2, 4, "a"))
-    assert groups_of(["a", "b", None, "b"]) == tuple(RowGroup(row, row + 1, target) for row, target in enumerate(["a", "b", None, "b"]))
+    assert groups_of(["a", "b", None, "b"]) == tuple(
+        RowGroup(row, row + 1, target) for row, target in enumerate(["a", "b", None, "b"])
+    )
     assert groups_of([]) == ()

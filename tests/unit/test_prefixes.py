@@ -1,4 +1,6 @@
-"""Spans of a tokenizer whose tokens depend on what is before them: made up here, so that every trap can be set."""
+"""Spans of a tokenizer whose tokens depend on what is before them: made up here, so that every trap
+can be set.
+"""
 
 import pytest
 from story_pack.svr.prefixes import TemplateLost, lay_out_by_prefixes
@@ -24,7 +26,9 @@ WORDS = {
 
 
 def tokens(text, template=True, pad_left=0, pad_right=0, space=""):
-    """Longest words first, as a language model's tokenizer reads: "New York" is one token, and so runs over a space."""
+    """Longest words first, as a language model's tokenizer reads: "New York" is one token, and so
+    runs over a space.
+    """
     found, rest = [], space + text
     while rest:
         word = next(word for word in sorted(WORDS, key=len, reverse=True) if rest.startswith(word))

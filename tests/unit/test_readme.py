@@ -1,4 +1,6 @@
-"""README is for a stranger: short, in narrow lines, in one order, and every link of the front pages leads somewhere."""
+"""README is for a stranger: short, in narrow lines, in one order, and every link of the front pages
+leads somewhere.
+"""
 
 import re
 from pathlib import Path
@@ -21,7 +23,11 @@ CHAPTERS = [
     "Citation",
     "Licence",
 ]
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+]
 
 
 def test_readme_is_short_and_narrow():
@@ -41,12 +47,18 @@ def test_readme_names_every_node():
 
 
 def test_every_bundled_workflow_is_listed():
-    named = set(re.findall(r"`([\w-]+)`", (ROOT / "docs" / "workflows.md").read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"`([\w-]+)`", (ROOT / "docs" / "workflows.md").read_text(encoding="utf-8"))
+    )
     assert named == {path.stem for path in (ROOT / "workflows").glob("*.json")}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files(page):
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S)
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#"))]
-    assert [link for link in links if not ((ROOT / page).parent / link.split("#")[0]).exists()] == []
+    links = [
+        link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#"))
+    ]
+    assert [
+        link for link in links if not ((ROOT / page).parent / link.split("#")[0]).exists()
+    ] == []

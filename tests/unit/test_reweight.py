@@ -3,7 +3,15 @@ import math
 import pytest
 import torch
 from story_pack.svr.layout import Layout
-from story_pack.svr.reweight import CLIP_ROW, SINK, Weights, express, reweight, scale_of, without_sinks
+from story_pack.svr.reweight import (
+    CLIP_ROW,
+    SINK,
+    Weights,
+    express,
+    reweight,
+    scale_of,
+    without_sinks,
+)
 
 ENHANCE, WEAKEN = Weights(0.01, 1.0), Weights(-0.01, 0.05)
 
@@ -14,10 +22,13 @@ def random_rows(rows: int, width: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("weights", [ENHANCE, WEAKEN, Weights(0.0, 1.0), Weights(-0.5, 0.3)])
 def test_orthogonal_rows_have_a_closed_form(weights):
-    # Rows s_i * e_i have the singular values s_i, so row i must become beta * exp(alpha * s_i) * s_i * e_i.
+    # Rows s_i * e_i have the singular values s_i, so row i must become beta * exp(alpha * s_i) *
+    # s_i * e_i.
     values = torch.tensor([30.0, 7.0, 0.5])
     out = reweight(torch.diag(values)[:, [2, 0, 1]], weights)
-    expected = torch.tensor([weights.beta * math.exp(weights.alpha * s) * s for s in values.tolist()])
+    expected = torch.tensor(
+        [weights.beta * math.exp(weights.alpha * s) * s for s in values.tolist()]
+    )
     torch.testing.assert_close(out, torch.diag(expected)[:, [2, 0, 1]])
 
 
@@ -69,18 +80,27 @@ def test_neutral_weights_change_nothing():
 def test_a_phrase_without_rows_in_this_tower_is_passed_over():
     embeds = random_rows(12, 20)
     layout = Layout(phrases=((1, 2), (), (3, 4)), begins=(0,), ends=(5, 6, 7, 8, 9, 10, 11))
-    assert torch.equal(express(embeds, layout, 1, ENHANCE, Weights(0.0, 1.0), eot_apart=True)[:3], embeds[:3])
+    assert torch.equal(
+        express(embeds, layout, 1, ENHANCE, Weights(0.0, 1.0), eot_apart=True)[:3], embeds[:3]
+    )
     out = express(embeds, layout, 2, ENHANCE, WEAKEN, eot_apart=False)
     torch.testing.assert_close(out[3:], published(embeds[3:], 0.01, 1.0))
 
 
 @pytest.mark.parametrize("scale", [0.01, 1e3])
 def test_another_encoders_rows_are_reweighted_as_clips_of_the_same_shape(scale):
-    """beta exp(alpha S / scale) S of rows `scale` times as long is `scale` times what CLIP's rows become, so nothing overflows."""
+    """beta exp(alpha S / scale) S of rows `scale` times as long is `scale` times what CLIP's rows
+    become, so nothing overflows.
+    """
     rows = 20 * random_rows(5, 9)
     for weights in (ENHANCE, WEAKEN):
-        torch.testing.assert_close(reweight(rows.double() * scale, weights, scale), scale * reweight(rows.double(), weights))
-    assert not torch.isfinite(reweight(rows.double() * 1e3, ENHANCE)).all(), "without a scale it does"
+        torch.testing.assert_close(
+            reweight(rows.double() * scale, weights, scale),
+            scale * reweight(rows.double(), weights),
+        )
+    assert not torch.isfinite(reweight(rows.double() * 1e3, ENHANCE)).all(), (
+        "without a scale it does"
+    )
 
 
 def test_the_scale_is_the_middle_row_and_sinks_neither_rule_it_nor_are_touched():
@@ -95,14 +115,18 @@ def test_the_scale_is_the_middle_row_and_sinks_neither_rule_it_nor_are_touched()
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor on a device without 64-bit floats: what comes of it is there too, until it is brought to the CPU."""
+    """A tensor on a device without 64-bit floats: what comes of it is there too, until it is
+    brought to the CPU.
+    """
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         if func is torch.Tensor.cpu:
             return args[0].as_subclass(torch.Tensor)
         if func is torch.Tensor.to and any(isinstance(arg, cls) for arg in args[1:]):
-            return args[0].to(args[1].dtype).as_subclass(cls)  # `tensor.to(other)`: to the other's device
+            return (
+                args[0].to(args[1].dtype).as_subclass(cls)
+            )  # `tensor.to(other)`: to the other's device
         out = super().__torch_function__(func, types, args, kwargs or {})
         if torch.is_tensor(out) and out.dtype == torch.float64:
             raise TypeError(f"{func}: this device has no float64")

@@ -17,7 +17,9 @@ def test_selection_names_frames_from_one_in_story_order(text, frames):
     assert parse_selection(text, 6) == frames
 
 
-@pytest.mark.parametrize("text", ["0", "7", "1-7", "3-1", "a", ",", "1;2", "-1", "1.5", "1-", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["0", "7", "1-7", "3-1", "a", ",", "1;2", "-1", "1.5", "1-", "9" * 5000]
+)
 def test_unreadable_or_outside_is_refused(text):
     with pytest.raises(ValueError, match="^select: "):
         parse_selection(text, 6)

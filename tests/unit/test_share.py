@@ -1,4 +1,6 @@
-"""Which share a machine takes, from what ComfyUI-Distributed tells it. `tests/distributed` has the real engine."""
+"""Which share a machine takes, from what ComfyUI-Distributed tells it. `tests/distributed` has the
+real engine.
+"""
 
 import copy
 import json
@@ -14,8 +16,18 @@ WORKERS = ["b", "a", "7"]
 
 def told(worker=None, **more):
     """The collector's inputs as the engine writes them for the master or a worker."""
-    inputs = {"images": ["8", 0], "load_balance": False, "multi_job_id": "exec_1_9", "enabled_worker_ids": json.dumps(WORKERS)}
-    return {**inputs, "is_worker": worker is not None, **({"worker_id": worker} if worker else {"delegate_only": False}), **more}
+    inputs = {
+        "images": ["8", 0],
+        "load_balance": False,
+        "multi_job_id": "exec_1_9",
+        "enabled_worker_ids": json.dumps(WORKERS),
+    }
+    return {
+        **inputs,
+        "is_worker": worker is not None,
+        **({"worker_id": worker} if worker else {"delegate_only": False}),
+        **more,
+    }
 
 
 @pytest.mark.parametrize("count, parts", [(1, 1), (7, 3), (10, 4), (5, 5), (200, 7)])
@@ -27,13 +39,19 @@ def test_parts_cover_every_frame_once_in_order(count, parts):
     assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize("index, parts, named", [(0, 4, "parts"), (3, 3, "part_index"), (-1, 2, "part_index"), (1, 0, "part_index")])
+@pytest.mark.parametrize(
+    "index, parts, named",
+    [(0, 4, "parts"), (3, 3, "part_index"), (-1, 2, "part_index"), (1, 0, "part_index")],
+)
 def test_parts_that_cannot_be(index, parts, named):
     with pytest.raises(ValueError, match=f"^{named}: "):
         share_of([0, 1, 2], index, parts)
 
 
-@pytest.mark.parametrize("master_renders, expected", [(True, [(0, 4), (1, 4), (2, 4), (3, 4)]), (False, [(0, 3), (0, 3), (1, 3), (2, 3)])])
+@pytest.mark.parametrize(
+    "master_renders, expected",
+    [(True, [(0, 4), (1, 4), (2, 4), (3, 4)]), (False, [(0, 3), (0, 3), (1, 3), (2, 3)])],
+)
 def test_every_participant_has_its_own_part(master_renders, expected):
     assert [automatic_part(told(worker), master_renders) for worker in (None, *WORKERS)] == expected
 
@@ -43,9 +61,16 @@ def test_every_participant_has_its_own_part(master_renders, expected):
 def test_together_they_render_every_frame(count, master_renders):
     frames = list(range(count))
     machines = [None, *WORKERS] if master_renders else WORKERS
-    shares = [share_of(frames, *automatic_part(told(machine), master_renders), spare_machines=True) for machine in machines]
-    assert set(sum(shares, [])) == set(frames) and all(shares), "and a machine without a frame would be waited for"
-    assert len(sum(shares, [])) == max(count, len(machines)), "no frame twice while there are enough"
+    shares = [
+        share_of(frames, *automatic_part(told(machine), master_renders), spare_machines=True)
+        for machine in machines
+    ]
+    assert set(sum(shares, [])) == set(frames) and all(shares), (
+        "and a machine without a frame would be waited for"
+    )
+    assert len(sum(shares, [])) == max(count, len(machines)), (
+        "no frame twice while there are enough"
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,11 +99,23 @@ def test_one_worker_of_a_master_that_delegates_renders_everything():
 def prompt(slate=None, collector=None, **batch):
     return {
         "1": {"class_type": "StoryPrompt", "inputs": {"frames": "snow"}},
-        "2": {"class_type": "StoryBatch", "inputs": {"story": ["1", 0], "part_index": 0, "parts": 0, **batch}},
-        "3": {"class_type": "StorySlate", "inputs": {"images": ["2", 0], "master": "renders", **(slate or {})}},
-        "4": {"class_type": "DistributedCollector", "inputs": {**told("a"), "images": ["3", 0], **(collector or {})}},
+        "2": {
+            "class_type": "StoryBatch",
+            "inputs": {"story": ["1", 0], "part_index": 0, "parts": 0, **batch},
+        },
+        "3": {
+            "class_type": "StorySlate",
+            "inputs": {"images": ["2", 0], "master": "renders", **(slate or {})},
+        },
+        "4": {
+            "class_type": "DistributedCollector",
+            "inputs": {**told("a"), "images": ["3", 0], **(collector or {})},
+        },
         "5": {"class_type": "StoryGather", "inputs": {"images": ["4", 0]}},
-        "6": {"class_type": "StoryBatch", "inputs": {"story": ["1", 0], "part_index": 0, "parts": 0}},
+        "6": {
+            "class_type": "StoryBatch",
+            "inputs": {"story": ["1", 0], "part_index": 0, "parts": 0},
+        },
     }
 
 
@@ -86,20 +123,41 @@ def test_the_handler_writes_the_share_of_what_the_collector_gathers_alone():
     given = prompt()
     before = copy.deepcopy(given)
     out = handler.on_prompt({"prompt": given, "client_id": "x"})
-    assert out["client_id"] == "x" and out["prompt"]["2"]["inputs"] == {**before["2"]["inputs"], "part_index": 2, "parts": 4, DEALT: True}
-    assert {node: item for node, item in out["prompt"].items() if node != "2"} == {k: v for k, v in before.items() if k != "2"}
+    assert out["client_id"] == "x" and out["prompt"]["2"]["inputs"] == {
+        **before["2"]["inputs"],
+        "part_index": 2,
+        "parts": 4,
+        DEALT: True,
+    }
+    assert {node: item for node, item in out["prompt"].items() if node != "2"} == {
+        k: v for k, v in before.items() if k != "2"
+    }
     assert given == before, "what was given is not changed"
 
 
 @pytest.mark.parametrize(
-    "slate, expected", [({"master": "only delegates"}, (1, 3)), ({"master": ["1", 0]}, (2, 4)), ({"master": 3}, (2, 4))]
+    "slate, expected",
+    [
+        ({"master": "only delegates"}, (1, 3)),
+        ({"master": ["1", 0]}, (2, 4)),
+        ({"master": 3}, (2, 4)),
+    ],
 )
 def test_the_slate_says_whether_the_master_renders(slate, expected):
     inputs = handler.on_prompt({"prompt": prompt(slate)})["prompt"]["2"]["inputs"]
     assert (inputs["part_index"], inputs["parts"]) == expected
 
 
-@pytest.mark.parametrize("batch", [{"parts": 3, "part_index": 1}, {"parts": 1}, {"parts": ["1", 0]}, {"parts": None}, {"parts": "0"}])
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"parts": 3, "part_index": 1},
+        {"parts": 1},
+        {"parts": ["1", 0]},
+        {"parts": None},
+        {"parts": "0"},
+    ],
+)
 def test_numbers_set_by_hand_stay(batch):
     assert handler.on_prompt({"prompt": prompt(**batch)})["prompt"]["2"] == prompt(**batch)["2"]
 
@@ -112,7 +170,10 @@ def test_a_share_without_a_slate_is_dealt_and_told(caplog):
 
 def test_load_balance_on_one_collector_counts_for_all():
     given = prompt()
-    given["7"] = {"class_type": "DistributedCollector", "inputs": {**told("a"), "images": ["6", 0], "load_balance": True}}
+    given["7"] = {
+        "class_type": "DistributedCollector",
+        "inputs": {**told("a"), "images": ["6", 0], "load_balance": True},
+    }
     assert handler.on_prompt({"prompt": given})["prompt"] == given
 
 
@@ -121,13 +182,34 @@ def test_without_a_collector_the_request_is_the_very_same_object():
     assert handler.on_prompt(request) is request
 
 
-JUNK = [None, True, -1, "", "x", [], {}, [["4", 0], 0], ["4", 0], ["2"], {"inputs": []}, {"class_type": []}, {"class_type": "StoryBatch"}]
+JUNK = [
+    None,
+    True,
+    -1,
+    "",
+    "x",
+    [],
+    {},
+    [["4", 0], 0],
+    ["4", 0],
+    ["2"],
+    {"inputs": []},
+    {"class_type": []},
+    {"class_type": "StoryBatch"},
+]
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_malformed_prompt_goes_on_as_it_came(junk):
-    """To the server's own validation. It may come through a socket, from a script, or from another pack's handler."""
-    for request in (junk, {"prompt": junk}, {"prompt": {**prompt(), "9": junk}}, {"prompt": {**prompt(), "4": junk}}):
+    """To the server's own validation. It may come through a socket, from a script, or from another
+    pack's handler.
+    """
+    for request in (
+        junk,
+        {"prompt": junk},
+        {"prompt": {**prompt(), "9": junk}},
+        {"prompt": {**prompt(), "4": junk}},
+    ):
         before = copy.deepcopy(request)
         handler.on_prompt(request)
         assert request == before

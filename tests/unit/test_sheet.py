@@ -19,7 +19,9 @@ def pixels(sheet):
 
 
 def test_pictures_stand_in_rows_with_margins_and_are_not_changed():
-    sheet, missing = draw_sheet([plain(RED), plain(GREEN), plain(BLUE)], [], "", Look(columns=2, margin=10, numbers=False))
+    sheet, missing = draw_sheet(
+        [plain(RED), plain(GREEN), plain(BLUE)], [], "", Look(columns=2, margin=10, numbers=False)
+    )
     assert sheet.size == (2 * 60 + 3 * 10, 2 * 40 + 3 * 10) and missing == ""
     found = pixels(sheet)
     for colour, left, top in [(RED, 10, 10), (GREEN, 80, 10), (BLUE, 10, 60)]:
@@ -36,7 +38,10 @@ def test_columns_are_about_as_many_as_rows_by_themselves(count, columns):
 
 def test_large_pictures_shrink_and_small_ones_stand_in_the_middle():
     sheet, _ = draw_sheet(
-        [plain(RED, (400, 200)), plain(BLUE, (20, 20))], [], "", Look(columns=2, panel_width=100, margin=0, numbers=False)
+        [plain(RED, (400, 200)), plain(BLUE, (20, 20))],
+        [],
+        "",
+        Look(columns=2, panel_width=100, margin=0, numbers=False),
     )
     assert sheet.size == (200, 50)
     found = pixels(sheet)
@@ -52,11 +57,15 @@ def test_captions_numbers_and_title_take_room_below_and_above():
     found = pixels(told)
     top = np.nonzero((found == RED).all(-1))[0].min()
     assert (found[:top] < 128).all(-1).any(), "the title is above"
-    assert (found[top + 40 :, : told.width // 2] < 128).all(-1).any() and (found[top + 40 :, told.width // 2 :] < 128).all(-1).any()
+    assert (found[top + 40 :, : told.width // 2] < 128).all(-1).any() and (
+        found[top + 40 :, told.width // 2 :] < 128
+    ).all(-1).any()
 
 
 def test_a_comic_strip_writes_inside_the_panels():
-    sheet, _ = draw_sheet([plain(RED, (200, 120))], ["snow"], "", Look(style="comic strip", margin=0))
+    sheet, _ = draw_sheet(
+        [plain(RED, (200, 120))], ["snow"], "", Look(style="comic strip", margin=0)
+    )
     assert sheet.size == (200, 120)
     assert (pixels(sheet)[0] < 30).all(), "the panel has a frame"
     assert (pixels(sheet)[60, 60:140] == RED).all()
@@ -80,7 +89,10 @@ def test_lines_fit_and_lose_no_letter(text, width):
 
 
 def test_long_captions_get_smaller_letters():
-    short, long = (set_caption(text, 200, 20, fonts.Fonts()) for text in ("snow", "a long walk through the snow " * 4))
+    short, long = (
+        set_caption(text, 200, 20, fonts.Fonts())
+        for text in ("snow", "a long walk through the snow " * 4)
+    )
     assert short.font.size == 20 and 12 <= long.font.size < 20
 
 
@@ -129,13 +141,23 @@ def faces(monkeypatch):
 def test_each_run_of_characters_has_a_font_that_has_it(faces):
     made, _ = faces
     letters, missing = fonts.Fonts().letters_for("Fox 在雪地里 2", 20)
-    assert letters.runs("Fox 在雪地里 2") == [("Fox ", made["latin"]), ("在雪地里 ", made["cjk"]), ("2", made["latin"])]
+    assert letters.runs("Fox 在雪地里 2") == [
+        ("Fox ", made["latin"]),
+        ("在雪地里 ", made["cjk"]),
+        ("2", made["latin"]),
+    ]
     assert missing == "" and letters.getlength("Fox 在") == 100 and letters.metrics == (15, 4)
 
 
 def test_a_font_that_has_the_whole_text_is_its_only_one(faces):
     made, _ = faces
-    for text, face, absent in (("Fox", "latin", ""), ("在雪", "cjk", ""), ("F在", "some", ""), ("F在é", "some", "é"), ("é", "latin", "é")):
+    for text, face, absent in (
+        ("Fox", "latin", ""),
+        ("在雪", "cjk", ""),
+        ("F在", "some", ""),
+        ("F在é", "some", "é"),
+        ("é", "latin", "é"),
+    ):
         letters, missing = fonts.Fonts().letters_for(text, 20)
         assert letters.fonts == (made[face],) and missing == absent
         assert letters.runs(text) == [(text, made[face])]
@@ -144,7 +166,10 @@ def test_a_font_that_has_the_whole_text_is_its_only_one(faces):
 def test_what_no_font_has_is_named_and_stays_in_its_run(faces):
     made, _ = faces
     letters, missing = fonts.Fonts().letters_for("Foxé雪é", 20)
-    assert missing == "é" and letters.runs("Foxé雪é") == [("Foxé", made["latin"]), ("雪é", made["cjk"])]
+    assert missing == "é" and letters.runs("Foxé雪é") == [
+        ("Foxé", made["latin"]),
+        ("雪é", made["cjk"]),
+    ]
 
 
 def test_a_machine_is_searched_for_fonts_once_per_sheet(faces):
@@ -154,7 +179,9 @@ def test_a_machine_is_searched_for_fonts_once_per_sheet(faces):
         ours.letters_for(text, 20), ours.letters_for(text, 30)
     assert len(searched) == 1
     plain = fonts.Fonts()
-    assert plain.letters_for("Fox", 20) and len(searched) == 1, "where the first font does nothing is searched"
+    assert plain.letters_for("Fox", 20) and len(searched) == 1, (
+        "where the first font does nothing is searched"
+    )
 
 
 def test_runs_of_two_fonts_are_drawn_side_by_side(monkeypatch):
@@ -168,7 +195,9 @@ def test_runs_of_two_fonts_are_drawn_side_by_side(monkeypatch):
     letters.write(ImageDraw.Draw(sheet), 5, 3, "abc xyz", "white")
     expected = Image.new("L", (200, 40))
     above = max(plain.getmetrics()[0], other.getmetrics()[0])
-    ImageDraw.Draw(expected).text((5, 3 + above - plain.getmetrics()[0]), "abc ", font=plain, fill="white")
+    ImageDraw.Draw(expected).text(
+        (5, 3 + above - plain.getmetrics()[0]), "abc ", font=plain, fill="white"
+    )
     at = round(5 + plain.getlength("abc ")), 3 + above - other.getmetrics()[0]
     ImageDraw.Draw(expected).text(at, "xyz", font=other, fill="white")
     assert np.array_equal(pixels(sheet), pixels(expected)) and pixels(sheet)[:, at[0] :].any()

@@ -1,4 +1,6 @@
-"""The slate: bytes in rows of pixels that any collector of 8-bit pictures hands on, and what follows from them."""
+"""The slate: bytes in rows of pixels that any collector of 8-bit pictures hands on, and what
+follows from them.
+"""
 
 import random
 
@@ -26,24 +28,37 @@ def cut_off(picture):
 
 
 def as_png(to_bytes, tmp_path, mode=None):
-    """A picture's way through an 8-bit PNG, made by rounding or by cutting off, as collectors do either."""
+    """A picture's way through an 8-bit PNG, made by rounding or by cutting off, as collectors do
+    either.
+    """
 
     def way(picture):
-        image = Image.fromarray(to_bytes(picture).squeeze(-1) if picture.shape[-1] == 1 else to_bytes(picture))
+        image = Image.fromarray(
+            to_bytes(picture).squeeze(-1) if picture.shape[-1] == 1 else to_bytes(picture)
+        )
         image.save(tmp_path / "picture.png")
-        back = np.asarray(Image.open(tmp_path / "picture.png").convert(mode or image.mode), np.float32) / 255
+        back = (
+            np.asarray(Image.open(tmp_path / "picture.png").convert(mode or image.mode), np.float32)
+            / 255
+        )
         return torch.from_numpy(back.copy()).reshape(*back.shape[:2], -1)
 
     return way
 
 
 @pytest.mark.parametrize("to_bytes", [rounded, cut_off])
-@pytest.mark.parametrize("channels, mode", [(3, None), (4, None), (4, "RGB"), (1, None), (1, "RGB")])
+@pytest.mark.parametrize(
+    "channels, mode", [(3, None), (4, None), (4, "RGB"), (1, None), (1, "RGB")]
+)
 @pytest.mark.parametrize("width", [1, 7, 32, 1024])
 def test_every_byte_comes_through_an_8_bit_png(tmp_path, width, channels, mode, to_bytes):
     rows = rows_for(len(EVERY_BYTE), width, channels) + 2
     slated = write(noise(5, width, channels), EVERY_BYTE, rows)
-    assert slated.shape == (rows + 5, width, channels) and float(slated.min()) >= 0 and float(slated.max()) <= 1
+    assert (
+        slated.shape == (rows + 5, width, channels)
+        and float(slated.min()) >= 0
+        and float(slated.max()) <= 1
+    )
     assert read(slated) == (EVERY_BYTE, rows)
     assert read(as_png(to_bytes, tmp_path, mode)(slated)) == (EVERY_BYTE, rows)
 
@@ -54,7 +69,15 @@ def test_the_picture_below_is_the_same_to_the_last_bit():
     assert torch.equal(write(picture, b"x" * 40, rows)[rows:], picture)
 
 
-@pytest.mark.parametrize("picture", [noise(64, 64), torch.zeros(64, 64, 3), torch.ones(1, 1, 3), torch.full((64, 64, 3), float("nan"))])
+@pytest.mark.parametrize(
+    "picture",
+    [
+        noise(64, 64),
+        torch.zeros(64, 64, 3),
+        torch.ones(1, 1, 3),
+        torch.full((64, 64, 3), float("nan")),
+    ],
+)
 def test_an_ordinary_picture_has_no_slate(picture):
     assert read(picture) is None
 
@@ -92,16 +115,23 @@ def test_too_few_rows_are_refused():
         write(noise(4, 16), b"x" * 100, 1)
 
 
-SHARE = Share(("in the snow", "at sea, ganz groß 雪", "x" * 300, "at home"), (0, 1, 3), (0, 1), 0, 2)
+SHARE = Share(
+    ("in the snow", "at sea, ganz groß 雪", "x" * 300, "at home"), (0, 1, 3), (0, 1), 0, 2
+)
 
 
 def test_records_come_back_as_they_were_and_need_no_more_than_the_longest():
     for record in records_of(SHARE, [0, 1, 3], SHARE.asked, (48, 64), True):
         assert Record.decode(record.encode()) == record
-        assert record.caption == SHARE.captions[record.frame] and (record.width, record.height) == (64, 48)
+        assert record.caption == SHARE.captions[record.frame] and (record.width, record.height) == (
+            64,
+            48,
+        )
         assert len(record.encode()) <= longest_message(SHARE, SHARE.asked)
     other = Share(SHARE.captions, SHARE.asked, (3,), 1, 2)
-    assert longest_message(other, other.asked) == longest_message(SHARE, SHARE.asked), "all machines' pictures have one size"
+    assert longest_message(other, other.asked) == longest_message(SHARE, SHARE.asked), (
+        "all machines' pictures have one size"
+    )
 
 
 def test_half_a_character_is_kept():
@@ -109,8 +139,12 @@ def test_half_a_character_is_kept():
     assert Record.decode(record.encode()).caption == "fox \ud83e"
 
 
-def came(frames, asked=(0, 1, 2, 3, 4, 5), part=0, parts=3, masters=True, captions=tuple("abcdefg")):
-    return records_of(Share(captions, tuple(asked), tuple(frames), part, parts), frames, asked, (8, 8), masters)
+def came(
+    frames, asked=(0, 1, 2, 3, 4, 5), part=0, parts=3, masters=True, captions=tuple("abcdefg")
+):
+    return records_of(
+        Share(captions, tuple(asked), tuple(frames), part, parts), frames, asked, (8, 8), masters
+    )
 
 
 def test_pictures_are_put_in_order_doubles_dropped_and_gaps_named():
@@ -124,12 +158,18 @@ def test_what_nobody_asked_for_is_not_missing():
     assert gather(came([1, 6], asked=(1, 6))).missing == []
 
 
-@pytest.mark.parametrize("part, masters, told", [(1, True, True), (0, True, False), (1, False, False)])
+@pytest.mark.parametrize(
+    "part, masters, told", [(1, True, True), (0, True, False), (1, False, False)]
+)
 def test_a_master_that_left_its_share_is_named(part, masters, told):
-    assert ("if the master only delegates" in str(report(gather(came([2], part=part, masters=masters))))) is told
+    assert (
+        "if the master only delegates" in str(report(gather(came([2], part=part, masters=masters))))
+    ) is told
 
 
 def test_two_stories_are_not_mixed():
     for other in (came([1], captions=tuple("abcdefx")), came([1], asked=(0, 1))):
-        with pytest.raises(ValueError, match="^images: there are pictures of two different stories"):
+        with pytest.raises(
+            ValueError, match="^images: there are pictures of two different stories"
+        ):
             gather([*came([0]), *other])

@@ -10,12 +10,21 @@ def test_lines_become_frames_and_blank_lines_are_ignored():
 
 
 def test_a_line_that_begins_with_a_hash_is_a_frame_switched_off():
-    assert parse_story("a fox", "in the snow\n  # at sea\n#\nframe #2", 10).frames == ("in the snow", "frame #2")
+    assert parse_story("a fox", "in the snow\n  # at sea\n#\nframe #2", 10).frames == (
+        "in the snow",
+        "frame #2",
+    )
 
 
 def test_a_story_knows_which_of_its_lines_are_told():
-    assert parse_story("a fox", "in the snow\n\n # at sea\n##\nframe #2", 10).told == (True, False, True)
-    assert parse_story("a fox", "in the snow\n#\nat sea", 10).told == (), "a divider is no line of the story"
+    assert parse_story("a fox", "in the snow\n\n # at sea\n##\nframe #2", 10).told == (
+        True,
+        False,
+        True,
+    )
+    assert parse_story("a fox", "in the snow\n#\nat sea", 10).told == (), (
+        "a divider is no line of the story"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +59,12 @@ def test_short_window_is_circular_and_begins_with_its_frame():
         ([10, 10, 10, 10], 2, 75, 2),  # the artist's own limit
         ([10, 10, 10, 10], 10, 50, 3),  # 20 + 30 = 50 fits to the token
         ([10, 10, 10, 10], 10, 49, 2),
-        ([1, 30, 1, 30], 10, 60, 2),  # 20 + 31: every neighbouring pair fits, a triple of 61 does not
+        (
+            [1, 30, 1, 30],
+            10,
+            60,
+            2,
+        ),  # 20 + 31: every neighbouring pair fits, a triple of 61 does not
         ([60, 70], 10, 75, 1),  # over budget even alone: still legal
     ],
 )

@@ -1,4 +1,6 @@
-"""One grammar, two languages: the shared vectors, read by Python here and by the page's JavaScript through Node."""
+"""One grammar, two languages: the shared vectors, read by Python here and by the page's JavaScript
+through Node.
+"""
 
 import json
 import unicodedata
@@ -29,7 +31,11 @@ def vectors(name: str) -> list:
 
 
 def text_in(vector: dict) -> str:
-    return vector["text"] if "text" in vector else (VECTORS / "tables" / vector["file"]).read_bytes().decode()
+    return (
+        vector["text"]
+        if "text" in vector
+        else (VECTORS / "tables" / vector["file"]).read_bytes().decode()
+    )
 
 
 def written(frame) -> str:
@@ -45,12 +51,18 @@ def test_a_text_is_read_as_its_frames(vector):
     assert [frame.number for frame in found.frames] == vector["lines"]
     assert list(found.left_out) == vector.get("left_out", [])
     again = read_frames("\n".join(map(written, found.frames)), names)
-    assert [(frame.text, frame.on) for frame in again.frames] == [(frame.text, frame.on) for frame in found.frames]
+    assert [(frame.text, frame.on) for frame in again.frames] == [
+        (frame.text, frame.on) for frame in found.frames
+    ]
 
 
 def test_the_vectors_have_every_word_that_a_heading_may_have():
-    texts = "\n".join(vector.get("text", "") for (vector,) in (param.values for param in vectors("lists")))
-    assert all(f"{word} 1" in texts for word in headings.WORDS_BEFORE) and all(f"第1{word}" in texts for word in headings.COUNTERS)
+    texts = "\n".join(
+        vector.get("text", "") for (vector,) in (param.values for param in vectors("lists"))
+    )
+    assert all(f"{word} 1" in texts for word in headings.WORDS_BEFORE) and all(
+        f"第1{word}" in texts for word in headings.COUNTERS
+    )
 
 
 @pytest.mark.parametrize("vector", vectors("cast"))
@@ -74,7 +86,9 @@ def test_a_selection_is_read(vector):
         with pytest.raises(InputError, match="^select: "):
             parse_selection(vector["text"], vector["count"])
     else:
-        assert [frame + 1 for frame in parse_selection(vector["text"], vector["count"])] == vector["frames"]
+        assert [frame + 1 for frame in parse_selection(vector["text"], vector["count"])] == vector[
+            "frames"
+        ]
 
 
 @pytest.mark.parametrize("vector", vectors("retake"))
@@ -114,18 +128,35 @@ class Upsample(nn.Identity):
     pass
 
 
-UNETS = {"SDXL": (3, {1, 2}), "SD1.x, SD2.x": (4, {0, 1, 2}), "Story Demo Model": (2, {1})}  # levels, and which have attention
+UNETS = {
+    "SDXL": (3, {1, 2}),
+    "SD1.x, SD2.x": (4, {0, 1, 2}),
+    "Story Demo Model": (2, {1}),
+}  # levels, and which have attention
 TRANSFORMERS = {"Qwen-Image": (60,), "Flux": (19, 38), "HiDream-I1": (16, 32)}
 
 
 def unet_blocks(family: str, text: str) -> list[str]:
-    """A UNet of this family's shape, a block a level each way, and what `text` chooses of it by name."""
+    """A UNet of this family's shape, a block a level each way, and what `text` chooses of it by
+    name.
+    """
     levels, attended = UNETS[family]
     down, up = [], []
     for level in range(levels):
-        down.append(nn.Sequential(Attention(level in attended), *([Downsample()] if level < levels - 1 else [])))
-        up.append(nn.Sequential(Attention(levels - 1 - level in attended), *([Upsample()] if level < levels - 1 else [])))
-    unet = SimpleNamespace(input_blocks=down, middle_block=nn.Sequential(Attention(True)), output_blocks=up)
+        down.append(
+            nn.Sequential(
+                Attention(level in attended), *([Downsample()] if level < levels - 1 else [])
+            )
+        )
+        up.append(
+            nn.Sequential(
+                Attention(levels - 1 - level in attended),
+                *([Upsample()] if level < levels - 1 else []),
+            )
+        )
+    unet = SimpleNamespace(
+        input_blocks=down, middle_block=nn.Sequential(Attention(True)), output_blocks=up
+    )
     chosen = chosen_sites(unet, text)
     where = {("input", level): f"down{level}" for level in range(levels)} | {("middle", 0): "mid"}
     where |= {("output", level): f"up{level}" for level in range(levels)}
@@ -134,7 +165,10 @@ def unet_blocks(family: str, text: str) -> list[str]:
 
 def transformer_blocks(family: str, text: str) -> list[str]:
     (known,) = (each for each in FAMILIES if each.name == family)
-    lists = {attribute: [None] * count for (_, attribute), count in zip(known.stages, TRANSFORMERS[family])}
+    lists = {
+        attribute: [None] * count
+        for (_, attribute), count in zip(known.stages, TRANSFORMERS[family])
+    }
     transformer = SimpleNamespace(**lists)
     names = [f"{stage}{number}" for stage, number in blocks_of(transformer, known)]
     return [names[place] for place in sorted(chosen_blocks(transformer, known, text))]
