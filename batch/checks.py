@@ -31,12 +31,12 @@ def require_latent_of(latent: Latent, count: int, told: tuple[bool, ...] = ()) -
     fits = {1, *items_by_number(count, told)}
     if rows not in fits:
         problem = f"it has {rows} images but the story has {count} frames{_with_lines(told)}"
-        remedy = f"Connect one latent for all frames or {count}, one a frame"
+        remedy = f"Connect one latent for all frames or {count}, one per frame"
         raise InputError("latent", problem, remedy)
     if mask is not None and mask.ndim > 2 and mask.shape[0] not in fits:
         items = mask.shape[0]
         problem = f"its noise mask has {items} images but the story has {count} frames"
-        remedy = f"Use one mask for all frames or {count}, one a frame"
+        remedy = f"Use one mask for all frames or {count}, one per frame"
         raise InputError("latent", problem + _with_lines(told), remedy)
 
 

@@ -17,9 +17,8 @@ from .graph import Graph, before
 # Beside part_index and parts where they were written: no input of the node, but cached by.
 DEALT = "dealt"
 NO_SLATE = (
-    "a story is shared out over several machines without a Story Slate before Distributed "
-    "Collector: a frame that gets lost on the way is not named. Put Story Slate before the "
-    "collector and Story Gather behind it"
+    "a story is split over several machines without a Story Slate before Distributed Collector: a"
+    " lost frame is not reported. Put Story Slate before the collector and Story Gather after it"
 )
 
 

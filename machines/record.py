@@ -98,13 +98,13 @@ def report(gathered: Gathered) -> InputError:
     """The error that names the missing frames, for after what came has been handed on."""
     missing, came = selection_text(gathered.missing), gathered.records
     remedy = (
-        "The others were handed on. The log of the machine that had them says why; "
-        f"write {missing} into select of Story Batch to render them alone"
+        "The others were passed on. The log of the machine that had them shows why; write"
+        f" {missing} into select of Story Batch to render only these"
     )
     master_left_out = came[0].first_is_the_masters and all(record.part > 0 for record in came)
     if came[0].parts > 1 and master_left_out:
-        remedy += ". Nobody rendered the master's share: "
-        remedy += "if the master only delegates, say so in master of Story Slate"
+        remedy += ". No machine rendered the master's share: "
+        remedy += "if the master only delegates, switch off master of Story Slate"
     count = len(gathered.missing)
     problem = f"{count} of {count + len(came)} frames did not come: {missing}"
     return InputError("images", problem, remedy)

@@ -101,6 +101,6 @@ def _earlier_frames(share: Share, count: int, text: str) -> list[int]:
     if len(frames) != count:
         named = selection_text(frames) or "(none)"
         problem = f"there are {count} pictures for the {len(frames)} frames {named}"
-        remedy = "Connect one for each, in order, or say in earlier_frames which they are"
+        remedy = "Connect one for each, in order, or write in earlier_frames which they are"
         raise InputError("earlier", problem, remedy)
     return frames

@@ -51,7 +51,7 @@ def embed_pictures(
     if broken:
         raise InputError(
             name,
-            f"picture {broken[0] + 1} has no usable embedding: it holds values that are no numbers,"
+            f"picture {broken[0] + 1} has no usable embedding: it has values that are not numbers,"
             " or the vision model is broken",
             "Look at the picture, and try another clip_vision",
         )
@@ -86,7 +86,8 @@ def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str
     if getattr(projection, "weight", None) is None:  # a SigLIP has a lambda or an Identity
         raise InputError(
             "clip",
-            "this clip_vision is no CLIP (a SigLIP or DINOv2) and has no text tower in ComfyUI",
+            "this clip_vision is not a CLIP (but a SigLIP or DINOv2) and has no text tower in"
+            " ComfyUI",
             "Use a CLIP vision model, or leave clip unconnected: likeness needs none",
         )
     widths, unprojected = {}, []
@@ -105,7 +106,7 @@ def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str
             "clip",
             f"its text encoder {unprojected[0]} has no projection into the pictures' space: SD1.x"
             " and SDXL checkpoints leave it out",
-            "Load the whole text encoder that belongs to the clip_vision, by Load CLIP",
+            "Load the whole text encoder that belongs to the clip_vision, with Load CLIP",
         )
     towers = ", ".join(f"{tower}: {found}" for tower, found in widths.items()) or "none of CLIP's"
     raise InputError(

@@ -21,7 +21,7 @@ def masks_of(given: Masks | None, count: int, name: str = "mask") -> Masks | Non
     masks = [mask for batch in batches for mask in (batch if batch.ndim == 3 else [batch])]
     if len(masks) not in (1, count):
         problem = f"there are {len(masks)} masks for {count} pictures"
-        raise InputError(name, problem, "Connect one mask a picture, or one for all")
+        raise InputError(name, problem, "Connect one mask per picture, or one for all")
     for number, mask in enumerate(masks, start=1):
         if not mask.max() > 0:  # also where a value is no number
             remedy = f"Mask the character, or leave {name} unconnected to compare whole pictures"

@@ -62,13 +62,13 @@ def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
                 raise InputError(
                     "identity",
                     f"line {number}: @{shown(name)} has no description",
-                    f"Write what it looks like behind the colon: '@{name}: a ..'",
+                    f"Write what it looks like after the colon: '@{name}: a ..'",
                 )
             characters.append(Character(name, words))
         elif characters:
             raise InputError(
                 "identity",
-                f"line {number}: '{shown(line)}' stands behind a character but is none",
+                f"line {number}: '{shown(line)}' is after a character but is not one",
                 "Begin the line with a name, like '@dog: a small brown dog', or put it before the"
                 " first character: all frames share it there",
             )
@@ -100,7 +100,7 @@ def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str
     if NOBODY in mentioned and len(mentioned) > 1:
         raise InputError(
             "frames",
-            f"line {number}: @{NOBODY} stands beside a character",
+            f"line {number}: @{NOBODY} is used together with a character",
             f"Leave out @{NOBODY} or the others",
         )
     return words, tuple(place for place, key in enumerate(keys) if key in mentioned)
@@ -170,7 +170,7 @@ def _check_name(number: int, name: str, before: list[str]) -> None:
     if key_of(name) == NOBODY:
         raise InputError(
             "identity",
-            f"line {number}: @{NOBODY} is taken: a frame with it has no character",
+            f"line {number}: @{NOBODY} is reserved: a frame with it has no character",
             "Choose another name",
         )
     if key_of(name) in map(key_of, before):

@@ -86,8 +86,8 @@ def read_story(identity: str, frames: str, window_length: int) -> tuple[Story, L
         raise InputError(
             "frames",
             "holds no frame",
-            "Write one frame a line, for example 'playing in the snow'; a line that begins with #"
-            " is switched off",
+            "Write one frame per line, for example 'playing in the snow'; a line that begins with"
+            " # is switched off",
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError(

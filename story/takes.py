@@ -23,7 +23,7 @@ def parse_retake(retake: str, frame_count: int) -> dict[int, int]:
         if match is None:
             raise InputError(
                 "retake",
-                f"'{shown(part)}' is no frame with a take",
+                f"'{shown(part)}' is not a frame with a take",
                 "Write '3' for take 2 of frame 3, '3:4' for take 4",
             )
         first, last, take = int(match[1]), int(match[2] or match[1]), int(match[3] or 2)
@@ -36,8 +36,8 @@ def parse_retake(retake: str, frame_count: int) -> dict[int, int]:
         if not 1 <= take <= MAX_TAKE:
             raise InputError(
                 "retake",
-                f"'{part}' asks for take {take}",
-                f"Takes go from 1, the first, to {MAX_TAKE}",
+                f"'{part}' is take {take}",
+                f"Takes are numbered from 1, the first, to {MAX_TAKE}",
             )
         for frame in range(first - 1, last):
             if takes.setdefault(frame, take) != take:

@@ -124,7 +124,7 @@ def family_of_model(model: ModelPatcher) -> Family:
         raise InputError(
             "model",
             f"{type(model.model).__name__} ({type(transformer).__name__}) has neither a UNet with"
-            " text cross-attention nor a joint attention that is known here",
+            " text cross-attention nor a supported joint attention",
             "Use an SDXL, SD1.x or SD2.x checkpoint, or one of"
             f" {', '.join(family.name for family in FAMILIES)}",
         )
