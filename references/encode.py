@@ -19,8 +19,8 @@ MULTIPLE = 8
 def with_pictures(
     story: Story, images: list[torch.Tensor], vae: Any, character: str, megapixels: float
 ) -> Story:
-    """`story` with these pictures of `character` after those it has. InputError for what cannot be
-    meant.
+    """`story` with these pictures of `character` after those it has. InputError for what makes no
+    sense.
 
     `images` are batches [n, height, width, 3]. A picture is scaled to so many megapixels (of 1024 x
     1024) before it is encoded; 0 leaves its size.

@@ -1,5 +1,5 @@
-"""The room's one module that knows ComfyUI: pictures through a CLIP_VISION, captions through the
-CLIP's text tower that belongs to it.
+"""The one module of this room that knows ComfyUI: pictures through a CLIP_VISION, captions through
+the CLIP's text tower that belongs to it.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ def embed_pictures(
     change: Change | None = None,
     name: str = "images",
 ) -> torch.Tensor:
-    """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ
+    """One embedding per picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ
     in size.
 
-    `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP
-    gives its projected embedding, DINOv2 its class token, SigLIP the mean of its tokens, since
-    ComfyUI leaves out its pooling head. `name` is the input that an InputError speaks of.
+    `change(pictures [b, H, W, 3], index of the first)` may replace pictures before they are
+    embedded. CLIP gives its projected embedding, DINOv2 its class token, SigLIP the mean of its
+    tokens, since ComfyUI leaves out its pooling head. `name` is the input that an InputError names.
     """
     if not any(map(len, batches)):
         raise InputError(
@@ -61,7 +61,7 @@ def embed_pictures(
 def embed_captions(
     clip_vision: ClipVisionModel, clip: CLIP, captions: list[str], width: int
 ) -> torch.Tensor:
-    """One text embedding a caption in the pictures' space, float32 [n, width], by the tower that
+    """One text embedding per caption in the pictures' space, float32 [n, width], by the tower that
     belongs to the vision model.
     """
     tower = _matching_tower(clip_vision, clip, width)

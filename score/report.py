@@ -1,4 +1,4 @@
-"""What was measured on a story's pictures, and the same in words."""
+"""What was measured on a story's pictures, as numbers and as text."""
 
 import math
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Score:
 
 
 def in_words(score: Score, captions: list[str], masked: bool) -> str:
-    """The report: both means, the odd one, and a line a picture."""
+    """The report: both means, the odd one, and one line per picture."""
     count = score.likeness.shape[0]
     lines = [_likeness_line(score, count, masked), _odd_line(score, count)]
     if score.fits is None:
