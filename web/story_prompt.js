@@ -87,8 +87,8 @@ class FrameEditor {
         return this.node.widgets.find((widget) => widget.name === name)?.value;
     }
 
-    // From the stored text to the rows; a text that we wrote ourselves leaves the rows, and the
-    // cursor in them, alone.
+    // From the stored text to the rows; a text that we wrote ourselves does not change the rows or
+    // the cursor in them.
     refresh() {
         const text = textIn(this.node, "frames");
         const linked = isLinked(this.node, "frames");
@@ -154,7 +154,7 @@ class FrameEditor {
         );
     }
 
-    // A run says how it read a text that comes from another node.
+    // A run reports how it read a text from another node.
     heard({ kind, frames, left_out: leftOut }) {
         this.ran = { kind, frames, leftOut };
         this.tell();
@@ -162,7 +162,7 @@ class FrameEditor {
     }
 
     // Whether a text box is that of our `frames`. Nodes 2.0 draws boxes of its own: the node's text
-    // boxes stand in the inputs' order.
+    // boxes are in the inputs' order.
     owns(area) {
         const widget = this.node.widgets.find((each) => each.name === "frames");
         if (area === widget.element || area === widget.inputEl) return true;
