@@ -236,7 +236,7 @@ def test_a_model_that_is_called_outside_any_run(s, warnings_of):
 
 
 def test_nag_by_its_own_sampler_is_refused_with_both_names(s):
-    """It lays the negative's prompt behind the others, for an attention of its own that no replace
+    """It appends the negative's prompt to the others, for an attention of its own that no replace
     patch can be.
     """
     unet = s.model.model.diffusion_model

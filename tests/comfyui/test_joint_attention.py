@@ -198,7 +198,7 @@ def test_without_t5_hidreams_second_text_counts_alone(hidream):
 
 
 def test_hidreams_text_stands_behind_a_reference_picture_too(hidream):
-    """HiDream-E1's conditioning has one, which lies beside the picture."""
+    """HiDream-E1's conditioning has one, which is beside the picture."""
     picture = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
     story, negative = (
         [[rows, {**extra, "concat_latent_image": picture}]]

@@ -355,8 +355,8 @@ def vistory(*shots, **characters):
 
 
 def test_vistorybench_is_read(nodes, tmp_path):
-    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its
-    words alone.
+    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of only its
+    words.
     """
     from lab.evidence import prompts
 

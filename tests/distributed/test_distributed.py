@@ -250,7 +250,7 @@ def test_a_hundred_frames_over_three_machines(cluster, plain):
 
 
 def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, slow_whole):
-    """The second run makes the missing frames alone, takes the first run's pictures along, and has
+    """The second run makes only the missing frames, takes the first run's pictures along, and has
     the whole sheet.
     """
     prompt = with_collector(slow(plain))

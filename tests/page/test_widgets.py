@@ -392,7 +392,7 @@ def speak(page):
 
 
 def test_our_words_follow_the_pages_language(page, speak):
-    """The page's own setting, as it stands when a workflow opens."""
+    """The page's own setting, as it is when a workflow opens."""
     for language, add, everything in (
         ("ja", "+ フレーム", "すべて"),
         ("fr", "+ scène", "toutes"),

@@ -1,7 +1,7 @@
 """What people do with a story's pictures, by core's own nodes on a real server: films, second
 passes, files, data sets.
 
-The reference is always each frame alone, or the files themselves.
+The reference is always each frame separately, or the files themselves.
 """
 
 import numpy as np
