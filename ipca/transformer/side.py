@@ -87,7 +87,7 @@ class TransformerSide:
             call.targets,
             length,
             call.x.device,
-            lengths_of(call.model, self.family, call.x, first.keys_of(length)),
+            lengths_of(call.model, self.family, call.x, first.keys_of(length), call.given),
             call.step,
             call.options.get(OVERRIDE),
             call.tally,
