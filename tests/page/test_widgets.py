@@ -91,7 +91,7 @@ def test_the_bar_counts_tokens_only_where_clip_reads_the_story(page):
         "app.graph._nodes.find(n => n.type === 'CLIPLoader').widgets.find(w => w.name === 'type')"
         ".value = 'stable_diffusion'"
     )
-    page.locator(".opos-budget").hover()
+    page.dispatch_event(".opos-editor", "pointerenter")
     wait_for_budget(page, "of 75 CLIP tokens")
 
 
