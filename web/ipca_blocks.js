@@ -7,6 +7,7 @@ import {
     addPart,
     element,
     growToFit,
+    inputNode,
     isLinked,
     loadStyle,
     textIn,
@@ -192,7 +193,7 @@ function loaderOf(node) {
     for (let steps = 0, at = node; at && steps < 100; steps++) {
         const input = at.inputs?.findIndex((slot) => slot.type === "MODEL") ?? -1;
         if (input < 0) return at;
-        at = at.getInputNode?.(input);
+        at = inputNode(at, input);
     }
     return undefined;
 }

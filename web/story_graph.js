@@ -2,7 +2,7 @@
 // graph runs is not known here.
 
 import { api } from "../../scripts/api.js";
-import { textIn } from "./element.js";
+import { inputNode, textIn } from "./element.js";
 import { keyOf } from "./names_text.js";
 
 const MAX_STEPS = 100;
@@ -14,7 +14,7 @@ function originOf(node, name) {
         if (steps && !isReroute(at)) return at;
         const input = steps ? 0 : (at.inputs?.findIndex((slot) => slot.name === name) ?? -1);
         if (input < 0) return null;
-        at = at.getInputNode?.(input);
+        at = inputNode(at, input);
     }
     return null;
 }
