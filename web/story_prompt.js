@@ -19,7 +19,8 @@ import { commands, isSeveral, rowsOf, textOf } from "./frames_text.js";
 import { readFrames } from "./lists_text.js";
 import { keyOf } from "./names_text.js";
 import { pasteList } from "./paste_list.js";
-import { picturesOf } from "./story_graph.js";
+import { hasTokenLimit, picturesOf, rememberLimit } from "./story_graph.js";
+import { TokenBar } from "./token_bar.js";
 import { say } from "./words.js";
 
 const ROUTE = "/one-prompt-one-story/tokens";
@@ -37,7 +38,7 @@ class FrameEditor {
         this.node = node;
         this.rows = [];
         this.pictures = new Map(); // of the cast, by name
-        this.budget = element("div", { class: "opos-budget", role: "status" });
+        this.bar = new TokenBar();
         this.note = element("div", { class: "opos-read", role: "status", hidden: true });
         this.list = element("ol", { class: "opos-frames" });
         this.addButton = element(
@@ -48,7 +49,7 @@ class FrameEditor {
         this.element = element(
             "div",
             { class: "opos-editor" },
-            this.budget,
+            this.bar.element,
             this.note,
             this.list,
             this.addButton,
@@ -106,8 +107,10 @@ class FrameEditor {
         this.timer = setTimeout(() => this.count(), DEBOUNCE_MS);
     }
 
-    // Whose pictures the graph has now. A row that someone types in is left alone.
+    // Whose pictures the graph has now, and which text encoder. A row that someone types in stays
+    // as it is.
     look() {
+        if (this.counted && hasTokenLimit(this.node) !== this.hadLimit) this.show(this.counted);
         const found = picturesOf(this.node);
         if (
             JSON.stringify([...found]) === JSON.stringify([...this.pictures]) ||
@@ -340,22 +343,20 @@ class FrameEditor {
 
     show(counted, note = "", isProblem = false) {
         this.counted = counted;
-        this.budget.classList.toggle("opos-problem", isProblem);
+        const hasLimit = hasTokenLimit(this.node);
+        this.hadLimit = hasLimit;
         const told = [...this.list.children].filter((item) => !item.classList.contains("opos-off"));
         told.forEach((item, frame) => {
-            const tokens = counted?.frames[frame];
+            const tokens = hasLimit ? counted?.frames[frame] : undefined;
+            const isOver = hasLimit && (counted?.over.includes(frame) ?? false);
             item.querySelector(".opos-tokens").textContent = tokens ?? "";
-            item.classList.toggle("opos-over", counted?.over.includes(frame) ?? false);
-            item.title = item.classList.contains("opos-over")
+            item.classList.toggle("opos-over", isOver);
+            item.title = isOver
                 ? say("overRow", { sum: counted.identity + tokens, limit: counted.limit })
                 : "";
         });
-        this.budget.title = counted?.window ? say("limitOf") : "";
-        this.budget.replaceChildren(
-            ...(counted?.window
-                ? [meter(counted), element("span", {}, sentence(counted))]
-                : [element("span", {}, note)]),
-        );
+        if (note) this.bar.say(note, isProblem);
+        else this.bar.show(counted, hasLimit, this.value("window_length"));
     }
 }
 
@@ -365,33 +366,21 @@ const summaryOf = ({ kind, rows, leftOut }) => ({
     leftOut,
 });
 
-function meter({ fullest, limit, over }) {
-    const share = Math.min(100, (100 * fullest) / limit);
-    return element(
-        "div",
-        { class: `opos-meter${over.length ? " opos-full" : ""}` },
-        element("i", { style: `width: ${share}%` }),
-    );
-}
-
-function sentence({ identity, frames, window, fullest, limit, over, estimate }) {
-    const numbers = {
-        identity,
-        limit,
-        window,
-        count: frames.length,
-        fullest: (estimate ? say("about") : "") + fullest,
-    };
-    if (over.length)
-        return say("over", { ...numbers, frames: over.map((frame) => frame + 1).join(", ") });
-    return say(frames.length === 1 ? "one" : window === frames.length ? "all" : "some", numbers);
-}
-
 // The graph's own undo keeps the text as it was pasted as a step of its own, where the page lets us
 // ask for it.
 function keepForUndo() {
     const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
     (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
+}
+
+// Another CLIP or story on SVR Reweight: the bars may count otherwise.
+function watchLinks(node) {
+    const before = node.onConnectionsChange;
+    node.onConnectionsChange = (...given) => {
+        const result = before?.apply(node, given);
+        queueMicrotask(() => editors.forEach((editor) => editor.look()));
+        return result;
+    };
 }
 
 app.registerExtension({
@@ -412,6 +401,15 @@ app.registerExtension({
                 .split(":")
                 .at(-1);
             const [read] = detail.output?.story_read ?? [];
+            const [limit] = detail.output?.story_limit ?? [];
+            if (limit !== undefined) {
+                rememberLimit(
+                    id,
+                    limit,
+                    [...editors].map((editor) => editor.node.graph),
+                );
+                editors.forEach((editor) => editor.look());
+            }
             if (read)
                 editors.forEach((editor) => String(editor.node.id) === id && editor.heard(read));
         });
@@ -419,5 +417,6 @@ app.registerExtension({
     afterConfigureGraph: () => editors.forEach((editor) => editor.look()),
     nodeCreated(node) {
         if (node.comfyClass === "StoryPrompt" && node.addDOMWidget) new FrameEditor(node);
+        if (node.comfyClass === "SVRReweight") watchLinks(node);
     },
 });
