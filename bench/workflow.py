@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bench.subgraphs import all_nodes, unfolded
+
 ROOT = Path(__file__).resolve().parents[1]
 OLD = ROOT / "tests" / "data"
 SKIPPED_TYPES = {"Note", "MarkdownNote"}
@@ -56,7 +58,7 @@ def wanted_files() -> set[tuple[str, str]]:
     named = {
         (FILES[node["type"]], node["widgets_values"][0])
         for name in names()
-        for node in load(name)["nodes"]
+        for node in all_nodes(load(name))
         if node["type"] in FILES
     }
     return {
@@ -66,7 +68,7 @@ def wanted_files() -> set[tuple[str, str]]:
 
 
 def runs_on_the_demo_model(name: str) -> bool:
-    return any(node["type"] == "StoryDemoModel" for node in load(name)["nodes"])
+    return any(node["type"] == "StoryDemoModel" for node in all_nodes(load(name)))
 
 
 def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
@@ -94,6 +96,7 @@ def same_pixels(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 
 def to_api(workflow: dict, object_info: dict) -> dict:
     """The API prompt of a UI-format workflow: {node id: {class_type, inputs}}."""
+    workflow = unfolded(workflow)
     origins = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
     prompt = {}
     for node in workflow["nodes"]:
@@ -107,7 +110,10 @@ def to_api(workflow: dict, object_info: dict) -> dict:
             raise ValueError(f"the server has no node {node['type']}: its log says why")
         inputs = {
             name: _filled(value, workflow)
-            for name, value in _widget_values(node, object_info[node["type"]]).items()
+            for name, value in {
+                **_widget_values(node, object_info[node["type"]]),
+                **node.get("promoted", {}),
+            }.items()
         }
         for slot in node.get("inputs", []):
             if slot.get("link") is not None:

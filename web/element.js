@@ -85,3 +85,7 @@ export function growToFit(node) {
 // Whether an input's text comes from another node, so that it is not known before the run.
 export const isLinked = (node, name) =>
     node.inputs?.some((input) => input.widget?.name === name && input.link != null) ?? false;
+
+// The node that an input's link comes from. A node that is not in a graph yet has none; the newest
+// page throws where one asks it.
+export const inputNode = (node, index) => (node.graph ? node.getInputNode?.(index) : undefined);

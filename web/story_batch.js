@@ -7,6 +7,7 @@ import {
     addPart,
     element,
     growToFit,
+    inputNode,
     isLinked,
     loadStyle,
     STORY_CHANGED,
@@ -188,7 +189,7 @@ function comesFrom(node, origin) {
         if (!at || seen.has(at) || COLLECTORS.includes(at.comfyClass)) continue;
         if (at === origin) return true;
         seen.add(at);
-        at.inputs?.forEach((_, index) => waiting.push(at.getInputNode?.(index)));
+        at.inputs?.forEach((_, index) => waiting.push(inputNode(at, index)));
     }
     return false;
 }

@@ -2,7 +2,7 @@
 // graph runs is not known here.
 
 import { api } from "../../scripts/api.js";
-import { textIn } from "./element.js";
+import { inputNode, textIn } from "./element.js";
 import { readsClip } from "./encoder_types.js";
 import { keyOf } from "./names_text.js";
 
@@ -15,7 +15,7 @@ function originOf(node, name) {
         if (steps && !isReroute(at)) return at;
         const input = steps ? 0 : (at.inputs?.findIndex((slot) => slot.name === name) ?? -1);
         if (input < 0) return null;
-        at = at.getInputNode?.(input);
+        at = inputNode(at, input);
     }
     return null;
 }
@@ -36,7 +36,7 @@ export function loaderOf(node, type) {
     for (let steps = 0, at = node; at && steps < MAX_STEPS; steps++) {
         const input = at.inputs?.findIndex((slot) => slot.type === type) ?? -1;
         if (input < 0) return at === node ? null : at;
-        at = at.getInputNode?.(input);
+        at = inputNode(at, input);
     }
     return null;
 }

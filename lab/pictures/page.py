@@ -1,8 +1,8 @@
 """Makes the pictures in the README, the help pages and the template browser again, in the real
 page: `make pictures`.
 
-All of them come from the bundled workflows: run on the demo model where that can serve them,
-photographed where not.
+They come from the bundled workflows, run on the demo model. Thumbnails of those that it cannot
+serve are drawn.
 """
 
 import io
@@ -27,7 +27,9 @@ from bench.page import (
     wait_for_app,
 )
 from bench.server import Client, Server
-from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
+from bench.subgraphs import all_nodes
+from bench.workflow import load, names, saved, to_api, with_inputs
+from lab.pictures import thumbnails
 from lab.pictures.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
@@ -56,6 +58,7 @@ FIT = """() => {
 
 
 def main() -> None:
+    thumbnails.main()
     who_does_what().save(HELP / "StoryGather.png", optimize=True)
     who_sees_what().save(HELP / "StoryReference.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
@@ -67,16 +70,13 @@ def main() -> None:
         with browser_page(server.url) as page:
             photograph_template_browser(page)
         with browser_page(server.url, focus=True) as page:
-            for name in names():
-                if not has_a_storyboard(name):
-                    photograph_graph(page, name, WORKFLOWS / f"{name}.jpg", (900, 600))
             photograph_first_run(page)
             photograph_nodes(page)
 
 
 def has_a_storyboard(name: str) -> bool:
-    return runs_on_the_demo_model(name) and any(
-        node["type"] == "StorySheet" for node in load(name)["nodes"]
+    return name not in thumbnails.CARDS and any(
+        node["type"] == "StorySheet" for node in all_nodes(load(name))
     )
 
 
@@ -104,15 +104,8 @@ def photograph_template_browser(page) -> None:
     save(screenshot(page), DOCS / "step-1-templates.jpg", (1100, 900))
 
 
-def photograph_graph(page, name: str, path: Path, size: tuple[int, int]) -> None:
-    open_template(page, name)
-    page.wait_for_timeout(1000)
-    page.evaluate(FIT)
-    save(screenshot(page), path, size)
-
-
 def photograph_first_run(page) -> None:
-    open_template(page, "first-story")
+    open_template(page, "first-story-simple")
     page.evaluate(FIT)  # pictures outside the window are not loaded
     queue(page)
     page.wait_for_timeout(3000)
@@ -130,8 +123,13 @@ def photograph_nodes(page) -> None:
     photograph_node(page, "StoryDemoModel", HELP / "StoryDemoModel.jpg")
     open_template(page, "distributed-story")
     photograph_node(page, "StorySlate", HELP / "StorySlate.jpg")
+    open_template(page, "first-story-simple")
+    photograph_node(
+        page,
+        load("first-story-simple")["definitions"]["subgraphs"][0]["id"],
+        DOCS / "step-2-prompt.jpg",
+    )
     open_template(page, "first-story")
-    photograph_node(page, "StoryPrompt", DOCS / "step-2-prompt.jpg")
     page.evaluate(
         "() => { const select = app.graph._nodes.find(n => n.type === 'StoryBatch').widgets.find(w"
         " => w.name === 'select'); select.value = '3'; select.callback?.('3'); }"

@@ -5,6 +5,7 @@ import torch
 
 from bench import inprocess
 from bench.studio import Studio, defaults_of
+from bench.subgraphs import all_nodes
 from bench.workflow import load, names
 
 SEVEN = [f"in place {number}" for number in range(1, 8)]
@@ -203,7 +204,7 @@ def test_a_new_node_has_lists_of_equal_length(s):
 
 @pytest.mark.parametrize("name", names())
 def test_a_bundled_workflow_has_one_frame_per_batch_or_one_batch(name):
-    nodes = [node for node in load(name)["nodes"] if node["type"] == "StoryBatch"]
+    nodes = [node for node in all_nodes(load(name)) if node["type"] == "StoryBatch"]
     assert all(node["widgets_values"][4] in (0, 1) for node in nodes)
 
 

@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from aiohttp import ClientResponseError
 
 from bench.server import PromptFailed
+from bench.subgraphs import all_nodes
 from bench.workflow import (
     load,
     names,
@@ -201,9 +203,26 @@ def test_every_workflow_passes_the_servers_validation(client, name):
         assert client.refusal(prompt) == {}
 
 
+def test_the_blueprint_is_listed_and_draws_what_its_nodes_draw_side_by_side(client):
+    """Where ComfyUI has blueprints. The pictures are those of `first-story`."""
+    try:
+        listed = client.get("/global_subgraphs")
+    except ClientResponseError:
+        pytest.skip("this ComfyUI has no blueprints")
+    (name,) = (key for key, each in listed.items() if FOLDER in each["info"]["node_pack"])
+    blueprint = json.loads(client.get(f"/global_subgraphs/{name}")["data"])
+    assert blueprint["nodes"][0]["title"] == listed[name]["name"] == "One Prompt, One Story"
+    info = client.get("/object_info")
+    simple, whole = (
+        pictures(client, with_inputs(to_api(load(name), info), "KSampler", steps=3))
+        for name in ("first-story-simple", "first-story")
+    )
+    assert same_pixels(simple, whole)
+
+
 @pytest.mark.parametrize("name", names())
 def test_no_workflow_has_a_node_that_core_calls_deprecated(client, name):
-    info, used = client.get("/object_info"), {node["type"] for node in load(name)["nodes"]}
+    info, used = client.get("/object_info"), {node["type"] for node in all_nodes(load(name))}
     assert (
         not [node for node in used if info.get(node, {}).get("deprecated")]
         and not used & DEPRECATED_SINCE

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.subgraphs import all_nodes
 from bench.workflow import FILES, load, names
 
 YOURS = {"your_style_lora.safetensors"}  # means a file that only the artist can name
 LOADERS = [
     pytest.param(node, id=f"{name}-{node['type']}-{node['id']}")
     for name in names()
-    for node in load(name)["nodes"]
+    for node in all_nodes(load(name))
     if node["type"] in FILES
     and FILES[node["type"]] != "input"
     and node["widgets_values"][0] not in YOURS
@@ -24,7 +25,7 @@ LOADERS = [
 def test_every_kind_of_loader_is_known():
     """A loader is a node with a widget that names a model's file."""
     for name in names():
-        for node in load(name)["nodes"]:
+        for node in all_nodes(load(name)):
             values = node.get("widgets_values") or []
             files = [
                 value
