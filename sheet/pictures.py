@@ -6,8 +6,8 @@ from PIL import Image
 
 
 def picture_of(image: torch.Tensor, paper: str = "#ffffff") -> Image.Image:
-    """[H, W, C] as RGB: one channel is grey, no number is black. A fourth channel is opacity: where
-    it is below 1 the `paper` is seen.
+    """[H, W, C] as RGB: one channel is grey, NaN is black. A fourth channel is opacity: where it is
+    below 1 the `paper` shows.
     """
     pixels = image.detach().float().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
     rgb = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
