@@ -22,6 +22,7 @@ from bench.toy_transformers import toy_transformer
 
 READS = {
     "qwen-image": {"joint_attention_dim": WIDTH},
+    "qwen-image-2.1": {"context_in_dim": WIDTH},
     "z-image": {"cap_feat_dim": WIDTH},
     "flux2": {"context_in_dim": 3 * WIDTH},
 }

@@ -178,9 +178,9 @@ class StorySheet(StoryNode):
             first_number[0],
             paper[0],
         )
-        pictures = _pictures(images)
+        pictures = _pictures(images, look)
         if again is not None:
-            _put_in(pictures, _pictures(again), (again_numbers or [""])[0])
+            _put_in(pictures, _pictures(again, look), (again_numbers or [""])[0])
         texts = captions_of(captions, len(pictures))
         if frame_numbers is not None and len(frame_numbers) != len(pictures):
             raise InputError(
@@ -198,8 +198,9 @@ class StorySheet(StoryNode):
         return io.NodeOutput(image_of(sheet))
 
 
-def _pictures(batches: list[torch.Tensor]) -> list[Image.Image]:
-    return [picture_of(picture) for batch in batches for picture in batch]
+def _pictures(batches: list[torch.Tensor], look: Look) -> list[Image.Image]:
+    paper, _ = PAPER[look.paper]
+    return [picture_of(picture, paper) for batch in batches for picture in batch]
 
 
 def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str) -> None:

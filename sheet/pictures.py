@@ -5,11 +5,17 @@ import torch
 from PIL import Image
 
 
-def picture_of(image: torch.Tensor) -> Image.Image:
-    """[H, W, C] as RGB: one channel is grey, an alpha channel is left out, NaN is black."""
+def picture_of(image: torch.Tensor, paper: str = "#ffffff") -> Image.Image:
+    """[H, W, C] as RGB: one channel is grey, NaN is black. A fourth channel is opacity: where it is
+    below 1 the `paper` shows.
+    """
     pixels = image.detach().float().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
     rgb = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
-    return Image.fromarray(rgb.numpy().copy())
+    picture = Image.fromarray(rgb.numpy().copy())
+    if pixels.shape[-1] != 4:
+        return picture
+    opacity = Image.fromarray(pixels[..., 3].numpy().copy())
+    return Image.composite(picture, Image.new("RGB", picture.size, paper), opacity)
 
 
 def image_of(picture: Image.Image) -> torch.Tensor:

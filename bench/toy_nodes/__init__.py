@@ -9,6 +9,7 @@ import folder_paths
 from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_models import SHAPES, ToyVAE, toy_clip, toy_model
 from bench.toy_parts import load_toy_transformer
+from bench.toy_vae import LinearVae
 
 SIGHTED = {"qwen-image with sight": "qwen-image"}  # text encoders that look at pictures too
 
@@ -85,6 +86,28 @@ class ToyTextEncoder:
         return (toy_encoder(SIGHTED.get(kind, kind), sight=kind in SIGHTED),)
 
 
+class ToyLinearVAE:
+    """Outputs a VAE of a format for which there is no small file, as Load VAE does."""
+
+    RETURN_TYPES = ("VAE",)
+    FUNCTION = "load"
+    CATEGORY = "story/test bench"
+    DESCRIPTION = "A tiny VAE with random weights: its pictures are noise. For testing only."
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "channels": ("INT", {"default": 64, "tooltip": "Of a latent."}),
+                "pixels": ("INT", {"default": 16, "tooltip": "How wide a latent pixel is."}),
+                "colours": ("INT", {"default": 4, "tooltip": "4: with opacity."}),
+            }
+        }
+
+    def load(self, channels: int, pixels: int, colours: int):
+        return (LinearVae(channels, pixels, colours=colours),)
+
+
 class ToySeeds:
     """Outputs numbers as a list, as nodes of other packs do."""
 
@@ -106,11 +129,13 @@ NODE_CLASS_MAPPINGS = {
     "ToyCheckpoint": ToyCheckpoint,
     "ToyDiffusionModel": ToyDiffusionModel,
     "ToyTextEncoder": ToyTextEncoder,
+    "ToyLinearVAE": ToyLinearVAE,
     "ToySeeds": ToySeeds,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "ToyCheckpoint": "Toy Checkpoint",
     "ToyDiffusionModel": "Toy Diffusion Model",
     "ToyTextEncoder": "Toy Text Encoder",
+    "ToyLinearVAE": "Toy Linear VAE",
     "ToySeeds": "Toy Seeds",
 }

@@ -62,6 +62,8 @@ def test_addresses_are_those_of_comfyuis_own_templates():
             )
     if not known:
         pytest.skip("this ComfyUI's templates name no models")
+    if "z_image_turbo_bf16.safetensors" not in known:
+        pytest.skip("this ComfyUI's templates are older than the models, and name older addresses")
     ours = [loader.values[0]["properties"]["models"][0] for loader in LOADERS]
     for model in ours:
         assert (

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from story_pack.sheet import fonts
 from story_pack.sheet.draw import Look, draw_sheet
+from story_pack.sheet.pictures import picture_of
 from story_pack.sheet.text import set_caption, wrap
 
 RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
@@ -28,6 +30,18 @@ def test_pictures_stand_in_rows_with_margins_and_are_not_changed():
         assert (found[top : top + 40, left : left + 60] == colour).all()
     coloured = (found != 255).any(-1).sum()
     assert coloured == 3 * 60 * 40, "nothing else is drawn"
+
+
+@pytest.mark.parametrize("paper, level", [("#ffffff", 255), ("#141414", 20)])
+def test_the_paper_is_seen_through_a_transparent_picture(paper, level):
+    """Some models paint opacity as a fourth channel; where it is whole, nothing changes."""
+    image = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(1))
+    image[0, :, 3] = 1.0
+    found = pixels(picture_of(image, paper))
+    opaque = pixels(picture_of(image[..., :3]))
+    assert (found[0] == opaque[0]).all()
+    rgb, opacity = image[1, :, :3].numpy(), image[1, :, 3:].numpy()
+    assert np.abs(found[1] - (255 * rgb * opacity + level * (1 - opacity))).max() <= 1.5
 
 
 @pytest.mark.parametrize("count, columns", [(1, 1), (4, 2), (5, 3), (20, 5)])
