@@ -55,7 +55,9 @@ def test_it_is_found_by_its_name_dragged_in_opened_and_run(page):
     page.evaluate("app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     page.wait_for_function("document.activeElement?.tagName === 'INPUT'")
     page.keyboard.type("one prompt")
-    page.get_by_text(", One Story").first.click()
+    page.get_by_text(", One Story").first.wait_for()
+    page.wait_for_timeout(500)  # the list follows what was typed
+    page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement?.tagName !== 'INPUT'")
     page.mouse.move(600, 300)
     page.mouse.click(600, 300)  # the newest page lets it hang on the pointer until a click
