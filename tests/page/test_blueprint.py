@@ -10,6 +10,10 @@ INSIDE = [
     "CLIPTextEncode",
     "IPCAPatch",
     "KSampler",
+    "PrimitiveInt",
+    "PrimitiveInt",
+    "PrimitiveStringMultiline",
+    "PrimitiveStringMultiline",
     "SVRReweight",
     "StoryBatch",
     "StoryPrompt",
@@ -44,9 +48,22 @@ def set_widgets(page, **values) -> None:
 
 
 def prompt_of(page) -> dict:
-    """By class: the inputs that the page sends."""
+    """By class: the inputs that the page sends, with the values of primitive nodes filled in."""
     prompt = page.evaluate("app.graphToPrompt().then(result => result.output)")
-    return {item["class_type"]: item["inputs"] for item in prompt.values()}
+    values = {
+        node: item["inputs"]["value"]
+        for node, item in prompt.items()
+        if item["class_type"].startswith("Primitive")
+    }
+
+    def filled(value):
+        return values.get(value[0], value) if isinstance(value, list) else value
+
+    return {
+        item["class_type"]: {name: filled(value) for name, value in item["inputs"].items()}
+        for node, item in prompt.items()
+        if node not in values
+    }
 
 
 def test_it_is_found_by_its_name_dragged_in_opened_and_run(page):
@@ -69,7 +86,10 @@ def test_it_is_found_by_its_name_dragged_in_opened_and_run(page):
     page.evaluate(CONNECT)
     queue(page)
     sent = prompt_of(page)
-    assert sorted(sent) == sorted([*INSIDE, "SaveImage", "StoryDemoModel"])
+    assert set(sent) == {
+        *(node for node in INSIDE if not node.startswith("Primitive")),
+        *("SaveImage", "StoryDemoModel"),
+    }
     assert sent["StoryPrompt"]["frames"] == "playing in the snow\nat the beach"
     assert (sent["StoryBatch"]["width"], sent["KSampler"]["steps"]) == (64, 1)
 

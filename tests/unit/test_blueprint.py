@@ -41,6 +41,20 @@ def test_both_ends_of_every_link_inside_know_it():
         assert given["type"] == link["type"]
 
 
+def test_widgets_lead_to_nodes_of_core_alone():
+    """The page finds a widget inside by its place among the node's inputs, sockets first. A socket
+    that a later version adds to one of ours would move it, and the widgets' values with it.
+    """
+    (graph,) = definitions(blueprint()).values()
+    kinds = {node["id"]: node["type"] for node in graph["nodes"]}
+    widgets = [place for place, slot in enumerate(graph["inputs"]) if slot["name"] in VALUES]
+    assert {
+        kinds[link["target_id"]]
+        for link in graph["links"]
+        if link["origin_id"] == INPUTS and link["origin_slot"] in widgets
+    } == {"PrimitiveStringMultiline", "PrimitiveInt", "CLIPTextEncode", "KSampler"}
+
+
 def test_inner_nodes_have_numbers_of_their_own():
     """The newest page renumbers those that a node of the workflow has too."""
     workflow = load("first-story-simple")
