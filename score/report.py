@@ -147,7 +147,7 @@ def _baseline_line(score: Score) -> str:
             len(score.likeness),
             len(score.baseline) if score.baseline is not None else 0,
         )
-        said += f"; for the whole only, {others} pictures of the baseline are no pairs with {count}"
+        said += f"; only for the whole: the baseline's {others} pictures do not pair with {count}"
     return said
 
 

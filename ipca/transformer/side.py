@@ -53,16 +53,16 @@ class TransformerSide:
         ):
             warn_rarely(
                 f"IPCA Patch: {self.family.name} normalises every token's length before it reads"
-                " the text, and nothing says by how much the other frames' words are turned down"
-                " in a prompt that several frames share. If frames show each other's scenes, set"
-                " SVR Reweight's mode to svr, with the CLIP of this model's own type, or"
-                " window_length to 1."
+                " the text, but this prompt, which several frames share, carries no factors that"
+                " turn the other frames' words down. If frames show each other's scenes, set SVR"
+                " Reweight's mode to svr, with the CLIP of this model's own type, or window_length"
+                " to 1."
             )
         if self.settings.strength and not any(positions.places for positions in found):
             warn_rarely(
-                "IPCA Patch: no prompt of this run says where the story's identity is in it, so"
-                " nothing is strengthened. Connect the frames of SVR Reweight, of the same Story"
-                " Prompt, through Story Batch to the sampler."
+                "IPCA Patch: no prompt of this run carries the positions of the story's identity,"
+                " so nothing is strengthened. Connect the frames of SVR Reweight, of the same"
+                " Story Prompt, through Story Batch to the sampler."
             )
         return targets
 

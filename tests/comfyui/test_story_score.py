@@ -190,7 +190,7 @@ def test_a_baseline_that_gives_no_gain(nodes, vision, pictures):
     report = score(nodes, pictures, vision("clip"), baseline=1 - pictures[:3])[3]
     assert (
         report.count("gain") == 1
-        and "for the whole only, 3 pictures of the baseline are no pairs with 5" in report
+        and "only for the whole: the baseline's 3 pictures do not pair with 5" in report
     )
 
 
