@@ -43,8 +43,9 @@ pictures:
 train: setup
 	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m lab train $(ARGS)
 
-evidence: setup
-	$(run) -m lab evidence
+evidence:
+	bench/setup.sh lab
+	$(run) -m lab evidence $(ARGS)
 
 setup:
 	bench/setup.sh

@@ -1,11 +1,12 @@
-"""`make evidence`: on the demo model, or with CHECKPOINT or UNET set on that one."""
+"""`make evidence`: on the demo model, or with a checkpoint or unet given on that one."""
 
-import os
+import sys
 
 from . import demo, own_checkpoint
+from .loop import go
+from .options import options
 
 if __name__ == "__main__":
-    if os.environ.get("CHECKPOINT") or os.environ.get("UNET"):
-        own_checkpoint.main()
-    else:
-        demo.main()
+    chosen = options(sys.argv[1:])
+    own = chosen.checkpoint or chosen.unet
+    go(own_checkpoint.study(chosen) if own else demo.study(chosen))

@@ -28,7 +28,6 @@ from bench.page import (
 )
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
-from lab.pictures.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
@@ -51,8 +50,7 @@ FIT = """() => {
 
 
 def main() -> None:
-    who_does_what().save(HELP / "StoryGather.png", optimize=True)
-    who_sees_what().save(HELP / "StoryReference.png", optimize=True)
+    photograph_drawings()
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
         # Before the others: one-frame-again takes its pictures from a film in the output folder.
@@ -154,6 +152,18 @@ def comfyui(folder: Path) -> Server:
     (folder / "user/default").mkdir(parents=True)
     (folder / "user/default/comfy.settings.json").write_text(json.dumps(BARE))
     return Server(folder)
+
+
+def photograph_drawings() -> None:
+    """The help pages' drawings, `<node>.svg` beside this file, at the size that they say."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        for drawing in sorted(Path(__file__).parent.glob("*.svg")):
+            page = chromium.new_page()
+            page.goto(drawing.as_uri())
+            image = page.locator("svg").screenshot()
+            Image.open(io.BytesIO(image)).save(HELP / f"{drawing.stem}.png", optimize=True)
+        chromium.close()
 
 
 @contextmanager
