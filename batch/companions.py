@@ -1,4 +1,4 @@
-"""What ComfyUI's nodes put beside a story's rows: items that there may be one of per frame.
+"""What ComfyUI's nodes add to a story's rows: items of which there may be one per frame.
 
 Read off the nodes that write CONDITIONING in ComfyUI 0.3.64 to 0.33: masks, pooled vectors,
 ControlNet pictures, reference latents, latents and masks to inpaint, CLIP Vision outputs. Their
@@ -37,7 +37,8 @@ def items_by_number(count: int, told: tuple[bool, ...] = ()) -> dict[int, Sequen
 
 
 def counts(extra: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """What there may be one of per frame in a conditioning's dict: how an error calls it, number.
+    """Items of a conditioning's dict of which there may be one per frame: (how an error names them,
+    how many).
 
     `extra` is the dict of one entry of a CONDITIONING.
     """

@@ -82,7 +82,7 @@ class Wrappers(Generic[T]):
         self.side, self.node_id = side, node_id
 
     def around_run(self, executor: Any, noise: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """OUTER_SAMPLE wrapper: plan the run, and say so if nothing came of the plan."""
+        """OUTER_SAMPLE wrapper: plan the run, and warn if IPCA was never applied."""
         guider = executor.class_obj
         # At this point the guider's conditionings and options are the run's own copies; the run's
         # end drops them.

@@ -23,7 +23,7 @@ FOLDERS = (
     "%LOCALAPPDATA%/Microsoft/Windows/Fonts",
 )
 ENDINGS = (".ttf", ".ttc", ".otf")
-# Plain upright faces first, by the beginning of the file name; Pillow's own face stands before them
+# Plain upright faces first, by the beginning of the file name; Pillow's own face comes before them
 # all.
 PREFERRED = (
     "dejavusans.",
@@ -198,6 +198,6 @@ def _rank(path: Path) -> tuple[int, str]:
 
 
 def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
-    """Whether the font draws the character otherwise than one it cannot have."""
+    """Whether the font draws the character differently than one it cannot have."""
     drawn, absent = font.getmask(character), font.getmask(ABSENT)
     return drawn.size != absent.size or bytes(drawn) != bytes(absent)

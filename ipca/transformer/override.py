@@ -1,5 +1,5 @@
-"""What one call of a transformer hands to its attention: decided once before the call, gone after
-it.
+"""What one call of a transformer hands to its attention: decided once before the call, dropped
+after it.
 """
 
 import math
@@ -55,14 +55,14 @@ def _attention_of_call(
 
 class JointCall:
     """One model call: `targets` has one entry per row, `chosen` are the running numbers of the
-    blocks in which the identity counts again. The text has `length` positions. Factors hold in
+    blocks in which the identity counts again. The text has `length` positions. Factors apply in
     every block.
 
     Only calls in which every query is a key as well, text and whole image together, are joint.
-    Joint calls are counted, since some models do not tell which block is at work. Factors hold in
-    the family's refiner too, where the text attends to itself, or the other frames' words would be
-    in the frame's own before the first joint call. Other attention passes by. `around` is the
-    override of another pack, which ours goes around.
+    Joint calls are counted, since some models do not report the current block. Factors apply in the
+    family's refiner too, where the text attends to itself, or the other frames' words would be in
+    the frame's own before the first joint call. Other attention is left as it is. `around` is the
+    override of another pack, which ours wraps.
     """
 
     def __init__(
@@ -164,9 +164,7 @@ class JointCall:
         if group.target is None:
             return attend(q[rows], k[rows], v[rows], mask)
         positions = self.positions[group.target]
-        if (
-            self.text_last
-        ):  # counted from the end: how many keys the image has is the model's affair
+        if self.text_last:  # counted from the end: how many keys the image has depends on the model
             positions = positions + k.shape[axis]
         settings = self.settings
         kept = settings.kept(q.shape[axis], len(positions), self.step, self.blocks[block])
@@ -188,8 +186,8 @@ class JointCall:
         )
 
     def _block(self, options: Mapping[str, Any]) -> int:
-        """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the
-        table does not have.
+        """The running number of the current block: reported by ComfyUI, or counted. -1 for one that
+        the table does not have.
         """
         self.calls += 1
         stage, number = STAGE_OF.get(options.get("block_type", "")), options.get("block_index")
@@ -207,8 +205,8 @@ class JointCall:
 
 @dataclass(frozen=True)
 class Lengths:
-    """By which a model call's attention calls are told apart: how many tokens text and image have
-    at least, padded, and how many calls the refiners make before with the text alone.
+    """What identifies a model call's attention calls: how many tokens text and image have at least,
+    padded, and how many calls the refiners make before them with only the text.
     """
 
     text: int

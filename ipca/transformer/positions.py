@@ -59,7 +59,7 @@ def positions_of(
     row: Row, length: int, second: int, times: int, with_identity: bool
 ) -> Positions | None:
     """The positions of a row's identity, if that is wanted, and its factors, in a text of `length`
-    and a second tensor of `second`, which is laid after the first `times` times.
+    and a second tensor of `second`, which is appended to the first `times` times.
 
     None where the row has neither, or another node left fewer positions than its record says.
     """

@@ -307,6 +307,6 @@ def test_a_second_node_replaces_the_first_and_strength_0_removes_it(flux):
 
 def test_what_has_no_meaning_is_refused(flux):
     with pytest.raises(
-        ValueError, match=r"^IPCA Patch - protect_identity: off has no meaning for Flux"
+        ValueError, match=r"^IPCA Patch - protect_identity: off does not apply to Flux"
     ):
         flux.ipca(protect_identity=False)

@@ -127,7 +127,7 @@ def test_a_master_that_only_delegates(cluster, plain, whole):
 def test_a_master_that_delegates_and_does_not_say_so(cluster, plain, whole):
     prompt = with_collector(plain)
     with pytest.raises(
-        PromptFailed, match="if the master only delegates, say so in master of Story Slate"
+        PromptFailed, match="if the master only delegates, switch off master of Story Slate"
     ) as failure:
         cluster.run(prompt, delegate=True)
     assert_named(failure.value, prompt, whole, "1-2", [3, 4, 5, 6, 7])
