@@ -9,6 +9,7 @@ from PIL import Image
 from ..world.measure import as_bytes
 
 Masks = Callable[[torch.Tensor], torch.Tensor]
+MODEL = "u2net"  # the same whatever the package's default is
 
 
 def masks_by(package: str) -> tuple[Masks | None, str, list[str]]:
@@ -26,7 +27,7 @@ def masks_by(package: str) -> tuple[Masks | None, str, list[str]]:
         )
         print(f"evidence: {note}", flush=True)
         return None, "", [note]
-    session = rembg.new_session()
+    session = rembg.new_session(MODEL)
 
     def masks(images: torch.Tensor) -> torch.Tensor:
         pixels = as_bytes(images.movedim(-1, 1).float().cpu() * 2 - 1)
