@@ -222,6 +222,7 @@ def train(images: int, batch_size: int, seed: int, minutes: float, within: float
     while (share := max(state["seen"] / images, state["seconds"] / (60 * within))) < 1:
         if time.monotonic() - start > 60 * minutes:
             break
+        training.captions.seen = state["seen"]
         training.step(next(batches), share)
         now = time.monotonic()
         state["seconds"] += now - last

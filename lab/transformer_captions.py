@@ -15,9 +15,11 @@ from .captions import BEGIN, END, UNKNOWN, fitting
 from .world.captions import MAX_CAST, MAX_FRAMES, draw_story
 from .world.render import Attributes
 
-# Shares of the captions: with a cast, half of them of several frames; of several frames without a
-# cast; without a word.
-CASTS, SEVERAL, EMPTY = 0.10, 0.05, 0.10
+EMPTY = 0.10  # share of the captions without a word
+# Shares of those with a cast, half of them of several frames, and of those of several frames
+# without a cast: few at first, for words are learnt fastest from captions of one scene.
+SIMPLE = 20_000  # images
+AT_FIRST, LATER = (0.10, 0.05), (0.25, 0.10)
 # Texts are filled up with end tokens, 1 to 4 of them, so that a batch has one length.
 ROUND = 4
 
@@ -65,13 +67,14 @@ class Captions:
     """Draws texts and what their pictures show, in batches of one length."""
 
     def __init__(self, encoder: Encoder, rng: np.random.Generator):
-        self.encoder, self.rng = encoder, rng
+        self.encoder, self.rng, self.seen = encoder, rng, 0
 
     def draw(self) -> tuple[list[int], dict]:
         """Token ids of a caption, and its picture's attributes."""
         rng, share = self.rng, self.rng.random()
-        cast = int(rng.integers(2, MAX_CAST + 1)) if share < CASTS else 1
-        several = share < CASTS / 2 or CASTS <= share < CASTS + SEVERAL
+        casts, frames = AT_FIRST if self.seen < SIMPLE else LATER
+        cast = int(rng.integers(2, MAX_CAST + 1)) if share < casts else 1
+        several = share < casts / 2 or casts <= share < casts + frames
         story = draw_story(rng, int(rng.integers(2, MAX_FRAMES + 1)) if several else 1, cast)
         tokens = [self.encoder.tokens(text) for text in story["phrases"]]
         phrases, _ = fitting(tokens, story["first"], story["shown"])

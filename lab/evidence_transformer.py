@@ -1,0 +1,176 @@
+"""The evidence on the lab's transformer: `make evidence TRANSFORMER=1`, or fewer by `STORIES=40`.
+
+The same stories and measures as on the demo model, through the pack's nodes and ComfyUI's sampling,
+in the rows of `transformer_rows.py`; and as a check on the demo model's UNet, factors against SVR.
+What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was. A
+full run writes its section of docs/evidence.md, a quick one output/evidence/transformer.md.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench import inprocess
+from bench.inprocess import ROOT
+from bench.studio import Studio
+from demo import model as demo
+
+from . import evidence as on_the_unet
+from . import judge as judging
+from . import transformer_rows as ways
+from .cast import draw_casts, measure_cast
+from .evidence import FRAMES, FULL_RUN, SEED, draw_stories, measure
+from .measure import as_bytes
+from .progress import Progress, replace_whole
+from .report import Results, Told, strip_sheet
+from .rows import Row, Setting
+from .shelf import Shelf, code, fingerprint
+from .transformer import WEIGHTS, load_transformer
+from .transformer_report import UNET_ROWS, put_section, section
+from .transformer_rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
+
+STEPS = 12
+UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
+UNET = Setting()  # the demo model's own
+CASTS = ("b", "c", "d", "e", "f1", "f3", "h1")
+SWEEP_STORIES = CAST_STORIES = UNET_STORIES = 60
+STRIP_STORIES = 4
+WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
+CODE = (
+    *("lab/transformer.py", "lab/transformer_text.py", "lab/transformer_rows.py", "lab/rows.py"),
+    *on_the_unet.CODE,
+)
+
+Job = tuple[Setting, int, dict, Row]
+
+
+def jobs(count: int) -> Iterator[Job]:
+    """Main rows story by story, so that a stopped run has all rows of as many; then the others."""
+    stories, casts = draw_stories(count), draw_casts(count, FRAMES, SEED)
+    for seed in range(count):
+        yield from ((UNSAID, seed, stories[seed], row) for row in ROWS.values())
+    for seed in range(min(count, SWEEP_STORIES)):
+        swept = (row for rows in SWEEPS.values() for row in rows)
+        yield from ((UNSAID, seed, stories[seed], row) for row in swept)
+    for seed in range(min(count, CAST_STORIES)):
+        yield from ((CAST, seed, casts[seed], ROWS[name]) for name in CASTS)
+    for seed in range(min(count, UNET_STORIES)):
+        yield from ((UNET, seed, stories[seed], row) for row in UNET_ROWS)
+
+
+def keys(job: Job) -> tuple[str, str]:
+    """Keys by content, so that no edited story or row takes another's result."""
+    setting, seed, story, row = job
+    return fingerprint(seed, story, setting.key()), fingerprint(row.key())
+
+
+@lru_cache(maxsize=1)
+def equipment() -> tuple[dict[str, Studio], judging.Judge]:
+    """The nodes on the transformer, once with each way to take its CLIP, and the judge."""
+    torch.set_num_threads(1 if WORKERS > 1 else torch.get_num_threads())
+    inprocess.load_pack()
+    import nodes
+
+    studios = {}
+    for name in ("", EMBEDDINGS):
+        model, clip, _ = load_transformer(reads_length=name == EMBEDDINGS)
+        studio = Studio(nodes.NODE_CLASS_MAPPINGS, model, clip, identity="A photo of a fox")
+        studio.negative = studio.encode("")
+        studios[name] = studio
+    return studios, judging.load()
+
+
+def tell(job: Job) -> tuple[dict[str, float], np.ndarray]:
+    """One story in one row: its columns, and its pictures as bytes [FRAMES, 32, 32, 3]."""
+    setting, seed, story, row = job
+    if setting == UNET:
+        return on_the_unet.tell((seed, story, row, setting))
+    studios, judge = equipment()
+    with torch.inference_mode():  # as the server does
+        latents, seconds = ways.render(studios, story, row, seed, setting)
+    pictures = latents.clamp(-1, 1).clone()
+    columns = (measure_cast if "cast" in story else measure)(pictures, story, judge)
+    return {**columns, "seconds": seconds}, as_bytes(pictures)
+
+
+def run(todo: list[Job], shelf: Shelf) -> None:
+    """Render and judge what the shelf lacks, a process for each core."""
+    missing = [job for job in todo if shelf.get(*keys(job)) is None]
+    print(f"evidence: {len(missing)} of {len(todo)} stories to render", flush=True)
+    if not missing:
+        return
+    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
+        progress = Progress("evidence", len(missing), "stories")
+        for job, (columns, pixels) in zip(missing, pool.imap(tell, missing)):
+            strip = np.concatenate(pixels, axis=1) if job[1] < STRIP_STORIES else None
+            shelf.put(*keys(job), columns, None if strip is None else Image.fromarray(strip))
+            progress.step()
+
+
+def results_of(todo: list[Job], shelf: Shelf) -> Results:
+    """All that the shelf has of the jobs."""
+    told: dict[tuple[Setting, str], Told] = {}
+    for job in todo:
+        told.setdefault((job[0], job[3].label), []).append(shelf.get(*keys(job)))
+    longest = max(map(len, told.values()))
+    return Results({key: found + [None] * (longest - len(found)) for key, found in told.items()})
+
+
+def strips(todo: list[Job], shelf: Shelf, folder: Path) -> None:
+    """A picture of the rows that tell most, one below the other, for each of the first stories."""
+    found = []
+    for seed in range(STRIP_STORIES):
+        for name in STRIPS:
+            job = next(j for j in todo if j[:2] == (UNSAID, seed) and j[3] == ROWS[name])
+            if shelf.get(*keys(job)):
+                found.append(shelf.pixels(*keys(job)))
+    if found:
+        sheet = strip_sheet(found, zoom=3)
+        sheet.save(folder / "evidence-transformer.png", optimize=True)
+
+
+def write(todo: list[Job], shelf: Shelf, count: int) -> None:
+    """The section, its picture, and all numbers as JSON."""
+    full = count >= FULL_RUN
+    folder = ROOT / ("docs" if full else "output/evidence")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = results_of(todo, shelf)
+    with_record = section(results, count, UNSAID, CAST, UNET, SWEEP_STORIES)
+    if full:
+        put_section(folder / "evidence.md", with_record)
+    else:
+        (folder / "transformer.md").write_text(with_record, encoding="utf-8")
+    rows = {
+        f"{'unet, ' if setting == UNET else 'cast, ' if setting == CAST else ''}{label}": [
+            story and {n: None if np.isnan(v) else round(v, 4) for n, v in story.items()}
+            for story in stories
+        ]
+        for (setting, label), stories in results.told.items()
+    }
+    text = json.dumps({"stories": count, "rows": rows})
+    replace_whole(folder / "evidence-transformer.json", lambda part: part.write_text(text))
+    strips(todo, shelf, folder)
+    print("\n" + with_record)
+
+
+def main() -> None:
+    count = int(os.environ.get("STORIES", str(FULL_RUN)))
+    judging.load()  # trains it where there is none, before the processes part
+    what = (WEIGHTS, demo.WEIGHTS, judging.WEIGHTS, code(*CODE))
+    shelf = Shelf(ROOT / "output/evidence/kept", *what)
+    todo = list(jobs(count))
+    try:
+        run(todo, shelf)
+    finally:
+        write(todo, shelf, count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The section of docs/evidence.md on the lab's transformer: candour, tables, and a picture."""
+
+import json
+from pathlib import Path
+
+from safetensors import safe_open
+
+from .cast import COLUMNS as CAST_COLUMNS
+from .report import Results
+from .rows import ROWS as UNET
+from .rows import Row, Setting
+from .tables import cell, markdown, mean_and_error, paired
+from .transformer import WEIGHTS
+from .transformer_rows import ROWS, STRIPS, SWEEPS
+
+BEGIN, END = (
+    "<!-- transformer: written by `make evidence TRANSFORMER=1` -->",
+    "<!-- /transformer -->",
+)
+COLUMNS = ("identity", "colour", "alignment", "scene", "prop", "kind", "stated")
+ALIGNED = 0.985  # of separate prompts' alignment: the paper's on SDXL
+# SVR without its alphas is what factors on keys and values do: a UNet's cross-attention is linear
+# in the embeddings.
+FACTORS = Row("factors alone: both alphas 0", svr={"enhance_alpha": 0.0, "weaken_alpha": 0.0})
+UNET_ROWS = (UNET["b"], UNET["d"], FACTORS)
+
+CANDOUR = """## A transformer that loses an embedding's length
+
+Qwen-Image, Z-Image and most other transformers normalise every row of the text before they read it.
+This one is ours, small, and built of ComfyUI's own Lumina 2 class: {size}. It was trained from
+scratch on the drawn world for {minutes} minutes on 2 CPU cores ({seen} pictures) with captions in
+which nothing was scaled; its text encoder is the demo model's. **It is judged on a small
+transformer of ours, not on theirs.** What a trained Z-Image makes of it, `make evidence UNET=..`
+shows (see [lab/README.md](../lab/README.md))."""
+SETTING = """`make evidence TRANSFORMER=1`: {count} stories, the same as above, {steps} Euler steps,
+CFG {cfg:g}, shared noise unless said; sweeps over the first {swept}. Columns as above. *stated*:
+share of body colours, coat colours and patterns that come out as said. *less (b)'s* and *less
+(h1)'s*: differences of identity on the same stories."""
+CAST = """### A cast on the transformer
+
+{stories} stories of 5 frames with two or three characters, as above; beta is on absent characters'
+words too."""
+CHECK = """### The same on the demo model's UNet
+
+In a UNet's cross-attention keys and values are linear in the embeddings, so there SVR with both
+alphas 0 is what factors are on a transformer. {stories} stories, {steps} Euler steps."""
+
+
+def main_table(results: Results, setting: Setting) -> str:
+    lines = []
+    swept = [("", row) for rows in SWEEPS.values() for row in rows]
+    for name, row in [*ROWS.items(), *swept]:
+        if not results.has(setting, row):
+            continue
+        cells = [cell(results.column(setting, row, column)) for column in COLUMNS]
+        less = [
+            cell(results.gain(setting, row, ROWS[base], "identity"), "+") for base in ("b", "h1")
+        ]
+        title = f"({name}) {row.label}" if name else row.label
+        lines.append([title, str(results.count(setting, row)), *cells, *less])
+    head = ["row", "stories", *COLUMNS, "identity less (b)'s", "less (h1)'s"]
+    return markdown(head, lines)
+
+
+def findings(results: Results, setting: Setting) -> str:
+    """What the rows show, each with its error, in sentences that the numbers choose."""
+
+    def mean(name: str, column: str) -> float:
+        found = mean_and_error(results.column(setting, ROWS[name], column))
+        return found[0] if found else float("nan")
+
+    def less(name: str, base: str) -> tuple[str, bool]:
+        gain = results.gain(setting, ROWS[name], ROWS[base], "identity")
+        found = mean_and_error(gain)
+        return cell(gain, "+"), bool(found and found[0] < -2 * found[1])
+
+    told = []
+    for name in ("c", "d", "e", "g"):
+        ratio = mean(name, "alignment") / mean("a", "alignment")
+        verdict = "keeps the scenes" if ratio >= ALIGNED else "does not keep the scenes"
+        told.append(
+            f"- ({name}) {verdict}: alignment {ratio:.3f} of (a)'s, scenes right"
+            f" {mean(name, 'scene'):.3f}."
+        )
+    pairs = [("e", "b"), ("e", "h1"), ("f1", "e"), ("f3", "e"), ("f10", "e"), ("f1", "h1")]
+    pairs += [("f3", "h3"), ("f10", "h10"), ("h1", "b"), ("h3", "b"), ("h10", "b")]
+    for name, base in pairs:
+        if results.has(setting, ROWS[name]) and results.has(setting, ROWS[base]):
+            difference, better = less(name, base)
+            ratio = mean(name, "alignment") / mean("a", "alignment")
+            verdict = "better" if better else "not better by two standard errors"
+            told.append(
+                f"- identity of ({name}) less ({base})'s: {difference}, {verdict}; alignment"
+                f" {ratio:.3f} of (a)'s."
+            )
+    return "\n".join(told)
+
+
+def cast_table(results: Results, setting: Setting) -> str:
+    lines = []
+    for name, row in ROWS.items():
+        if results.has(setting, row):
+            cells = [cell(results.column(setting, row, column)) for column in CAST_COLUMNS]
+            lines.append([f"({name}) {row.label}", str(results.count(setting, row)), *cells])
+    return markdown(["row", "stories", *CAST_COLUMNS], lines) if lines else ""
+
+
+def unet_table(results: Results, setting: Setting) -> str:
+    lines = []
+    for row in UNET_ROWS:
+        if results.has(setting, row):
+            columns = ("identity", "colour", "alignment", "scene", "prop")
+            cells = [cell(results.column(setting, row, column)) for column in columns]
+            identities = (results.column(setting, r, "identity") for r in (row, UNET["d"]))
+            less = cell(paired(*identities), "+")
+            lines.append([row.label, str(results.count(setting, row)), *cells, less])
+    head = ["row", "stories", "identity", "colour", "alignment", "scene", "prop"]
+    return markdown([*head, "identity less SVR's"], lines) if lines else ""
+
+
+def section(
+    results: Results, count: int, unsaid: Setting, cast: Setting, unet: Setting, swept: int
+) -> str:
+    with safe_open(WEIGHTS, "pt") as file:
+        record = {name: json.loads(value) for name, value in file.metadata().items()}
+        parameters = sum(file.get_tensor(name).numel() for name in file.keys())
+    size = f"{parameters / 1e6:.1f} million parameters"
+    counted = {"count": count, "swept": min(count, swept)}
+    strip = ", ".join(f"({name}) {ROWS[name].label}" for name in STRIPS)
+    parts = [
+        BEGIN,
+        CANDOUR.format(size=size, minutes=record["minutes"], seen=f"{record['seen']:,}"),
+        SETTING.format(**counted, steps=unsaid.steps, cfg=unsaid.cfg),
+        main_table(results, unsaid),
+        findings(results, unsaid),
+        f"The first stories; the lines of each are {strip}.",
+        "![One prompt on the transformer, row by row](evidence-transformer.png)",
+        CAST.format(stories=results.count(cast, ROWS["e"])) if cast_table(results, cast) else "",
+        cast_table(results, cast),
+        CHECK.format(stories=results.count(unet, FACTORS), steps=unet.steps),
+        unet_table(results, unet),
+        END,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def put_section(path: Path, text: str) -> None:
+    """Write the section into the page, in place of the one that is there or at its end."""
+    page = path.read_text(encoding="utf-8")
+    path.write_text(without_section(page) + "\n" + text, encoding="utf-8")
+
+
+def without_section(page: str) -> str:
+    before, _, rest = page.partition(BEGIN)
+    return (before.rstrip() + rest.partition(END)[2]).rstrip() + "\n"
+
+
+def section_of(page: str) -> str:
+    """The section as the page has it, which what writes the rest keeps; empty where it has none."""
+    _, begin, rest = page.partition(BEGIN)
+    return f"\n{begin}{rest.partition(END)[0]}{END}\n" if begin else ""

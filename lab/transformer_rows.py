@@ -1,0 +1,131 @@
+"""In which ways a story is told on the lab's transformer, and telling it: by the pack's nodes and
+ComfyUI's own sampling.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from bench.studio import Studio
+
+from .rows import Row, Setting, sampled
+from .transformer import PATCH, PICTURE
+
+ORIGINAL: dict[str, Any] = {"mode": "original"}
+# Where SVR's beta goes: to the embeddings, or to how much a key counts.
+EMBEDDINGS, WEIGHTS = "embeddings", "weights"
+ROWS_KEY = "one_prompt_one_story_rows"  # of a CONDITIONING's dict
+IMAGE = (PICTURE // PATCH) ** 2  # tokens of the picture
+EACH_ALONE = 1  # frames at once where their texts differ in length
+STRENGTHS = (1.0, 3.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Way(Row):
+    """A row, and where SVR's beta goes; without a word to keys and values, as the pack does it."""
+
+    beta_on: str = ""
+
+
+ROWS = {
+    "a": Way("separate prompts, own noise", one_prompt=False, noise="per frame"),
+    "b": Way("separate prompts, same noise", one_prompt=False),
+    "c": Way("one prompt, nothing", svr=ORIGINAL),
+    "d": Way("one prompt, SVR on the embeddings", beta_on=EMBEDDINGS),
+    "e": Way("one prompt, beta on keys and values"),
+    **{
+        f"f{strength:g}": Way(f"(e) + IPCA at strength {strength:g}", ipca={"strength": strength})
+        for strength in STRENGTHS
+    },
+    "g": Way("weights beta instead of (e)", beta_on=WEIGHTS),
+    **{
+        f"h{strength:g}": Way(
+            f"`window_length` 1 + IPCA at strength {strength:g}",
+            svr=ORIGINAL,
+            ipca={"strength": strength},
+            window_length=1,
+        )
+        for strength in STRENGTHS
+    },
+}
+STRIPS = ("c", "d", "e", "f1", "f3")
+SWEEPS = {
+    "weaken_beta": [
+        Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta})
+        for beta in (0.0, 0.01, 0.1, 0.2, 0.3, 0.5)
+    ],
+    "enhance_beta": [
+        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.25, 1.5, 2.0)
+    ],
+}
+
+
+def render(
+    studios: dict[str, Studio], story: dict, row: Way, seed: int, setting: Setting
+) -> tuple[torch.Tensor, float]:
+    """The story's latents [frames, 3, h, w], and the seconds it took. `studios`: by whether the
+    pack takes an embedding's length for lost, the key "", or for read, the key EMBEDDINGS.
+    """
+    start = time.monotonic()
+    studio = studios[EMBEDDINGS if row.beta_on == EMBEDDINGS else ""]
+    told = studio.prompt(story["identity"], story["frames"], row.window_length)
+    if row.beta_on == WEIGHTS:
+        return weighted(studio, told, row, seed, setting), time.monotonic() - start
+    alone = not row.one_prompt or row.window_length == 1
+    setting = replace(setting, batch=EACH_ALONE) if alone else setting
+    return sampled(studio, told, row, seed, setting), time.monotonic() - start
+
+
+def weighted(studio: Studio, told: Any, row: Way, seed: int, setting: Setting) -> torch.Tensor:
+    """Instead of scaled keys and values: each key counts as often as its factor says, by a bias of
+    its logarithm on the logits. One frame at a time.
+    """
+    frames = studio.svr(told, **row.svr)
+    positives, latents, _, negatives, _ = studio.batch(
+        told,
+        frames,
+        frames_per_batch=EACH_ALONE,
+        negative=studio.negative,
+        width=setting.size,
+        height=setting.size,
+        model=studio.model,
+        noise=row.noise,
+    )
+    parts = []
+    for positive, latent, negative in zip(positives, latents, negatives):
+        model = counting(studio.model, positive[0][0].shape[1], factors_in(positive))
+        options = {"steps": setting.steps, "cfg": setting.cfg, "seed": seed}
+        parts.append(studio.sample(model, positive, latent, negative=negative, **options))
+    return torch.cat(parts)
+
+
+def factors_in(positive: list) -> tuple[tuple[int, float], ...]:
+    """The factors of the one row of a CONDITIONING, as SVR Reweight wrote them."""
+    (record,) = positive[0][1][ROWS_KEY]
+    return record.factors
+
+
+def counting(
+    model: ModelPatcher, length: int, factors: tuple[tuple[int, float], ...]
+) -> ModelPatcher:
+    """The model with a bias log f on the logits of a text of `length` tokens, in its own calls and
+    in those with the picture.
+    """
+    bias = torch.zeros(length + IMAGE)
+    for position, factor in factors:
+        bias[position] = math.log(max(factor, 1e-30))
+
+    def override(func: Callable, q, k, v, heads, mask=None, *args, **kwargs) -> torch.Tensor:
+        keys = k.shape[2]
+        if keys in (length, length + IMAGE):
+            mask = bias[None, None, None, :keys].to(q).expand(1, 1, q.shape[2], keys)
+        return func(q, k, v, heads, mask, *args, **kwargs)
+
+    patched = model.clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    return patched
