@@ -1,5 +1,5 @@
-"""Trains the lab's transformer: `bench/run -m lab train_transformer`, or `make transformer`. Stop
-it and call it again to go on. `--export` writes its averaged weights.
+"""Trains the lab's transformer: `make train TRANSFORMER=1`. Stop it and call it again to go on;
+`ARGS=--export` writes its averaged weights.
 
 By rectified flow, from scratch, with the demo model's text encoder frozen. The captions are those
 of `world/captions.py` as they are. Matrices move by Muon, the rest by AdamW; the learning rate

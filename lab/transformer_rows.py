@@ -57,10 +57,37 @@ STRIPS = ("c", "d", "e", "f1", "f3")
 SWEEPS = {
     "weaken_beta": [
         Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta})
-        for beta in (0.0, 0.01, 0.1, 0.2, 0.3, 0.5)
+        for beta in (0.0, 0.01, 0.1, 0.2, 0.5)
     ],
     "enhance_beta": [
-        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.25, 1.5, 2.0)
+        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)
+    ],
+    "strength": [
+        Way("(e) + IPCA at strength 0.3", ipca={"strength": 0.3}),
+        Way("(e) + IPCA at strength 0.5", ipca={"strength": 0.5}),
+    ],
+    # What may keep more of the identity at strength 10, or let it cost less.
+    "blocks": [
+        Way(f"(e) + IPCA at strength 10, {name} blocks", ipca={"strength": 10.0, "blocks": blocks})
+        for name, blocks in (("first two", "block0, block1"), ("last two", "block3, block4"))
+    ],
+    "steps": [
+        Way(
+            f"(e) + IPCA at strength 10 from step {step}",
+            ipca={"strength": 10.0, "start_at_step": step},
+        )
+        for step in (2, 4)
+    ],
+    "weaken_beta with IPCA": [
+        Way(
+            f"weaken_beta {beta:g} + IPCA at strength 3",
+            svr={"weaken_beta": beta},
+            ipca={"strength": 3.0},
+        )
+        for beta in (0.1, 0.2)
+    ],
+    "window_length": [
+        Way(f"(e), `window_length` {length}", window_length=length) for length in (2, 3)
     ],
 }
 
@@ -76,7 +103,7 @@ def render(
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
     if row.beta_on == WEIGHTS:
         return weighted(studio, told, row, seed, setting), time.monotonic() - start
-    alone = not row.one_prompt or row.window_length == 1
+    alone = not row.one_prompt or row.window_length < len(story["frames"])
     setting = replace(setting, batch=EACH_ALONE) if alone else setting
     return sampled(studio, told, row, seed, setting), time.monotonic() - start
 
