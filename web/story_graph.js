@@ -1,4 +1,5 @@
-// Where a story comes from and which pictures it has, read off the graph. What is computed when the graph runs is not known here.
+// Where a story comes from and which pictures it has, read off the graph. What is computed when the
+// graph runs is not known here.
 
 import { api } from "../../scripts/api.js";
 import { textIn } from "./element.js";
@@ -11,7 +12,7 @@ const isReroute = (node) => node.comfyClass === "Reroute" || node.type === "Rero
 function originOf(node, name) {
     for (let steps = 0, at = node; at && steps < MAX_STEPS; steps++) {
         if (steps && !isReroute(at)) return at;
-        const input = steps ? 0 : at.inputs?.findIndex((slot) => slot.name === name) ?? -1;
+        const input = steps ? 0 : (at.inputs?.findIndex((slot) => slot.name === name) ?? -1);
         if (input < 0) return null;
         at = at.getInputNode?.(input);
     }
@@ -28,18 +29,30 @@ export function storyOf(node) {
     return null;
 }
 
-// Whose picture is where, for a Story Prompt: the URL by the character's name, as `keyOf` gives it. Only files that Load Image shows.
+// Whose picture is where, for a Story Prompt: the URL by the character's name, as `keyOf` gives it.
+// Only files that Load Image shows.
 export function picturesOf(story) {
-    const references = (story.graph?._nodes ?? []).filter((node) => node.comfyClass === "StoryReference" && storyOf(node) === story);
-    const found = references.map((node) => [keyOf(textIn(node, "character").trim().replace(/^@/, "")), fileIn(originOf(node, "image"))]);
-    return new Map(found.filter(([name, url]) => name && url).reverse()); // of several of one character the first
+    const references = (story.graph?._nodes ?? []).filter(
+        (node) => node.comfyClass === "StoryReference" && storyOf(node) === story,
+    );
+    const found = references.map((node) => [
+        keyOf(textIn(node, "character").trim().replace(/^@/, "")),
+        fileIn(originOf(node, "image")),
+    ]);
+    // of several of one character the first
+    return new Map(found.filter(([name, url]) => name && url).reverse());
 }
 
 function fileIn(node) {
     if (node?.comfyClass !== "LoadImage") return null;
-    const [, path, type] = textIn(node, "image").match(/^(.*?)(?: \[(input|output|temp)\])?$/) ?? [];
+    const [, path, type] =
+        textIn(node, "image").match(/^(.*?)(?: \[(input|output|temp)\])?$/) ?? [];
     if (!path) return null;
     const at = path.lastIndexOf("/");
-    const file = new URLSearchParams({ filename: path.slice(at + 1), subfolder: path.slice(0, Math.max(0, at)), type: type ?? "input" });
+    const file = new URLSearchParams({
+        filename: path.slice(at + 1),
+        subfolder: path.slice(0, Math.max(0, at)),
+        type: type ?? "input",
+    });
     return api.apiURL(`/view?${file}`);
 }

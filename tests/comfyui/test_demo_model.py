@@ -10,7 +10,7 @@ import torch
 
 from bench.inprocess import ROOT
 from bench.studio import Studio
-from lab import measure
+from lab.world import measure
 from lab.world.captions import frame_phrase
 from lab.world.render import NAMES
 

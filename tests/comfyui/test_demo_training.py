@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture
 def train(pack, tmp_path, monkeypatch):
-    import lab.train as training
+    import lab.training.train as training
 
     monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
     return lambda images, minutes=60.0: run(training, images, minutes)
@@ -63,7 +63,7 @@ def test_training_can_start_from_what_is_shipped(pack, tmp_path, monkeypatch):
     """Nothing is trained yet: its moving average is the shipped one, whose pictures count."""
     from comfy.utils import load_torch_file
 
-    import lab.train as training
+    import lab.training.train as training
     from demo.model import WEIGHTS
 
     monkeypatch.setattr(training, "CHECKPOINT", tmp_path / "checkpoints" / "demo.pt")
@@ -87,7 +87,7 @@ def test_training_can_start_from_what_is_shipped(pack, tmp_path, monkeypatch):
 
 
 def test_the_learning_rate_ends_with_the_images_or_the_minutes_that_are_given():
-    from lab.train import share_done
+    from lab.training.train import share_done
 
     state = {"seen": 1500, "begun": 1000, "seconds": 90.0}
     assert share_done(state, 2000, float("inf")) == 0.5 and share_done(state, 2000, 2.0) == 0.75
@@ -99,7 +99,7 @@ def test_the_same_weights_are_exported_to_the_same_file(pack, tmp_path):
     """
     from safetensors import safe_open
 
-    from lab import export
+    from lab.training import export
 
     weights = {"a": torch.arange(6.0).view(2, 3).half(), "b": torch.tensor([3], dtype=torch.int32)}
     record = {name: number for number, name in enumerate("hgfedcba")}

@@ -123,7 +123,7 @@ def test_the_fit_falls_where_captions_are_swapped(nodes, demo):
 
 
 def test_the_loss_is_the_symmetric_cross_entropy(pack):
-    from lab.vision import contrastive_loss
+    from lab.training.vision import contrastive_loss
 
     rows, scale = torch.eye(5), torch.tensor(math.log(3.0))
     right = -math.log(math.exp(3) / (math.exp(3) + 4))
@@ -139,7 +139,7 @@ def test_the_loss_is_the_symmetric_cross_entropy(pack):
 
 
 def test_training_in_pieces_ends_as_in_one_go(pack, tmp_path, monkeypatch):
-    from lab import vision
+    from lab.training import vision
 
     def weights(name, *pieces):
         monkeypatch.setattr(vision, "CHECKPOINT", tmp_path / name / "vision.pt")

@@ -5,7 +5,7 @@ def test_the_row_of_svr_compares_what_is_the_same(studio):
     """Row c times the pack's SVR against the published equations, and asserts that both give the
     same.
     """
-    from lab.benchmark import svr_row
+    from lab.benchmark.cost import svr_row
 
     letter, _, ratio, _, target = svr_row(studio("sdxl"))
     assert letter == "c" and float(ratio) > 0 and target == ">= 10"
@@ -14,7 +14,7 @@ def test_the_row_of_svr_compares_what_is_the_same(studio):
 def test_the_row_of_synchronisations_counts_looks_at_values(studio):
     """None at the defaults; one per call where the step matters, for the call's sigma."""
     from bench.devices import Captured
-    from lab.benchmark import waits_of
+    from lab.benchmark.cost import waits_of
 
     s = studio("sdxl")
     plain, ours, by_steps = (

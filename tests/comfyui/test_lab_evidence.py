@@ -11,7 +11,8 @@ from PIL import Image
 
 @pytest.fixture
 def evidence(pack, monkeypatch):
-    from lab import evidence, judge
+    from lab.evidence import demo as evidence
+    from lab.training import judge
 
     torch.manual_seed(0)
     untrained = judge.Judge()
@@ -51,7 +52,7 @@ def small_jobs(evidence, labels="de", stories=2):
 
 
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
-    from lab.shelf import Shelf
+    from lab.evidence.shelf import Shelf
 
     seen, spy = rendered
     todo = small_jobs(evidence)
@@ -79,7 +80,7 @@ def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, 
 
 
 def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
-    from lab.shelf import Shelf
+    from lab.evidence.shelf import Shelf
 
     seen, _ = rendered
     evidence.run(small_jobs(evidence), Shelf(tmp_path, "w"))
@@ -99,9 +100,9 @@ def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
 
 def test_the_page_tells_what_is_there(evidence, tmp_path):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
-    from lab import cast, places
-    from lab.report import COLUMNS
-    from lab.shelf import Shelf
+    from lab.evidence import cast, places
+    from lab.evidence.report import COLUMNS
+    from lab.evidence.shelf import Shelf
 
     shelf, columns = (
         Shelf(tmp_path / "kept", "w"),
@@ -137,8 +138,8 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     """A real rendering of two steps; the story's text is one that Story Prompt reads, with every
     character in a frame.
     """
-    from lab import cast
-    from lab.shelf import Shelf
+    from lab.evidence import cast
+    from lab.evidence.shelf import Shelf
 
     (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
@@ -155,7 +156,7 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
     """Drawn pictures in place of rendered ones: what is said of them is known."""
     import numpy as np
 
-    from lab import places
+    from lab.evidence import places
     from lab.world.render import NAMES, Attributes, Renderer
 
     (story,) = places.draw_places(1, evidence.FRAMES, seed=3)

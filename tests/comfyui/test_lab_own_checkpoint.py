@@ -18,7 +18,7 @@ def evidence(pack, monkeypatch, tmp_path):
     """evidence(**environment) runs the command in an empty folder and gives its page and its
     numbers.
     """
-    from lab import own_checkpoint
+    from lab.evidence import own_checkpoint
 
     for name in (
         "CHECKPOINT",
@@ -193,7 +193,7 @@ def test_clip_type_follows_the_diffusion_model(pack):
     import comfy.supported_models as models
     from comfy.sd import CLIPType
 
-    from lab.own_models import clip_type
+    from lab.evidence.own_models import clip_type
 
     def model_of(family):
         return SimpleNamespace(
@@ -285,7 +285,7 @@ def test_what_cannot_be_done_is_said_in_one_line(evidence, environment, words):
 
 
 def test_prompts_of_another_form_are_refused(pack, tmp_path):
-    from lab import prompts
+    from lab.evidence import prompts
 
     path = tmp_path / "prompts.yaml"
     for text, words in (
@@ -319,7 +319,7 @@ def test_consistory_plus_is_read(pack, tmp_path):
     """A file of its form: styles may be empty, subjects hold commas, and groups follow each
     other.
     """
-    from lab import prompts
+    from lab.evidence import prompts
 
     (tmp_path / "consistory+.yaml").write_text(CONSISTORY, encoding="utf-8")
     first, second = prompts.read_stories(tmp_path / "consistory+.yaml")
@@ -358,7 +358,7 @@ def test_vistorybench_is_read(nodes, tmp_path):
     """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its
     words alone.
     """
-    from lab import prompts
+    from lab.evidence import prompts
 
     told = vistory(
         shot("Ida pours tea for Old Tom.", "A harbour inn.", "Old Tom", "Ida"),
@@ -390,7 +390,7 @@ def test_vistorybench_is_read(nodes, tmp_path):
 
 
 def test_stories_of_vistorybench_that_cannot_be_told_are_named(pack, tmp_path):
-    from lab import prompts
+    from lab.evidence import prompts
 
     good = shot("A", "B")
     for text, words in (
@@ -414,7 +414,7 @@ def test_stories_of_vistorybench_that_cannot_be_told_are_named(pack, tmp_path):
 
 
 def test_our_own_stories_are_twenty_with_different_subjects(pack):
-    from lab import prompts
+    from lab.evidence import prompts
 
     stories = prompts.read_stories()
     assert len({story["identity"] for story in stories}) == len(stories) == 20

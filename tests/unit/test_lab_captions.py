@@ -5,8 +5,8 @@ import pytest
 import torch
 from story_pack.story.story import tell
 
-from lab.attention import Spelled, excess, sharpness
-from lab.captions import TOKENS, emphasise, fitting
+from lab.training.attention import Spelled, excess, sharpness
+from lab.training.captions import TOKENS, emphasise, fitting
 from lab.world import captions
 from lab.world.captions import OPENINGS, draw_story, draw_unsaid, preferred, preferred_by_kind
 from lab.world.render import NAMES
@@ -142,7 +142,7 @@ def test_a_casts_columns_are_what_the_judge_names():
     """Four frames of a fox and a cat: all right; a wrong coat; the absent cat in the fox's looks; a
     stranger in another scene.
     """
-    from lab.cast import measure_cast
+    from lab.evidence.cast import measure_cast
 
     fox = {
         "kind": "fox",

@@ -5,7 +5,7 @@ called.
 import pytest
 import torch
 
-from lab import precision
+from lab.training import precision
 
 
 class Measured:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab import shelf as shelves
-from lab.shelf import Shelf, fingerprint
+from lab.evidence import shelf as shelves
+from lab.evidence.shelf import Shelf, fingerprint
 
 
 def test_a_fingerprint_follows_the_content_alone(tmp_path):
@@ -71,7 +71,7 @@ def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     "low, high", [(0.0, 0.95), (-0.043, 0.0517), (0.961, 1.004), (-1.0, 8.99), (0.1, 1.0999)]
 )
 def test_the_axis_of_a_chart_has_a_few_round_values_within_it(low, high):
-    from lab.dose import _steps
+    from lab.evidence.dose import _steps
 
     steps = _steps(low, high)
     assert 3 <= len(steps) <= 10 and low <= steps[0] and steps[-1] <= high

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.inprocess import ROOT
 from bench.page import open_template, set_setting
 from bench.workflow import load, names
-from lab.pictures import browser_page, comfyui
+from lab.pictures.page import browser_page, comfyui
 
 MIN_SCALE, MAX_SCALE = 0.7, 0.75  # a note's letters are 10 pixels high at 1
 WINDOW = (1500, 900)

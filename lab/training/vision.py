@@ -25,16 +25,16 @@ from demo.model import load_demo_model
 from demo.vision import CONFIG, WEIGHTS, load_demo_vision
 from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 
+from ..evidence.shelf import fingerprint
+from ..progress import Progress, replace_whole
+from ..world.captions import IDENTITY, draw_story
+from ..world.render import NAMES, Attributes, Renderer
+from . import CHECKPOINTS, precision
 from . import judge as judging
-from . import precision
 from .judge import roughened
-from .progress import Progress, replace_whole
-from .shelf import fingerprint
 from .train import initialise
-from .world.captions import IDENTITY, draw_story
-from .world.render import NAMES, Attributes, Renderer
 
-CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-vision.pt"
+CHECKPOINT = CHECKPOINTS / "story-vision.pt"
 CAPTIONS = 12_000
 MEAN, STD = (
     torch.tensor([0.48145466, 0.4578275, 0.40821073]),

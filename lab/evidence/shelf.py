@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.inprocess import ROOT
 
-from .progress import replace_whole
+from ..progress import replace_whole
 
 
 def fingerprint(*parts) -> str:

@@ -51,7 +51,7 @@ def measure(stories: int = 20) -> None:
     """Of the shipped model, over the first stories of the evidence as SVR tells them: sharpness and
     the begin token's share, a block.
     """
-    from . import evidence  # which trains with this module
+    from ..evidence import demo as evidence  # which trains with this module
 
     studio, _ = evidence.equipment()
     seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}

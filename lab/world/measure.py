@@ -8,10 +8,10 @@ are float [n, 3, 32, 32] in -1..1.
 import numpy as np
 import torch
 
-from .world.characters import character_map
-from .world.palette import BODY, COAT, NONE
-from .world.props import PROP_NAMES, overlay
-from .world.scenes import SCENE_NAMES, background
+from .characters import character_map
+from .palette import BODY, COAT, NONE
+from .props import PROP_NAMES, overlay
+from .scenes import SCENE_NAMES, background
 
 
 def as_bytes(pictures: torch.Tensor) -> np.ndarray:

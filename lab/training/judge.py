@@ -5,17 +5,15 @@ It sees drawn pictures alone, a little blurred and tinted so that a generated pi
 confuse it, and is checked on held-out drawings.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
 
-from . import precision
-from .progress import Progress, replace_whole
-from .world.render import NAMES, Attributes, Renderer
+from ..progress import Progress, replace_whole
+from ..world.render import NAMES, Attributes, Renderer
+from . import CHECKPOINTS, precision
 
-WEIGHTS = Path(__file__).with_name("checkpoints") / "judge.pt"
+WEIGHTS = CHECKPOINTS / "judge.pt"
 HEADS = {attribute: len(names) for attribute, names in NAMES.items()}
 
 

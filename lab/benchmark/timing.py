@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from .precision import device, fast_dtype
+from ..training.precision import device, fast_dtype
 
 DEVICE = device()
 CUDA = DEVICE.type == "cuda"

@@ -9,8 +9,8 @@ read the magnitude of token embeddings.
 import numpy as np
 import torch
 
-from .world.captions import MAX_CAST, MAX_FRAMES, draw_story, vocabulary
-from .world.render import Attributes
+from ..world.captions import MAX_CAST, MAX_FRAMES, draw_story, vocabulary
+from ..world.render import Attributes
 
 TOKENS = 77
 BEGIN, END = 49406, 49407

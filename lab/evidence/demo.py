@@ -6,8 +6,7 @@ leave attributes unsaid, so that there is something to keep; in a second measure
 everything, and few steps without CFG make that hard to draw. In a third there is a cast
 (`cast.py`), in a fourth a place in the cast (`places.py`). Writes evidence.md, evidence.json and
 pictures: a full run, of at least 200 stories, into docs/, a quick one into output/evidence/. What
-has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was. With
-CHECKPOINT or UNET set, `own_checkpoint.py` does the same on that model.
+has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was.
 """
 
 import json
@@ -29,12 +28,14 @@ from bench.inprocess import ROOT
 from bench.studio import Studio
 from demo.model import WEIGHTS
 
-from . import judge as judging
-from . import own_checkpoint
+from ..progress import Progress, spoken
+from ..training import judge as judging
+from ..world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
+from ..world.measure import as_bytes, colour_distance, scene_of
+from ..world.palette import COLOUR_NAMES, PATTERNS
+from ..world.render import NAMES
 from .cast import draw_casts, measure_cast
-from .measure import as_bytes, colour_distance, scene_of
 from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
-from .progress import Progress, spoken
 from .report import (
     Results,
     Told,
@@ -49,9 +50,6 @@ from .report import (
 )
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
-from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
-from .world.palette import COLOUR_NAMES, PATTERNS
-from .world.render import NAMES
 
 FULL_RUN = 200
 FRAMES, SEED = 5, 2026
@@ -72,9 +70,9 @@ CODE = (
         "batch",
         "demo/model.py",
         "lab/world",
-        "lab/measure.py",
-        "lab/cast.py",
-        "lab/places.py",
+        "lab/evidence/rows.py",
+        "lab/evidence/cast.py",
+        "lab/evidence/places.py",
         "bench/studio.py",
     ),
     *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch")),
@@ -316,9 +314,6 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
 
 
 def main() -> None:
-    if os.environ.get("CHECKPOINT") or os.environ.get("UNET"):
-        own_checkpoint.main()
-        return
     count = int(os.environ.get("STORIES", str(FULL_RUN)))
     judging.load()  # trains it where there is none, before the processes part
     shelf = Shelf(ROOT / "output/evidence/kept", WEIGHTS, judging.WEIGHTS, code(*CODE))
@@ -332,7 +327,3 @@ def main() -> None:
     write(
         todo, shelf, count, ROOT / ("docs" if complete and count >= FULL_RUN else "output/evidence")
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -5,10 +5,10 @@ what became of them.
 import numpy as np
 import torch
 
-from .judge import Judge
-from .world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
-from .world.palette import COLOUR_NAMES, PATTERNS
-from .world.render import NAMES
+from ..training.judge import Judge
+from ..world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
+from ..world.palette import COLOUR_NAMES, PATTERNS
+from ..world.render import NAMES
 
 COLUMNS = ("kind", "colours", "pattern", "scene", "prop", "absent")
 

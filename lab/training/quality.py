@@ -12,10 +12,10 @@ from PIL import Image
 from bench.studio import encode_each
 from demo.model import load_demo_model
 
+from ..world.captions import draw_story
+from ..world.measure import as_bytes
+from ..world.render import sheet
 from . import judge as judging
-from .measure import as_bytes
-from .world.captions import draw_story
-from .world.render import sheet
 
 STEPS, CFG, BATCH = 20, 4.0, 50
 

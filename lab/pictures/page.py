@@ -28,7 +28,7 @@ from bench.page import (
 )
 from bench.server import Client, Server
 from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
-from lab.drawings import who_does_what, who_sees_what
+from lab.pictures.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
@@ -200,7 +200,3 @@ def save(picture: Image.Image, path: Path, size: tuple[int, int]) -> None:
     picture.thumbnail(size, Image.Resampling.LANCZOS)
     picture.save(path, quality=83, optimize=True)
     print(f"{path.relative_to(ROOT)} {picture.width}x{picture.height}")
-
-
-if __name__ == "__main__":
-    main()

@@ -21,14 +21,14 @@ from safetensors import safe_open
 
 from demo.model import TEXT_WIDTH, WEIGHTS, build_clip, build_model
 
-from . import precision
+from ..progress import replace_whole
+from ..world.render import Renderer
+from . import CHECKPOINTS, precision
 from .attention import Spelled, excess
 from .captions import Captions
-from .progress import replace_whole
-from .world.render import Renderer
 
 DATA_VERSION = 3
-CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-demo.pt"
+CHECKPOINT = CHECKPOINTS / "story-demo.pt"
 FINE = 0.02  # weight of attention's excess sharpness in the loss
 
 

@@ -25,10 +25,10 @@ from bench import inprocess
 from bench.inprocess import ROOT
 from bench.studio import Studio
 
-from .measure import as_bytes
+from ..progress import Progress, spoken
+from ..world.measure import as_bytes
 from .own_models import DEMO, Habits, load_models, load_vision, reads_references
 from .own_report import below_each_other, page, ratio, table
-from .progress import Progress, spoken
 from .prompts import OWN, read_stories
 from .rows import FIRST, ROWS, Row, Setting, render
 from .shelf import Shelf, code, fingerprint
@@ -42,8 +42,8 @@ CODE = (
     "score",
     "families.py",
     "bench/studio.py",
-    "lab/rows.py",
-    "lab/own_models.py",
+    "lab/evidence/rows.py",
+    "lab/evidence/own_models.py",
     "demo/model.py",
 )
 
@@ -266,7 +266,7 @@ def main() -> None:
 def stories_for(wanted: Wanted, name: str) -> list[dict]:
     """The prompts file's, our own 20, or for the demo model stories of the words that it knows."""
     if wanted.prompts is None and name == DEMO:
-        from .evidence import draw_stories
+        from .demo import draw_stories
 
         return draw_stories(wanted.stories)
     stories = read_stories(wanted.prompts or OWN)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from bench import inprocess
-from lab.timing import CUDA, DEVICE, PAIRS, number_format, paired
+from lab.benchmark.timing import CUDA, DEVICE, PAIRS, number_format, paired
 
 inprocess.start(cpu=not CUDA)
 
@@ -31,7 +31,7 @@ from bench.devices import Captured, HostReads  # noqa: E402
 from bench.references import published_svr  # noqa: E402
 from bench.studio import Studio  # noqa: E402
 from bench.toy_models import randomize  # noqa: E402
-from lab.benchmark_joint import joint_rows  # noqa: E402
+from lab.benchmark.joint import joint_rows  # noqa: E402
 
 # On a CPU the UNet is narrower and half the size in memory, so that a run takes minutes; token
 # counts stay SDXL's.
@@ -278,7 +278,3 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-if __name__ == "__main__":
-    main()

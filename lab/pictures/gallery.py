@@ -14,9 +14,9 @@ from PIL import Image
 from bench import inprocess
 from bench.inprocess import ROOT
 
-from . import evidence
-from .measure import as_bytes
-from .rows import Row, render
+from ..evidence import demo as evidence
+from ..evidence.rows import Row, render
+from ..world.measure import as_bytes
 
 SEED = 5
 ZOOM = 3

@@ -10,11 +10,11 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from .measure import background_looks
+from ..world.captions import IDENTITY, OPENINGS, PROP_PHRASES, SCENE_PHRASES, identity_phrase
+from ..world.measure import background_looks
+from ..world.palette import COLOUR_NAMES, PATTERNS
+from ..world.render import NAMES
 from .rows import ROWS, Row
-from .world.captions import IDENTITY, OPENINGS, PROP_PHRASES, SCENE_PHRASES, identity_phrase
-from .world.palette import COLOUR_NAMES, PATTERNS
-from .world.render import NAMES
 
 # What the identity says of a place: in the words of the captions, and nothing of which way round it
 # is. Forest and library are the same both ways round, so they are no places here.

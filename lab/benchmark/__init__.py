@@ -1,0 +1,1 @@
+"""What the pack costs, measured side by side."""
