@@ -30,6 +30,7 @@ from demo.model import WEIGHTS
 
 from ..progress import Progress, spoken
 from ..training import judge as judging
+from ..transformer.report import section_of
 from ..world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
 from ..world.measure import as_bytes, colour_distance, scene_of
 from ..world.palette import COLOUR_NAMES, PATTERNS
@@ -271,9 +272,11 @@ def write(todo: list[Job], shelf: Shelf, count: int, folder: Path) -> None:
     """The page, its pictures, and all numbers as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     results = results_of(todo, shelf)
-    (folder / "evidence.md").write_text(
-        page(results, count, UNSAID, SAID, CAST, PLACE, SWEEP_STORIES), encoding="utf-8"
-    )
+    path = folder / "evidence.md"
+    # `make evidence TRANSFORMER=1` writes a section of its own.
+    kept = section_of(path.read_text(encoding="utf-8")) if path.exists() else ""
+    text = page(results, count, UNSAID, SAID, CAST, PLACE, SWEEP_STORIES)
+    path.write_text(text + kept, encoding="utf-8")
     rows = {
         f"{MEASURES[setting]}{label}": [
             story

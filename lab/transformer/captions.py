@@ -11,9 +11,9 @@ from comfy.utils import load_torch_file
 
 from demo.model import WEIGHTS, build_clip
 
-from .captions import BEGIN, END, UNKNOWN, fitting
-from .world.captions import MAX_CAST, MAX_FRAMES, draw_story
-from .world.render import Attributes
+from ..training.captions import BEGIN, END, UNKNOWN, fitting
+from ..world.captions import MAX_CAST, MAX_FRAMES, draw_story
+from ..world.render import Attributes
 
 EMPTY = 0.10  # share of the captions without a word
 # Shares of those with a cast, half of them of several frames, and of those of several frames

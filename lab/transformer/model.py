@@ -21,7 +21,7 @@ from comfy.utils import load_torch_file
 
 from demo.model import TEXT_WIDTH, PictureLatent, PictureVAE, load_demo_model
 
-from .transformer_text import build_encoder, tower_of
+from .text import build_encoder, tower_of
 
 WEIGHTS = Path(__file__).with_name("story-transformer.safetensors")
 PATCH, PICTURE = 4, 32

@@ -1,7 +1,7 @@
 """The evidence on the lab's transformer: `make evidence TRANSFORMER=1`, or fewer by `STORIES=40`.
 
 The same stories and measures as on the demo model, through the pack's nodes and ComfyUI's sampling,
-in the rows of `transformer_rows.py`; and as a check on the demo model's UNet, factors against SVR.
+in the rows of `rows.py`; and as a check on the demo model's UNet, factors against SVR.
 What has been rendered is kept in output/evidence/kept, so a stopped run goes on where it was. A
 full run writes its section of docs/evidence.md, a quick one output/evidence/transformer.md.
 """
@@ -22,19 +22,19 @@ from bench.inprocess import ROOT
 from bench.studio import Studio
 from demo import model as demo
 
-from . import evidence as on_the_unet
-from . import judge as judging
-from . import transformer_rows as ways
-from .cast import draw_casts, measure_cast
-from .evidence import FRAMES, FULL_RUN, SEED, draw_stories, measure
-from .measure import as_bytes
-from .progress import Progress, replace_whole
-from .report import Results, Told, strip_sheet
-from .rows import Row, Setting
-from .shelf import Shelf, code, fingerprint
-from .transformer import WEIGHTS, load_transformer
-from .transformer_report import UNET_ROWS, put_section, section
-from .transformer_rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
+from ..evidence import demo as on_the_unet
+from ..evidence.cast import draw_casts, measure_cast
+from ..evidence.demo import FRAMES, FULL_RUN, SEED, draw_stories, measure
+from ..evidence.report import Results, Told, strip_sheet
+from ..evidence.rows import Row, Setting
+from ..evidence.shelf import Shelf, code, fingerprint
+from ..progress import Progress, replace_whole
+from ..training import judge as judging
+from ..world.measure import as_bytes
+from . import rows as ways
+from .model import WEIGHTS, load_transformer
+from .report import UNET_ROWS, put_section, section
+from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
 
 STEPS = 12
 UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
@@ -44,7 +44,8 @@ SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 40, 60, 60
 STRIP_STORIES = 4
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 CODE = (
-    *("lab/transformer.py", "lab/transformer_text.py", "lab/transformer_rows.py", "lab/rows.py"),
+    *(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")),
+    "lab/evidence/rows.py",
     *on_the_unet.CODE,
 )
 

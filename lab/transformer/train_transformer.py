@@ -22,17 +22,17 @@ from safetensors.torch import save_file
 
 from demo.model import TEXT_WIDTH
 
-from . import judge as judging
-from . import precision
-from .captions import BEGIN, END
+from ..progress import replace_whole
+from ..training import CHECKPOINTS, precision
+from ..training import judge as judging
+from ..training.captions import BEGIN, END
+from ..world.captions import draw_story
+from ..world.render import NAMES, Renderer
+from .captions import Captions, Encoder
+from .model import PICTURE, SHIFT, WEIGHTS, build_transformer, initialise
 from .muon import Muon
-from .progress import replace_whole
-from .transformer import PICTURE, SHIFT, WEIGHTS, build_transformer, initialise
-from .transformer_captions import Captions, Encoder
-from .world.captions import draw_story
-from .world.render import NAMES, Renderer
 
-CHECKPOINT = Path(__file__).with_name("checkpoints") / "story-transformer.pt"
+CHECKPOINT = CHECKPOINTS / "story-transformer.pt"
 MUON_RATE, MUON_DECAY, ADAM_RATE = 0.02, 0.1, 2e-3
 PRINT, SAVE, JUDGE = 20, 60, 180  # seconds between two of them
 STAGES = ("layers.", "noise_refiner.", "context_refiner.")

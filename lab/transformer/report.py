@@ -5,13 +5,13 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from .cast import COLUMNS as CAST_COLUMNS
-from .report import Results
-from .rows import ROWS as UNET
-from .rows import Row, Setting
-from .tables import cell, markdown, mean_and_error, paired
-from .transformer import WEIGHTS
-from .transformer_rows import ROWS, STRIPS, SWEEPS
+from ..evidence.cast import COLUMNS as CAST_COLUMNS
+from ..evidence.report import Results
+from ..evidence.rows import ROWS as UNET
+from ..evidence.rows import Row, Setting
+from ..evidence.tables import cell, markdown, mean_and_error, paired
+from .model import WEIGHTS
+from .rows import ROWS, STRIPS, SWEEPS
 
 BEGIN, END = (
     "<!-- transformer: written by `make evidence TRANSFORMER=1` -->",

@@ -13,8 +13,8 @@ from comfy.model_patcher import ModelPatcher
 
 from bench.studio import Studio
 
-from .rows import Row, Setting, sampled
-from .transformer import PATCH, PICTURE
+from ..evidence.rows import Row, Setting, sampled
+from .model import PATCH, PICTURE
 
 ORIGINAL: dict[str, Any] = {"mode": "original"}
 # Where SVR's beta goes: to the embeddings, or to how much a key counts.
