@@ -17,8 +17,9 @@ from ..evidence.rows import Row, Setting, sampled
 from .model import PATCH, PICTURE
 
 ORIGINAL: dict[str, Any] = {"mode": "original"}
-# Where SVR's beta goes: to the embeddings, or to how much a key counts.
-EMBEDDINGS, WEIGHTS = "embeddings", "weights"
+# Where SVR's beta goes: to the embeddings; to how much a key counts; to keys and values, but not in
+# the refiner, where the text attends to itself.
+EMBEDDINGS, WEIGHTS, JOINT = "embeddings", "weights", "joint blocks"
 ROWS_KEY = "one_prompt_one_story_rows"  # of a CONDITIONING's dict
 IMAGE = (PICTURE // PATCH) ** 2  # tokens of the picture
 EACH_ALONE = 1  # frames at once where their texts differ in length
@@ -62,6 +63,7 @@ SWEEPS = {
     "enhance_beta": [
         Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)
     ],
+    "refiner": [Way("(e) in the joint blocks alone, not in the refiner", beta_on=JOINT)],
     "strength": [
         Way("(e) + IPCA at strength 0.3", ipca={"strength": 0.3}),
         Way("(e) + IPCA at strength 0.5", ipca={"strength": 0.5}),
@@ -101,17 +103,15 @@ def render(
     start = time.monotonic()
     studio = studios[EMBEDDINGS if row.beta_on == EMBEDDINGS else ""]
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
-    if row.beta_on == WEIGHTS:
-        return weighted(studio, told, row, seed, setting), time.monotonic() - start
+    if row.beta_on in OVERRIDES:
+        return overridden(studio, told, row, seed, setting), time.monotonic() - start
     alone = not row.one_prompt or row.window_length < len(story["frames"])
     setting = replace(setting, batch=EACH_ALONE) if alone else setting
     return sampled(studio, told, row, seed, setting), time.monotonic() - start
 
 
-def weighted(studio: Studio, told: Any, row: Way, seed: int, setting: Setting) -> torch.Tensor:
-    """Instead of scaled keys and values: each key counts as often as its factor says, by a bias of
-    its logarithm on the logits. One frame at a time.
-    """
+def overridden(studio: Studio, told: Any, row: Way, seed: int, setting: Setting) -> torch.Tensor:
+    """What the pack does not do with its factors, by an override of our own; frame by frame."""
     frames = studio.svr(told, **row.svr)
     positives, latents, _, negatives, _ = studio.batch(
         told,
@@ -125,7 +125,8 @@ def weighted(studio: Studio, told: Any, row: Way, seed: int, setting: Setting) -
     )
     parts = []
     for positive, latent, negative in zip(positives, latents, negatives):
-        model = counting(studio.model, positive[0][0].shape[1], factors_in(positive))
+        override = OVERRIDES[row.beta_on](positive[0][0].shape[1], factors_in(positive))
+        model = with_override(studio.model, override)
         options = {"steps": setting.steps, "cfg": setting.cfg, "seed": seed}
         parts.append(studio.sample(model, positive, latent, negative=negative, **options))
     return torch.cat(parts)
@@ -137,11 +138,9 @@ def factors_in(positive: list) -> tuple[tuple[int, float], ...]:
     return record.factors
 
 
-def counting(
-    model: ModelPatcher, length: int, factors: tuple[tuple[int, float], ...]
-) -> ModelPatcher:
-    """The model with a bias log f on the logits of a text of `length` tokens, in its own calls and
-    in those with the picture.
+def counting(length: int, factors: tuple[tuple[int, float], ...]) -> Callable:
+    """A bias log f on the logits of a text of `length` tokens, alone and with the picture: each key
+    counts as often as its factor says.
     """
     bias = torch.zeros(length + IMAGE)
     for position, factor in factors:
@@ -153,6 +152,27 @@ def counting(
             mask = bias[None, None, None, :keys].to(q).expand(1, 1, q.shape[2], keys)
         return func(q, k, v, heads, mask, *args, **kwargs)
 
+    return override
+
+
+def scaling_joint(length: int, factors: tuple[tuple[int, float], ...]) -> Callable:
+    """Keys and values times f where a text of `length` tokens is with the picture, not before."""
+
+    def override(func: Callable, q, k, v, *args, **kwargs) -> torch.Tensor:
+        if k.shape[2] == length + IMAGE:
+            k, v = k.clone(), v.clone()
+            for position, factor in factors:
+                k[:, :, position] *= factor
+                v[:, :, position] *= factor
+        return func(q, k, v, *args, **kwargs)
+
+    return override
+
+
+OVERRIDES = {WEIGHTS: counting, JOINT: scaling_joint}
+
+
+def with_override(model: ModelPatcher, override: Callable) -> ModelPatcher:
     patched = model.clone()
     patched.model_options["transformer_options"]["optimized_attention_override"] = override
     return patched

@@ -163,16 +163,13 @@ def test_scaled_keys_and_values_are_what_the_row_draws(studios):
             assert torch.allclose(drawn[frame : frame + 1], expected, atol=1e-5)
 
 
-def test_a_weight_of_two_counts_a_key_twice(made):
+def test_a_weight_of_two_counts_a_key_twice(pack):
     """Row (g)'s bias against attention in which the key is there twice."""
     from comfy.ldm.modules.attention import attention_pytorch
 
     from lab.transformer.rows import counting
 
-    model, _, _ = made
-    override = counting(model, 3, ((1, 2.0),)).model_options["transformer_options"][
-        "optimized_attention_override"
-    ]
+    override = counting(3, ((1, 2.0),))
     q, k, v = (torch.randn(1, 2, 3, 8) for _ in range(3))
     twice = [torch.cat([tensor, tensor[:, :, 1:2]], dim=2) for tensor in (k, v)]
     found = override(attention_pytorch, q, k, v, 2, skip_reshape=True)
