@@ -39,8 +39,9 @@ from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
 STEPS = 12
 UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
 UNET = Setting()  # the demo model's own
-CASTS = ("b", "c", "d", "e", "f1", "f3", "h1")
-SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 40, 60, 60
+CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
+# Of the main rows these come first, then the other tables' stories, then the rest.
+FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 40, 40, 60
 STRIP_STORIES = 4
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 CODE = (
@@ -53,9 +54,11 @@ Job = tuple[Setting, int, dict, Row]
 
 
 def jobs(count: int) -> Iterator[Job]:
-    """Main rows story by story, so that a stopped run has all rows of as many; then the others."""
+    """Main rows story by story, so that a stopped run has all rows of as many; the others' turn is
+    between the first stories and the rest.
+    """
     stories, casts = draw_stories(count), draw_casts(count, FRAMES, SEED)
-    for seed in range(count):
+    for seed in range(min(count, FIRST_STORIES)):
         yield from ((UNSAID, seed, stories[seed], row) for row in ROWS.values())
     for seed in range(min(count, SWEEP_STORIES)):
         swept = (row for rows in SWEEPS.values() for row in rows)
@@ -64,6 +67,8 @@ def jobs(count: int) -> Iterator[Job]:
         yield from ((CAST, seed, casts[seed], ROWS[name]) for name in CASTS)
     for seed in range(min(count, UNET_STORIES)):
         yield from ((UNET, seed, stories[seed], row) for row in UNET_ROWS)
+    for seed in range(FIRST_STORIES, count):
+        yield from ((UNSAID, seed, stories[seed], row) for row in ROWS.values())
 
 
 def keys(job: Job) -> tuple[str, str]:

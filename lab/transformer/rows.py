@@ -24,6 +24,7 @@ ROWS_KEY = "one_prompt_one_story_rows"  # of a CONDITIONING's dict
 IMAGE = (PICTURE // PATCH) ** 2  # tokens of the picture
 EACH_ALONE = 1  # frames at once where their texts differ in length
 STRENGTHS = (1.0, 3.0, 10.0)
+LOUDER = (1.1, 1.2)  # enhance_beta: the frame's own words a little louder
 
 
 @dataclass(frozen=True)
@@ -44,53 +45,49 @@ ROWS = {
         for strength in STRENGTHS
     },
     "g": Way("weights beta instead of (e)", beta_on=WEIGHTS),
+    "h": Way("`window_length` 1 + IPCA at strength 1", svr=ORIGINAL, ipca={}, window_length=1),
     **{
-        f"h{strength:g}": Way(
+        f"i{beta:g}": Way(f"(e), enhance_beta {beta:g}", svr={"enhance_beta": beta})
+        for beta in LOUDER
+    },
+    **{
+        f"j{strength:g}": Way(
+            f"(e), enhance_beta 1.2 + IPCA at strength {strength:g}",
+            svr={"enhance_beta": 1.2},
+            ipca={"strength": strength},
+        )
+        for strength in STRENGTHS[:2]
+    },
+}
+STRIPS = ("b", "c", "d", "e", "f1", "i1.2", "j3")
+SWEEPS = {
+    "weaken_beta": [
+        Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta}) for beta in (0.0, 0.01, 0.2, 0.5)
+    ],
+    "enhance_beta": [
+        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)
+    ],
+    "window_length": [
+        Way(f"(e), `window_length` {length}", window_length=length) for length in (2, 3)
+    ],
+    "strength, a prompt each": [
+        Way(
             f"`window_length` 1 + IPCA at strength {strength:g}",
             svr=ORIGINAL,
             ipca={"strength": strength},
             window_length=1,
         )
-        for strength in STRENGTHS
-    },
-}
-STRIPS = ("c", "d", "e", "f1", "f3")
-SWEEPS = {
-    "weaken_beta": [
-        Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta})
-        for beta in (0.0, 0.01, 0.1, 0.2, 0.5)
+        for strength in STRENGTHS[1:]
     ],
-    "enhance_beta": [
-        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)
-    ],
-    "refiner": [Way("(e) in the joint blocks alone, not in the refiner", beta_on=JOINT)],
-    "strength": [
-        Way("(e) + IPCA at strength 0.3", ipca={"strength": 0.3}),
-        Way("(e) + IPCA at strength 0.5", ipca={"strength": 0.5}),
-    ],
-    # What may keep more of the identity at strength 10, or let it cost less.
+    # Where in the model and when: what may keep more of the identity, or let it cost less.
     "blocks": [
         Way(f"(e) + IPCA at strength 10, {name} blocks", ipca={"strength": 10.0, "blocks": blocks})
         for name, blocks in (("first two", "block0, block1"), ("last two", "block3, block4"))
     ],
     "steps": [
-        Way(
-            f"(e) + IPCA at strength 10 from step {step}",
-            ipca={"strength": 10.0, "start_at_step": step},
-        )
-        for step in (2, 4)
+        Way("(e) + IPCA at strength 10 from step 4", ipca={"strength": 10.0, "start_at_step": 4})
     ],
-    "weaken_beta with IPCA": [
-        Way(
-            f"weaken_beta {beta:g} + IPCA at strength 3",
-            svr={"weaken_beta": beta},
-            ipca={"strength": 3.0},
-        )
-        for beta in (0.1, 0.2)
-    ],
-    "window_length": [
-        Way(f"(e), `window_length` {length}", window_length=length) for length in (2, 3)
-    ],
+    "refiner": [Way("(e) in the joint blocks alone, not in the refiner", beta_on=JOINT)],
 }
 
 
