@@ -114,9 +114,9 @@ def study(options: Namespace) -> Study:
         tables=report.tables,
         write=lambda results, folder: report.write(results, folder, count),
         strips={
-            "evidence-cast.png": (CAST, ROWS["e"]),
-            "evidence-place.png": (PLACE, ROWS["e"]),
-            **{f"evidence-{name}.png": (UNSAID, row) for name, row in ROWS.items()},
+            "evidence-cast.png": [(CAST, ROWS["e"])],
+            "evidence-place.png": [(PLACE, ROWS["e"])],
+            **{f"evidence-{name}.png": [(UNSAID, row)] for name, row in ROWS.items()},
         },
         folder="output/evidence",
         whole_folder="docs" if count >= FULL_RUN and set(options.sweeps) == set(PARTS) else "",

@@ -45,7 +45,7 @@ class Study:
 
     `stages` are rendered one after the other, and the tables are printed after each. `tell` renders
     and judges a job: its columns, and its pictures side by side. `write` puts the page and its
-    charts into a folder; `strips` are the files that show the first stories in a row.
+    charts into a folder; `strips` are the files that show the first stories, each in these rows.
     """
 
     depends_on: tuple
@@ -53,10 +53,11 @@ class Study:
     tell: Callable[[Job], tuple[dict[str, float], Image.Image]]
     tables: Callable[[Results], str]
     write: Callable[[Results, Path], object]
-    strips: dict[str, tuple[Setting, Row]]
+    strips: dict[str, list[tuple[Setting, Row]]]
     folder: str
     whole_folder: str = ""  # instead, where nothing is missing
     measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
+    numbers: str = "evidence.json"
     workers: int = 1
     gap: int = 6  # pixels between two stories' strips, before they are shown `zoom` times as large
     zoom: int = 1
@@ -79,14 +80,16 @@ def go(study: Study, root: Path = ROOT) -> Results:
             print(f"\n{study.tables(results)}\n", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     study.write(results, folder)
-    (folder / "evidence.json").write_text(results.as_json(study.measures), encoding="utf-8")
+    (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
     for name, shown in study.strips.items():
-        paths = [shelf.picture(*job.keys()) for job in jobs if (job.setting, job.row) == shown]
+        ways = [job for way in shown for job in jobs if (job.setting, job.row) == way]
+        ways.sort(key=lambda job: job.seed)
+        paths = [shelf.picture(*job.keys()) for job in ways]
         strips = [Image.open(path) for path in paths if path.exists()]
         if strips:
             sheet = below_each_other(strips, study.gap, study.zoom)
             sheet.save(folder / name, optimize=True)
-    print(folder / "evidence.md")
+    print(f"evidence: written into {folder}")
     return results
 
 

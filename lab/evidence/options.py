@@ -76,6 +76,7 @@ def options(
         parser.add_argument(option, type=kind, default=given, help=help)
 
     add("checkpoint", "a whole model, or demo; without it and unet the evidence of docs/")
+    add("transformer", "1: the lab's transformer")
     add("unet", "a diffusion model, with clip and vae beside it")
     add("clip", "its text encoders, by commas")
     add("clip_type", "Load CLIP's type")

@@ -163,7 +163,7 @@ def study(options: Namespace) -> Study:
         write=lambda results, folder: (folder / "evidence.md").write_text(
             page(models.name, about, results, *given), encoding="utf-8"
         ),
-        strips={f"row-{name}.png": (setting, row) for name, row in rows.items()},
+        strips={f"row-{name}.png": [(setting, row)] for name, row in rows.items()},
         folder=f"output/evidence/{models.name}",
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.inprocess import ROOT
 
+from ..transformer.report import section_of
 from . import findings
 from .cast import COLUMNS as CAST_COLUMNS
 from .chart import draw_doses
@@ -250,8 +251,12 @@ def doses(results: Results) -> dict[str, dict[str, list[tuple[float, float, floa
 
 
 def write(results: Results, folder: Path, count: int) -> None:
-    """The page, and the chart of the doses."""
-    (folder / "evidence.md").write_text(page(results, count), encoding="utf-8")
+    """The page, and the chart of the doses. `make evidence TRANSFORMER=1` writes a section of its
+    own, which is kept.
+    """
+    path = folder / "evidence.md"
+    kept = section_of(path.read_text(encoding="utf-8")) if path.exists() else ""
+    path.write_text(page(results, count) + kept, encoding="utf-8")
     if results.has(UNSAID, HOLDS_MOST):
         draw_doses(doses(results), folder / "evidence-ipca.png")
 
