@@ -41,7 +41,7 @@ UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
 UNET = Setting()  # the demo model's own
 CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # Of the main rows these come first, then the other tables' stories, then the rest.
-FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 40, 40, 60
+FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 30, 30, 30
 STRIP_STORIES = 4
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 CODE = (
