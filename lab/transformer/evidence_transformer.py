@@ -38,7 +38,7 @@ UNET = Setting()  # the demo model's own
 MEASURES = {UNSAID: "", CAST: "cast, ", UNET: "unet, "}
 CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # Of the main rows these come first, then the other tables' stories, then the rest.
-FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 40, 40, 60
+FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 30, 30, 30
 CODE = (*(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")), *on_the_unet.CODE)
 
 
