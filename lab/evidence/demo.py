@@ -68,12 +68,6 @@ def equipment() -> tuple[Studio, judging.Judge]:
     return studio, judging.load()
 
 
-def tell_on_one_thread(job: Job) -> tuple[dict[str, float], Image.Image]:
-    """For several processes: one thread each is faster than all threads on so small a model."""
-    torch.set_num_threads(1)
-    return tell(job)
-
-
 def jobs(count: int, parts: Iterable[str] = PARTS) -> list[list[Job]]:
     """What is to be rendered: rows (a) to (g) of all stories, then the parts story by story, so
     that a stopped run has all rows of as many stories; sweeps last.
@@ -110,7 +104,7 @@ def study(options: Namespace) -> Study:
     return Study(
         depends_on=(WEIGHTS, judging.WEIGHTS, code(*CODE)),
         stages=jobs(count, options.sweeps),
-        tell=tell_on_one_thread if options.workers > 1 else tell,
+        tell=tell,
         tables=report.tables,
         write=lambda results, folder: report.write(results, folder, count),
         strips={

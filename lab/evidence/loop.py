@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,8 +103,8 @@ def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None
     print(f"evidence: {there} of {len(jobs)} are there already. Stop it when you like.", flush=True)
     if not missing:
         return
-    pools = multiprocessing.get_context("fork").Pool(workers) if workers > 1 else nullcontext()
-    with pools as pool:
+    several = partial(multiprocessing.get_context("fork").Pool, workers, torch.set_num_threads, [1])
+    with several() if workers > 1 else nullcontext() as pool:
         told = (pool.imap if pool else map)(tell, missing)
         for job, (columns, strip) in zip(missing, progress(told, "evidence", len(missing), "st")):
             shelf.put(*job.keys(), columns, strip if job.seed < STRIP_STORIES else None)

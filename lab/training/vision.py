@@ -228,15 +228,11 @@ def measure(count: int = 500) -> dict[str, float]:
     captions that differ in what they say.
     """
     bank = Bank(3 * count, seed=99)
-    told, first = set(), []
+    first: dict[tuple, int] = {}
     for index in range(len(bank.texts)):
-        key = tuple(
-            int(bank.attributes[name][index]) if bank.said[name][index] else -1 for name in NAMES
-        )
-        if key not in told:
-            told.add(key)
-            first.append(index)
-    chosen = np.array(first[:count])
+        said = (bank.attributes[name][index] if bank.said[name][index] else -1 for name in NAMES)
+        first.setdefault(tuple(map(int, said)), index)
+    chosen = np.array(list(first.values())[:count])
     pictures, _ = Renderer()(
         Attributes(**{name: values[chosen] for name, values in bank.attributes.items()})
     )

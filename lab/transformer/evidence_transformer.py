@@ -90,11 +90,6 @@ def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
     return {**columns, "seconds": seconds, **spent}, strip
 
 
-def tell_on_one_thread(job: Job) -> tuple[dict[str, float], Image.Image]:
-    torch.set_num_threads(1)
-    return tell(job)
-
-
 def study(options: Namespace) -> Study:
     judging.load()  # trains it where there is none, before the processes part
     count = options.stories or FULL_RUN
@@ -112,7 +107,7 @@ def study(options: Namespace) -> Study:
     return Study(
         depends_on=(WEIGHTS, demo.WEIGHTS, judging.WEIGHTS, code(*CODE)),
         stages=jobs(count),
-        tell=tell_on_one_thread if options.workers > 1 else tell,
+        tell=tell,
         tables=told,
         write=write,
         strips={"evidence-transformer.png": [(UNSAID, ROWS[name]) for name in STRIPS]},
