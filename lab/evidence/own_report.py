@@ -22,9 +22,9 @@ def table(results: Results, setting: Setting, rows: dict[str, Row]) -> str:
     shown = "whole pictures" if not setting.mask else f"the characters, masked by {setting.mask}"
     more = {
         f"likeness (CLIP-I), {shown}": lambda row: cell(results.column(setting, row, "likeness")),
-        "less (a)'s": less("likeness"),
+        "likeness less (a)'s": less("likeness"),
         "fit (CLIP-T)": lambda row: cell(results.column(setting, row, "fit")),
-        "less (a)'s ": less("fit"),
+        "fit less (a)'s": less("fit"),
         "seconds per picture": lambda row: median(
             results.column(setting, row, "seconds per picture")
         ),

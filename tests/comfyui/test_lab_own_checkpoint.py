@@ -64,8 +64,9 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     )
     likeness = [story["likeness"] for story in numbers["e"]]
     mean, error = sum(likeness) / 2, abs(likeness[0] - likeness[1]) / 2  # of two values
-    (line,) = (line for line in page.splitlines() if line.startswith("| (e)"))
+    line, quoted = (line for line in page.splitlines() if line.startswith("| (e)"))
     assert f"{mean:.3f} ± {error:.3f}" in line
+    assert quoted.startswith(f"| (e) SVR + IPCA | {mean:.3f} ± {error:.3f} | - | - | ")
     assert "| *the paper: One-Prompt-One-Story* |" in page
     assert (folder / "row-a.png").exists() and (folder / "row-g.png").exists()
 
