@@ -27,6 +27,7 @@ class Family:
     diffusion model, for a family that shares its class with another one: it exists there and is not
     None. `reads_references`: it paints with pictures beside the text, from the entry
     `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
+    `texts_of_references`: references of other nodes bring texts of their own, before the prompt's.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Family:
     told_by: str = ""
     reads_references: bool = False
     has_prefix: bool = False
+    texts_of_references: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,6 +124,7 @@ FAMILIES: tuple[Family, ...] = (
         (("block", "layers"),),
         reads_length=False,
         refiner="context_refiner",
+        texts_of_references=True,
     ),
     Family(
         "Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True

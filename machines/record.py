@@ -104,7 +104,7 @@ def report(gathered: Gathered) -> InputError:
     master_left_out = came[0].first_is_the_masters and all(record.part > 0 for record in came)
     if came[0].parts > 1 and master_left_out:
         remedy += ". No machine rendered the master's share: "
-        remedy += "if the master only delegates, switch off master of Story Slate"
+        remedy += "if the master only delegates, set master of Story Slate to only delegates"
     count = len(gathered.missing)
     problem = f"{count} of {count + len(came)} frames did not come: {missing}"
     return InputError("images", problem, remedy)

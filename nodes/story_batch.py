@@ -39,8 +39,17 @@ FILE_NAMES = (
     " batch of four."
 )
 MAX_FRAMES = 4096
-# What the negative output passes on if no negative is connected: it stops a consumer with this text
+SEEDS = (
+    "A list of seeds: every frame is rendered with each of them. Connect this node's seed output to"
+    " KSampler's seed."
+)
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+# What an output passes on if nothing is connected to its input: it stops a consumer with this text
 # before it samples.
+NO_SEED = ExecutionBlocker(
+    "Story Batch - seeds: nothing is connected to this input, so the output seed has nothing to"
+    " give. Connect a list of seeds to Story Batch, or set the seed in KSampler."
+)
 NO_NEGATIVE = ExecutionBlocker(
     "Story Batch - negative: nothing is connected to this input, so this output has nothing to"
     " give. Connect the negative prompt to Story Batch, or connect it to the sampler directly."
@@ -158,6 +167,9 @@ class StoryBatch(StoryNode):
                         " otherwise."
                     ),
                 ),
+                io.Int.Input(
+                    "seeds", optional=True, force_input=True, min=0, max=MAX_SEED, tooltip=SEEDS
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(
@@ -191,22 +203,35 @@ class StoryBatch(StoryNode):
                 io.String.Output(
                     display_name="file_names", is_output_list=True, tooltip=FILE_NAMES
                 ),
+                io.Int.Output(
+                    display_name="seed",
+                    is_output_list=True,
+                    tooltip="For KSampler's seed, where seeds is connected: one entry per batch.",
+                ),
             ],
         )
 
     @classmethod
-    def run(cls, latent: list[Latent] | None = None, **lists: list[Any]) -> io.NodeOutput:
-        """Once per story, in turn; a list of latents that belong together is one batch for it."""
+    def run(
+        cls, latent: list[Latent] | None = None, seeds: list[int] | None = None, **lists: list[Any]
+    ) -> io.NodeOutput:
+        """Once per story, in turn, and all of it once per seed.
+
+        A list of latents that belong together is one batch for a story.
+        """
         given = [one for one in latent or [] if one is not None]
+        each_seed = [seed for seed in seeds or [] if seed is not None] or [NO_SEED]
         runs = with_latents(in_turn(lists), given)
         outputs = [cls.batches(**inputs) for inputs in runs]
         positives, latents, captions, negatives, shares, names, rendered = zip(*outputs)
+        again = len(each_seed)
         return io.NodeOutput(
-            *(sum(lists, []) for lists in (positives, latents, captions, negatives)),
+            *(sum(lists, []) * again for lists in (positives, latents, captions, negatives)),
             list(shares),
-            sum(names, []),
+            sum(names, []) * again,
+            [seed for seed in each_seed for _ in sum(positives, [])],
             # The page's strip of frames shows which frame each picture is.
-            ui={"story_frames": sum(rendered, [])},
+            ui={"story_frames": sum(rendered, []) * again},
         )
 
     @classmethod

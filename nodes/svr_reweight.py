@@ -143,7 +143,8 @@ class SVRReweight(StoryNode):
                 io.Conditioning.Output(
                     display_name="frames",
                     tooltip=(
-                        "One row per frame: for Story Batch. ControlNet may be applied in between."
+                        "One row per frame: for Story Batch. Apply ControlNet may come in between;"
+                        " Apply Style Model and Conditioning (Concat) go after Story Batch."
                     ),
                 )
             ],

@@ -3,12 +3,12 @@
 
 import { FAMILIES } from "./block_families.js";
 
-// What CLIPLoader, DualCLIPLoader and their kin for other file formats are set to, where CLIP fills
-// positions in the CONDITIONING. Every other type is read by T5 or a language model.
+// What CLIPLoader, DualCLIPLoader and similar loaders for other file formats are set to, where CLIP
+// fills positions in the CONDITIONING. Every other type is read by T5 or a language model.
 const CLIP_TYPES = ["stable_diffusion", "stable_cascade", "sdxl", "sd3"];
 
-// `widgets` are the loader's, {name, value} each. A loader that nothing is known of counts as
-// CLIP's: most are, and the node says otherwise when it runs.
+// `widgets` are the loader's, {name, value} each. An unknown loader counts as CLIP's: most are, and
+// the node reports it when it runs.
 export function readsClip(loaderClass, widgets) {
     if (loaderClass.startsWith("QuadrupleCLIPLoader")) return false; // HiDream-I1
     const type = widgets.find(({ name }) => name === "type")?.value;

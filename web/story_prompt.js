@@ -14,10 +14,10 @@ import {
     watchWidgets,
     write,
 } from "./element.js";
-import { castOf, presentIn, toggled } from "./cast_text.js";
-import { commands, isSeveral, rowsOf, textOf } from "./frames_text.js";
+import { castOf } from "./cast_text.js";
+import { frameRow } from "./frame_row.js";
+import { commands, rowsOf, textOf } from "./frames_text.js";
 import { readFrames } from "./lists_text.js";
-import { keyOf } from "./names_text.js";
 import { pasteList } from "./paste_list.js";
 import { hasTokenLimit, picturesOf, rememberLimit } from "./story_graph.js";
 import { TokenBar } from "./token_bar.js";
@@ -87,8 +87,8 @@ class FrameEditor {
         return this.node.widgets.find((widget) => widget.name === name)?.value;
     }
 
-    // From the stored text to the rows; a text that we wrote ourselves leaves the rows, and the
-    // cursor in them, alone.
+    // From the stored text to the rows; a text that we wrote ourselves does not change the rows or
+    // the cursor in them.
     refresh() {
         const text = textIn(this.node, "frames");
         const linked = isLinked(this.node, "frames");
@@ -154,7 +154,7 @@ class FrameEditor {
         );
     }
 
-    // A run says how it read a text that comes from another node.
+    // A run reports how it read a text from another node.
     heard({ kind, frames, left_out: leftOut }) {
         this.ran = { kind, frames, leftOut };
         this.tell();
@@ -162,7 +162,7 @@ class FrameEditor {
     }
 
     // Whether a text box is that of our `frames`. Nodes 2.0 draws boxes of its own: the node's text
-    // boxes stand in the inputs' order.
+    // boxes are in the inputs' order.
     owns(area) {
         const widget = this.node.widgets.find((each) => each.name === "frames");
         if (area === widget.element || area === widget.inputEl) return true;
@@ -192,70 +192,10 @@ class FrameEditor {
         let number = 0;
         this.tell();
         this.list.replaceChildren(
-            ...this.rows.map((row, place) => this.row(row, place, row.on ? ++number : null)),
+            ...this.rows.map((row, place) => frameRow(this, row, place, row.on ? ++number : null)),
         );
         this.show(this.counted);
         growToFit(this.node);
-    }
-
-    row(row, place, number) {
-        const button = (label, title, ...command) =>
-            element(
-                "button",
-                {
-                    type: "button",
-                    title,
-                    "aria-label": title,
-                    onclick: () => this.change(...command),
-                },
-                label,
-            );
-        const text = element("input", {
-            type: "text",
-            value: row.text,
-            "aria-label": number ? say("frame", { n: number }) : say("frameOff"),
-            placeholder: say("placeholder"),
-        });
-        text.addEventListener("input", () => {
-            this.rows = commands.write(this.rows, place, text.value);
-            this.store();
-        });
-        text.addEventListener("paste", (event) => {
-            const pasted = event.clipboardData?.getData("text") ?? "";
-            if (!isSeveral(pasted) && !readFrames(pasted, this.cast).kind) return;
-            event.preventDefault();
-            this.pasteRow(place, pasted, text);
-        });
-        text.addEventListener("keydown", (event) => {
-            event.stopPropagation();
-            const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-            if (!event.altKey || !step) return;
-            event.preventDefault();
-            this.change("move", place, place + step);
-            this.list.children[Math.min(this.rows.length - 1, Math.max(0, place + step))]
-                ?.querySelector("input[type=text]")
-                .focus();
-        });
-        const on = element("input", {
-            type: "checkbox",
-            title: say("tell"),
-            "aria-label": say("tell"),
-            onchange: () => this.change("toggle", place),
-        });
-        on.checked = row.on;
-        return element(
-            "li",
-            { class: row.on ? "" : "opos-off" },
-            on,
-            element("span", { class: "opos-number" }, number ?? "–"),
-            text,
-            element("span", { class: "opos-tokens" }),
-            button("▲", say("up"), "move", place, place - 1),
-            button("▼", say("down"), "move", place, place + 1),
-            button("×2", say("duplicate"), "duplicate", place),
-            button("✕", say("remove"), "remove", place),
-            this.chips(place, text),
-        );
     }
 
     // Several lines pasted into a row become as many rows, a list the frames that it holds.
@@ -277,41 +217,6 @@ class FrameEditor {
         this.pasted = read.kind ? { read, before: plain.join("\n"), after: this.written } : null;
         this.tell();
         growToFit(this.node);
-    }
-
-    // Who of the cast is in the frame: a click brings one in or leaves one out, and writes that
-    // into the text.
-    chips(place, input) {
-        const cast = this.cast;
-        if (!cast.length) return "";
-        const bar = element("span", { class: "opos-cast" });
-        const draw = () =>
-            bar.replaceChildren(
-                ...cast.map((name) => {
-                    const on = presentIn(this.rows[place].text, cast).includes(name);
-                    const title = say(on ? "inPicture" : "notInPicture", { name });
-                    const picture = this.pictures.get(keyOf(name));
-                    return element(
-                        "button",
-                        {
-                            type: "button",
-                            title,
-                            "aria-pressed": String(on),
-                            onclick: () => {
-                                input.value = toggled(this.rows[place].text, name, cast);
-                                input.dispatchEvent(new Event("input"));
-                            },
-                        },
-                        picture
-                            ? element("img", { src: picture, alt: "", draggable: "false" })
-                            : "",
-                        `@${name}`,
-                    );
-                }),
-            );
-        input.addEventListener("input", draw);
-        draw();
-        return bar;
     }
 
     // Without an answer (an old server, another page) the budget stays silent.

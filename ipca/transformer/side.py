@@ -40,6 +40,9 @@ class TransformerSide:
         does not matter.
         """
 
+    def require_own_attention(self, model: torch.nn.Module, guider: Any) -> None:
+        """Nothing: where the batch is changed inside the model, a call steps aside by itself."""
+
     def targets(self, conds: Conds) -> dict[UUID, tuple[Positions | None, ...]]:
         targets = {
             cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found
@@ -84,7 +87,7 @@ class TransformerSide:
             call.targets,
             length,
             call.x.device,
-            lengths_of(call.model, self.family, call.x, first.keys_of(length)),
+            lengths_of(call.model, self.family, call.x, first.keys_of(length), call.given),
             call.step,
             call.options.get(OVERRIDE),
             call.tally,

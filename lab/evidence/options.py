@@ -13,8 +13,6 @@ import torch
 from .demo import PARTS
 from .rows import FIRST
 
-MASKS = ("rembg",)
-
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -47,10 +45,13 @@ def reference(text: str) -> str:
     return text
 
 
-def mask(text: str) -> str:
-    if text not in ("", *MASKS):
-        raise argparse.ArgumentTypeError(f"{text} makes no masks here; {', '.join(MASKS)} does")
-    return text
+def one_of(*names: str) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in ("", *names):
+            raise argparse.ArgumentTypeError(f"there is no {text}, only {', '.join(names)}")
+        return text
+
+    return chosen
 
 
 def parts(text: str) -> tuple[str, ...]:
@@ -90,7 +91,8 @@ def options(
     add("batch", "frames at once", whole, "4")
     add("window", "window_length", whole, "10")
     add("reference", f"a picture that every frame sees, or {FIRST}", reference, "")
-    add("mask", f"compare the characters only, masked by {', '.join(MASKS)}", mask, "")
+    add("mask", "compare the characters only, masked by rembg", one_of("rembg"), "")
+    add("sweep", "steps: in which part of a run IPCA acts", one_of("steps"), "")
     add("sweeps", f"beyond rows (a) to (g): 1, 0 or some of {','.join(PARTS)}", parts, "1")
     add("workers", "processes at once", whole, str(workers))
     return parser.parse_args(arguments)

@@ -5,9 +5,10 @@ CLIP=a,b), or CHECKPOINT=demo for the model that comes with the pack.
 
 Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the
 checkpoint's text encoder belongs to the vision model, fit (CLIP-T). REFERENCE=picture.png adds a
-row (h) whose frames see that picture, REFERENCE=first one whose others see frame 1's. MASK=rembg
-compares the characters only, as the paper does. Writes a page with tables and strips of pictures
-into output/evidence.
+row (h) whose frames see that picture, REFERENCE=first one whose others see frame 1's. SWEEP=steps
+shows in which part of a run IPCA acts: rows (a), (d), (e), and IPCA from each quarter of the steps
+on and before each. MASK=rembg compares the characters only, as the paper does. Writes a page with
+tables and strips of pictures into output/evidence.
 """
 
 from argparse import Namespace
@@ -29,7 +30,7 @@ from .masks import masks_by
 from .own_models import DEMO, Models, load_models, load_vision, reads_references
 from .own_report import page, tables
 from .prompts import OWN, read_stories
-from .rows import FIRST, ROWS, Row, Setting, render
+from .rows import FIRST, ROWS, Row, Setting, by_steps, render
 from .unsaid import draw_stories
 
 STRIP_PANEL, STRIP_GAP = 192, 4
@@ -57,8 +58,8 @@ class Equipment:
             self.notes.append(sentence)
 
 
-def rows_of(options: Namespace) -> dict[str, Row]:
-    rows = dict(ROWS)
+def rows_of(options: Namespace, steps: int) -> dict[str, Row]:
+    rows = by_steps(steps) if options.sweep else dict(ROWS)
     if options.reference:
         seen = f"reference {Path(options.reference).name}"
         if options.reference == FIRST:
@@ -145,7 +146,8 @@ def study(options: Namespace) -> Study:
         notes.append(f"Row (h) sees {name} in every story: PROMPTS should tell of who is on it.")
     masks, masked, about_masks = masks_by(options.mask)
     equipment = Equipment(studio, models.vae, vision, models.notes + notes + about_masks, masks)
-    setting, rows = setting_of(options, models, masked), rows_of(options)
+    setting = setting_of(options, models, masked)
+    rows = rows_of(options, setting.steps)
     stories = stories_for(options, models.name)
     about = about_of(options, setting, len(stories))
     given = (setting, rows, equipment.notes)

@@ -31,7 +31,12 @@ from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, w
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
-BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
+BARE = {
+    **SETTINGS,
+    "Comfy.Graph.CanvasInfo": False,
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
+    "Comfy.Workflow.ShowMissingModelsWarning": False,  # its dialog would lie on the pictures
+}
 HIDDEN = (
     ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast"
     " {display: none !important}"

@@ -62,7 +62,7 @@ def test_a_frame_sees_nobody_who_is_not_in_it(scene):
 
 
 def test_two_characters_exchange_their_pictures(scene):
-    """The same picture on both sides changes nothing; another changes those frames alone that have
+    """The same picture on both sides changes nothing; another changes only those frames that have
     either of them.
     """
     before = scene.rendered(BOTH)

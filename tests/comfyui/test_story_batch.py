@@ -1,5 +1,5 @@
-"""Story Batch against stock nodes: what has one row a frame is cut along the frames, all else is
-shared.
+"""Story Batch against stock nodes: what has one row per frame is cut along the frames, everything
+else is shared.
 """
 
 import pytest

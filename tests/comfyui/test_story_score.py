@@ -242,7 +242,7 @@ class Held(TorchDispatchMode):
 
 def test_memory_does_not_grow_with_the_story(nodes, vision, pictures):
     """The pictures are one picture, lent again and again: all copied, 100 more would hold 100 more;
-    the chart alone differs in size.
+    only the chart differs in size.
     """
     picture = pictures[:1].repeat(1, 8, 8, 1)
     peaks = []

@@ -37,7 +37,7 @@ LOST = (
     "ideogram4 with sight",
 )
 READ = [kind for kind in KINDS if kind not in LOST]
-# What stands behind the text: a template's end, or T5's end token.
+# What follows the text: a template's end, or T5's end token.
 QWEN = "<|im_end|>\n<|im_start|>assistant\n"
 THINKING = f"{QWEN}<think>\n\n</think>\n\n"
 GEMMAS = ("lumina2", "lumina2 with gemma3", "newbie")
@@ -158,7 +158,7 @@ def test_the_tokens_of_a_phrases_columns_say_the_phrase(studios, kind, identity,
                     key,
                     [ids[column - first] for column in columns if first <= column < last],
                 )
-                # CLIP's decoding knows small letters alone and sets words apart
+                # CLIP's decoding knows only small letters and separates words
                 assert (
                     said == phrase
                     if key not in ("l", "g")

@@ -84,14 +84,14 @@ def test_the_bar_counts_tokens_only_where_clip_reads_the_story(page):
     open_template(page, "sdxl-story")
     wait_for_budget(page, "of 75 CLIP tokens")
     open_template(page, "qwen-image-story")
-    wait_for_budget(page, "frames share a prompt: no token limit")
+    wait_for_budget(page, "no token limit")
     assert not page.locator(".opos-meter").count()
     assert not "".join(page.locator(".opos-tokens").all_inner_texts()).strip()
     page.evaluate(
         "app.graph._nodes.find(n => n.type === 'CLIPLoader').widgets.find(w => w.name === 'type')"
         ".value = 'stable_diffusion'"
     )
-    page.locator(".opos-budget").hover()
+    page.dispatch_event(".opos-editor", "pointerenter")
     wait_for_budget(page, "of 75 CLIP tokens")
 
 
@@ -392,7 +392,7 @@ def speak(page):
 
 
 def test_our_words_follow_the_pages_language(page, speak):
-    """The page's own setting, as it stands when a workflow opens."""
+    """The page's own setting, as it is when a workflow opens."""
     for language, add, everything in (
         ("ja", "+ フレーム", "すべて"),
         ("fr", "+ scène", "toutes"),

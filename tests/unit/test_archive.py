@@ -141,6 +141,7 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./cast_text.js",
         "./element.js",
         "./encoder_types.js",
+        "./frame_row.js",
         "./frames_text.js",
         "./headings_text.js",
         "./items_text.js",
