@@ -3,7 +3,7 @@
 
 // UNets: levels of resolution, `top` the first with cross-attention, `latent` the side of level 0
 // at the family's picture size. Transformers: how many blocks each stage has, in running order.
-// `file` tells a family by its file's name.
+// `file` recognises a family by its file's name.
 export const FAMILIES = {
     SDXL: {
         levels: 3,
@@ -74,8 +74,8 @@ export const namesIn = (text) =>
         .split(/[\s,;]+/)
         .filter(Boolean);
 
-// The blocks that one name of the text stands for, as the node reads it: a preset, a block, a
-// stage, or a range of numbers.
+// The blocks that one name of the text means, as the node reads it: a preset, a block, a stage, or
+// a range of numbers.
 function blocksNamed(name, family) {
     const presets = presetsOf(family);
     if (name in presets) return presets[name];

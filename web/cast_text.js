@@ -58,7 +58,7 @@ export function toggled(text, name, cast) {
     return wanted.length ? left : `${left} @${NOBODY}`.trim();
 }
 
-// The mentions go, each with the comma or the "and" that tied it to its neighbours.
+// The mentions are removed, each with the comma or the "and" that tied it to its neighbours.
 function without(text, keys, cast) {
     for (;;) {
         const gone = known(text, cast).find(({ key }) => keys.includes(key));

@@ -1,4 +1,4 @@
-// The frames' text and the rows of the editor: one frame a line, `#` before a frame that is
+// The frames' text and the rows of the editor: one frame per line, `#` before a frame that is
 // switched off.
 
 import { readFrames } from "./lists_text.js";

@@ -14,8 +14,8 @@ import {
 } from "./items_text.js";
 import { stripped } from "./marks_text.js";
 
-// Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what stands for
-// a frame there.
+// Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what a frame is
+// called there.
 export const WORDS_BEFORE = [
     "scene",
     "frame",
@@ -155,8 +155,8 @@ const COUNTED = new RegExp(
     "iu",
 );
 
-// At least two headings with one word and consecutive numbers, all with a text behind them or all
-// with one below.
+// At least two headings with one word and consecutive numbers, all with a text after them on the
+// line or all with one below.
 export function readHeadings(lines) {
     const found = lines
         .map((raw, place) => ({ ...headingIn(stripped(raw)), place }))
@@ -207,7 +207,7 @@ const inARow = (headings) =>
         ({ word, value }, step) => word === headings[0].word && value === headings[0].value + step,
     );
 
-// The paragraphs below a heading, and the lines behind a rule that ends them.
+// The paragraphs below a heading, and the lines after a rule that ends them.
 function bodyOf(lines) {
     const paragraphs = [];
     let fresh = true;
@@ -226,8 +226,8 @@ function bodyOf(lines) {
     return { paragraphs, behind: [] };
 }
 
-// The bodies are the frames and the titles go. More paragraphs below the last than below any other
-// are talk.
+// The bodies are the frames; the titles are left out. More paragraphs below the last than below any
+// other are talk.
 function below(headings, bodies) {
     const most = Math.max(...bodies.slice(0, -1).map(({ paragraphs }) => paragraphs.length));
     /** @type {string[][]} */
@@ -246,7 +246,7 @@ function below(headings, bodies) {
     return { frames, leftOut };
 }
 
-// What stands behind the headings is the frames; what comes after the last is talk.
+// The texts after the headings are the frames; what comes after the last is talk.
 function behind(headings, last) {
     const [off, talk] = splitTalk([...last.paragraphs.flat(), ...last.behind]);
     const words = headings.map((heading) => [heading, joined([heading.rest])]);

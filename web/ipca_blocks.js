@@ -13,6 +13,7 @@ import {
     watchWidgets,
     write,
 } from "./element.js";
+import { loaderOf } from "./story_graph.js";
 import { say } from "./words.js";
 
 const LEVEL_HEIGHT = 30;
@@ -187,18 +188,8 @@ class BlocksPicture {
     }
 }
 
-// The first node without a model input on the way up from ours.
-function loaderOf(node) {
-    for (let steps = 0, at = node; at && steps < 100; steps++) {
-        const input = at.inputs?.findIndex((slot) => slot.type === "MODEL") ?? -1;
-        if (input < 0) return at;
-        at = at.getInputNode?.(input);
-    }
-    return undefined;
-}
-
 function familyOfLoader(node) {
-    const loader = loaderOf(node);
+    const loader = loaderOf(node, "MODEL");
     if (loader?.comfyClass === "StoryDemoModel") return "Story Demo Model";
     const files = (loader?.widgets ?? [])
         .map((widget) => String(widget.value))

@@ -66,7 +66,7 @@ const BULLET = new RegExp(
 const RULE = new RegExp(`^(?:[\\-*_=—–]${SPACE}*){3,}$`, "u");
 const HEADING_MARK = /^#{2,6}(?!#)/;
 
-// The number that a numeral stands for, or null: `十一` 11, `IV` 4, `IIII` null.
+// The number that a numeral means, or null: `十一` 11, `IV` 4, `IIII` null.
 export function valueOfNumeral(text) {
     if (/^[0-9]/.test(text)) return parseInt(text, 10);
     if (/^[０-９]/.test(text))
@@ -154,7 +154,8 @@ export function isApart(before) {
     return isGap(last) || HEADING_MARK.test(last) || /[:：]$/.test(last.replaceAll("*", ""));
 }
 
-// Of lines around a list: the frames that are switched off, which stay, and the rest, which goes.
+// Of lines around a list: the frames that are switched off, which stay, and the rest, which is left
+// out.
 export function splitTalk(lines) {
     const seen = lines.map(stripped).filter((line) => !isGap(line));
     return [seen.filter(isOff), seen.filter((line) => !isOff(line))];

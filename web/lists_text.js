@@ -1,5 +1,5 @@
-// Frames as people have them: one frame a line, or a list that is pasted from elsewhere. Read as
-// story/lists.py reads it, and tests/vectors holds both to the same answers.
+// Frames as people write them: one frame per line, or a pasted list. Read as story/lists.py reads
+// it, and tests/vectors holds both to the same answers.
 
 import { readHeadings } from "./headings_text.js";
 import { readBullets, readNumbers } from "./items_text.js";
@@ -20,7 +20,7 @@ const READERS = [
     readBullets,
 ];
 
-// The rows of a text, `{on, text}` each; what it was read as (empty: one frame a line); and what
+// The rows of a text, `{on, text}` each; what it was read as (empty: one frame per line); and what
 // was left out of it. `names` are the cast's: a screenplay's character cues become mentions of
 // them.
 export function readFrames(text, names = []) {
@@ -54,8 +54,8 @@ function rowOf(line) {
     return { on, text: on ? line : stripped(line.slice(1)) };
 }
 
-// What stands between two lines of ``` or ~~~, if that is a list or several lines; the talk around
-// it goes.
+// The text between two lines of ``` or ~~~, if that is a list or several lines; the talk around it
+// is left out.
 function readCodeBlock(lines, names) {
     const seen = lines.map(stripped);
     const fences = seen.flatMap((line, place) => (FENCE.test(line) ? [place] : []));

@@ -1,4 +1,4 @@
-// What can be seen of a text, as story/marks.py reads it: what is absent at the edges of a line,
+// The visible part of a text, as story/marks.py reads it: what is absent at the edges of a line,
 // and where a line ends.
 
 export const WHITE =
@@ -20,7 +20,7 @@ const EDGE = new RegExp(
 ); // by halves: a pair is looked at as a whole
 const JOINER = new RegExp(`[${JOINERS}]`, "u");
 const JOINED = new RegExp(`[\\p{L}\\p{M}\\p{S}${JOINERS}]`, "u");
-// halves of a surrogate pair alone: with the u flag a whole pair is none
+// only unpaired halves of a surrogate pair: with the u flag a whole pair does not match
 const LONE = /[\ud800-\udfff]/gu;
 
 // Python's splitlines: a text from a word processor has some of the rarer ends.

@@ -7,7 +7,7 @@ export const NOBODY = "nobody";
 
 const IN_NAME = new RegExp(`^(?![${INVISIBLE}])[\\p{L}\\p{M}\\p{N}_]$`, "u");
 const SKIPPED = new RegExp(`^[${INVISIBLE}${JOINERS}]$`, "u");
-// the one script whose small letters fold to its capitals
+// the only script whose small letters fold to its capitals
 const CHEROKEE = /^[\u13a0-\u13fd\uab70-\uabbf]$/;
 
 export const inName = (char) => char !== undefined && IN_NAME.test(char);
@@ -66,7 +66,7 @@ export function mentionsIn(text) {
     });
 }
 
-// A plain word becomes the mention; else the mention goes to the front.
+// A plain word becomes the mention; otherwise the mention is put in front.
 export function mention(text, names) {
     for (const name of [...names].reverse()) {
         if (mentionsIn(text).some(({ keys }) => keys[0] === keyOf(name))) continue;
@@ -87,8 +87,8 @@ export function mention(text, names) {
     return text;
 }
 
-// Where the name stands as plain words, `_` as a space: the first place that begins and ends with a
-// word.
+// Where the name is written as plain words, `_` as a space: the first place that begins and ends
+// with a word.
 function plainWord(chars, name) {
     const parts = name.split("_").filter(Boolean);
     const words = wordsOf(chars);

@@ -1,6 +1,6 @@
-// A list that is pasted into a text box becomes frames on the spot. Both steps go through the
-// browser's own editing, so that its undo brings back first the text as it was pasted and then the
-// text before it.
+// A list that is pasted into a text box becomes frames at once. Both steps go through the browser's
+// own editing, so that its undo brings back first the text as it was pasted and then the text
+// before it.
 
 import { textOf } from "./frames_text.js";
 import { readFrames } from "./lists_text.js";

@@ -23,7 +23,7 @@ export function framesIn(text, count) {
     );
 }
 
-// Empty for all and for none: a run without frames is none.
+// Empty for all, and for none, since a run needs frames.
 export function textOfFrames(frames, count) {
     if (frames.length === count) return "";
     const parts = [];
@@ -56,8 +56,8 @@ export const textOfTakes = (takes) =>
         .map(([frame, take]) => `${frame}:${take}`)
         .join(", ");
 
-// Digits of a script stand in a row from its zero on; some scripts have several such rows one after
-// the other.
+// Digits of a script follow one another from its zero on; some scripts have several such rows one
+// after the other.
 function valueOfDigit(digit) {
     let before = 0;
     while (/\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - before - 1))) before++;

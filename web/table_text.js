@@ -139,8 +139,8 @@ export function readJson(lines) {
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-// The list, and the names of what stands beside it where it is in an object; empty where there is
-// none, or several.
+// The list, and the names of its neighbours if it is in an object; empty where there is none, or
+// several.
 function listIn(value) {
     if (Array.isArray(value)) return [value, []];
     const names = isObject(value) ? Object.keys(value) : [];

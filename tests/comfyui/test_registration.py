@@ -59,8 +59,9 @@ CONTRACT = {
             "negative",
             "retake",
             "model",
+            "seeds",
         ],
-        ["positive", "latent", "captions", "negative", "share", "file_names"],
+        ["positive", "latent", "captions", "negative", "share", "file_names", "seed"],
     ),
     "StorySheet": (
         [

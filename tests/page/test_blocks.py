@@ -56,7 +56,7 @@ def test_blocks_are_switched_in_the_picture(page):
 def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(
     page, family, blocks, coarse
 ):
-    """The same lists stand in the tests of the block names, against real UNets."""
+    """The same lists are in the tests of the block names, against real UNets."""
     open_template(page, "sdxl-story")
     look_at(page, "IPCAPatch")
     page.locator(".opos-blocks select").select_option(family)

@@ -7,6 +7,7 @@ import test from "node:test";
 
 import { FAMILIES, chosenOf, holds, namesIn } from "../../web/block_families.js";
 import { castOf, presentIn, toggled } from "../../web/cast_text.js";
+import { readsClip } from "../../web/encoder_types.js";
 import { commands, rowsOf, textOf } from "../../web/frames_text.js";
 import { readFrames } from "../../web/lists_text.js";
 import { fold } from "../../web/names_text.js";
@@ -116,3 +117,26 @@ test("a list that is pasted into a row becomes as many rows", () => {
     ];
     assert.deepEqual(commands.write(rows, 0, "1. x\n2. y").map(written), ["x", "y", "b"]);
 });
+
+// What a loader is set to, and whether CLIP reads the texts then.
+for (const { loader, type = "", file = "", isClip } of [
+    { loader: "CheckpointLoaderSimple", file: "sd_xl_base_1.0.safetensors", isClip: true },
+    { loader: "CheckpointLoaderSimple", file: "flux1-dev-fp8.safetensors", isClip: false },
+    { loader: "CheckpointLoaderSimple", file: "sd3.5_large.safetensors", isClip: true },
+    { loader: "StoryDemoModel", isClip: true },
+    { loader: "CLIPLoader", type: "qwen_image", file: "qwen_2.5_vl_7b.safetensors", isClip: false },
+    { loader: "CLIPLoader", type: "stable_diffusion", file: "clip_l.safetensors", isClip: true },
+    { loader: "CLIPLoaderGGUF", type: "flux2", file: "mistral.gguf", isClip: false },
+    { loader: "DualCLIPLoader", type: "sdxl", file: "clip_g.safetensors", isClip: true },
+    { loader: "DualCLIPLoader", type: "flux", file: "t5xxl.safetensors", isClip: false },
+    { loader: "TripleCLIPLoader", file: "t5xxl.safetensors", isClip: true },
+    { loader: "QuadrupleCLIPLoader", file: "llama.safetensors", isClip: false },
+]) {
+    test(`token limit: ${loader} ${type} ${file}`, () => {
+        const widgets = [
+            { name: "type", value: type },
+            { name: "clip_name1", value: file },
+        ];
+        assert.equal(readsClip(loader, widgets), isClip);
+    });
+}
