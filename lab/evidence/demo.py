@@ -30,7 +30,6 @@ from demo.model import WEIGHTS
 
 from ..progress import Progress, spoken
 from ..training import judge as judging
-from ..transformer.report import section_of
 from ..world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
 from ..world.measure import as_bytes, colour_distance, scene_of
 from ..world.palette import COLOUR_NAMES, PATTERNS
@@ -50,6 +49,7 @@ from .report import (
     table,
 )
 from .rows import DOSES, ROWS, SWEEPS, Row, Setting, render
+from .section import section_of
 from .shelf import Shelf, code, fingerprint
 
 FULL_RUN = 200

@@ -27,13 +27,14 @@ from ..evidence.cast import draw_casts, measure_cast
 from ..evidence.demo import FRAMES, FULL_RUN, SEED, draw_stories, measure
 from ..evidence.report import Results, Told, strip_sheet
 from ..evidence.rows import Row, Setting
+from ..evidence.section import put_section
 from ..evidence.shelf import Shelf, code, fingerprint
 from ..progress import Progress, replace_whole
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import rows as ways
 from .model import WEIGHTS, load_transformer
-from .report import UNET_ROWS, put_section, section
+from .report import UNET_ROWS, section
 from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
 
 STEPS = 12

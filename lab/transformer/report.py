@@ -1,7 +1,6 @@
 """The section of docs/evidence.md on the lab's transformer: candour, tables, and a picture."""
 
 import json
-from pathlib import Path
 
 from safetensors import safe_open
 
@@ -9,14 +8,11 @@ from ..evidence.cast import COLUMNS as CAST_COLUMNS
 from ..evidence.report import Results
 from ..evidence.rows import ROWS as UNET
 from ..evidence.rows import Row, Setting
+from ..evidence.section import BEGIN, END
 from ..evidence.tables import cell, markdown, mean_and_error, paired
 from .model import WEIGHTS
 from .rows import ROWS, STRIPS, SWEEPS
 
-BEGIN, END = (
-    "<!-- transformer: written by `make evidence TRANSFORMER=1` -->",
-    "<!-- /transformer -->",
-)
 COLUMNS = ("identity", "colour", "alignment", "scene", "prop", "kind", "stated")
 ALIGNED = 0.985  # of separate prompts' alignment: the paper's on SDXL
 # SVR without its alphas is what factors on keys and values do: a UNet's cross-attention is linear
@@ -154,20 +150,3 @@ def section(
         END,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def put_section(path: Path, text: str) -> None:
-    """Write the section into the page, in place of the one that is there or at its end."""
-    page = path.read_text(encoding="utf-8")
-    path.write_text(without_section(page) + "\n" + text, encoding="utf-8")
-
-
-def without_section(page: str) -> str:
-    before, _, rest = page.partition(BEGIN)
-    return (before.rstrip() + rest.partition(END)[2]).rstrip() + "\n"
-
-
-def section_of(page: str) -> str:
-    """The section as the page has it, which what writes the rest keeps; empty where it has none."""
-    _, begin, rest = page.partition(BEGIN)
-    return f"\n{begin}{rest.partition(END)[0]}{END}\n" if begin else ""
