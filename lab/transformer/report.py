@@ -29,8 +29,8 @@ scratch on the drawn world for {minutes} minutes on 2 CPU cores ({seen} pictures
 which nothing was scaled; its text encoder is the demo model's. **It is judged on a small
 transformer of ours, not on theirs.** What a trained Z-Image makes of it, `make evidence UNET=..`
 shows (see [lab/README.md](../lab/README.md))."""
-SETTING = """`make evidence TRANSFORMER=1`: {count} stories, the same as above, {steps} Euler steps,
-CFG {cfg:g}, shared noise unless said; sweeps over the first {swept}. Columns as above. *stated*:
+SETTING = """`make evidence TRANSFORMER=1`: {done} stories, the same as above, {steps} Euler steps, CFG
+{cfg:g}, shared noise unless said; sweeps over the first {swept}.{more} Columns as above. *stated*:
 share of body colours, coat colours and patterns that come out as said. *less (b)'s* and *less
 (h)'s*: differences of identity on the same stories. enhance_beta 1.1 and 1.2 were chosen on the
 first ten stories."""
@@ -131,7 +131,11 @@ def section(
         record = {name: json.loads(value) for name, value in file.metadata().items()}
         parameters = sum(file.get_tensor(name).numel() for name in file.keys())
     size = f"{parameters / 1e6:.1f} million parameters"
-    counted = {"count": count, "swept": min(count, swept)}
+    done = results.count(unsaid, ROWS["e"])
+    more = (
+        "" if done >= count else f" The command renders {count}, and goes on where it was stopped."
+    )
+    counted = {"done": done, "swept": min(done, swept), "more": more}
     strip = ", ".join(f"({name}) {ROWS[name].label}" for name in STRIPS)
     parts = [
         BEGIN,
