@@ -10,7 +10,6 @@ import numpy as np
 
 from bench.inprocess import ROOT
 
-from ..transformer.report import section_of
 from . import findings
 from .cast import COLUMNS as CAST_COLUMNS
 from .chart import draw_doses
@@ -18,6 +17,7 @@ from .places import AT_PLACE, NOT_NAMED, PLACE_ROWS
 from .places import COLUMNS as PLACE_COLUMNS
 from .results import Results, by_row, cell, markdown, mean_and_error, median, quoted
 from .rows import DOSES, HOLDS_MOST, ROWS, SWEEPS, Row, Setting
+from .section import section_of
 from .unsaid import FRAMES
 
 UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)

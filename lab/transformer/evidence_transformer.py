@@ -23,13 +23,14 @@ from ..evidence.demo import FULL_RUN
 from ..evidence.loop import Job, Study, beside_each_other, costs
 from ..evidence.results import Results
 from ..evidence.rows import Setting
+from ..evidence.section import put_section
 from ..evidence.unsaid import FRAMES, SEED, draw_stories, measure
 from ..files import code
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import rows as ways
 from .model import WEIGHTS, load_transformer
-from .report import UNET_ROWS, put_section, section
+from .report import UNET_ROWS, section
 from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS
 
 STEPS = 12

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 from safetensors import safe_open
 
@@ -10,13 +9,10 @@ from ..evidence.cast import COLUMNS as CAST_COLUMNS
 from ..evidence.results import Results, by_row, cell, markdown, mean_and_error
 from ..evidence.rows import ROWS as UNET
 from ..evidence.rows import Row, Setting
+from ..evidence.section import BEGIN, END
 from .model import WEIGHTS
 from .rows import ROWS, STRIPS, SWEEPS
 
-BEGIN, END = (
-    "<!-- transformer: written by `make evidence TRANSFORMER=1` -->",
-    "<!-- /transformer -->",
-)
 COLUMNS = ("identity", "colour", "alignment", "scene", "prop", "kind", "stated")
 ALIGNED = 0.985  # of separate prompts' alignment: the paper's on SDXL
 # SVR without its alphas is what factors on keys and values do: a UNet's cross-attention is linear
@@ -33,8 +29,8 @@ scratch on the drawn world for {minutes} minutes on 2 CPU cores ({seen} pictures
 which nothing was scaled; its text encoder is the demo model's. **It is judged on a small
 transformer of ours, not on theirs.** What a trained Z-Image makes of it, `make evidence UNET=..`
 shows (see [lab/README.md](../lab/README.md))."""
-SETTING = """`make evidence TRANSFORMER=1`: {count} stories, the same as above, {steps} Euler steps,
-CFG {cfg:g}, shared noise unless said; sweeps over the first {swept}. Columns as above. *stated*:
+SETTING = """`make evidence TRANSFORMER=1`: {done} stories, the same as above, {steps} Euler steps,
+CFG {cfg:g}, shared noise unless said; sweeps over the first {swept}.{more} Columns as above. *stated*:
 share of body colours, coat colours and patterns that come out as said. *less (b)'s* and *less
 (h)'s*: differences of identity on the same stories. enhance_beta 1.1 and 1.2 were chosen on the
 first ten stories."""
@@ -113,7 +109,11 @@ def section(
         record = {name: json.loads(value) for name, value in file.metadata().items()}
         parameters = sum(file.get_tensor(name).numel() for name in file.keys())
     size = f"{parameters / 1e6:.1f} million parameters"
-    counted = {"count": count, "swept": min(count, swept)}
+    done = results.count(unsaid, ROWS["e"])
+    more = (
+        "" if done >= count else f" The command renders {count}, and goes on where it was stopped."
+    )
+    counted = {"done": done, "swept": min(done, swept), "more": more}
     strip = ", ".join(f"({name}) {ROWS[name].label}" for name in STRIPS)
     parts = [
         BEGIN,
@@ -132,20 +132,3 @@ def section(
         END,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def put_section(path: Path, text: str) -> None:
-    """Write the section into the page, in place of the one that is there or at its end."""
-    page = path.read_text(encoding="utf-8")
-    path.write_text(without_section(page) + "\n" + text, encoding="utf-8")
-
-
-def without_section(page: str) -> str:
-    before, _, rest = page.partition(BEGIN)
-    return (before.rstrip() + rest.partition(END)[2]).rstrip() + "\n"
-
-
-def section_of(page: str) -> str:
-    """The section as the page has it, which what writes the rest keeps; empty where it has none."""
-    _, begin, rest = page.partition(BEGIN)
-    return f"\n{begin}{rest.partition(END)[0]}{END}\n" if begin else ""
