@@ -40,12 +40,14 @@ pictures:
 	$(run) -m lab gallery
 
 # The demo model: `make train` trains it (again to go on), `make evidence` renders and judges stories with it. Of your own model:
-# make evidence CHECKPOINT=.., or UNET=.. CLIP=.. [CLIP_TYPE=..] VAE=.. (lab/README.md).
+# make evidence CHECKPOINT=.., or UNET=.. CLIP=.. [CLIP_TYPE=..] VAE=.. (lab/README.md). With TRANSFORMER=1 both are about the
+# lab's transformer.
 train: setup
-	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m lab train $(ARGS)
+	OMP_NUM_THREADS=$$(nproc) OMP_WAIT_POLICY=PASSIVE $(run) -m lab $(if $(TRANSFORMER),train_transformer,train) $(ARGS)
 
-evidence: setup
-	$(run) -m lab evidence
+evidence:
+	bench/setup.sh lab
+	$(run) -m lab evidence $(ARGS)
 
 setup:
 	bench/setup.sh

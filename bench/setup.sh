@@ -39,6 +39,12 @@ install_test_tools() {
     "$python" -m pip --disable-pip-version-check --quiet install --target "$bench/site" -r "$root/tests/requirements.txt"
 }
 
+# Only for the lab: `make demo` waits for nothing that it does not use.
+install_lab_libraries() {
+    rm -rf "$bench/lab"
+    "$python" -m pip --disable-pip-version-check --quiet install --no-deps --target "$bench/lab" -r "$here/lab-requirements.txt"
+}
+
 install_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null && return 0
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -90,6 +96,7 @@ else
     once comfyui "$here/comfyui-requirements.txt" install_comfyui
 fi
 once "tools-$(echo "$python" | tr / _)" "$root/tests/requirements.txt" install_test_tools
+case "${1:-}" in lab | test) once "lab-$(echo "$python" | tr / _)" "$here/lab-requirements.txt" install_lab_libraries ;; esac
 if [ "${1:-}" = check ] || [ "${1:-}" = test ]; then
     install_node
     install_javascript_tools

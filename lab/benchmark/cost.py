@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from bench import inprocess
-from lab.benchmark.timing import CUDA, DEVICE, PAIRS, number_format, paired
+from lab.benchmark.timing import CUDA, DEVICE, PAIRS, compared, number_format
 
 inprocess.start(cpu=not CUDA)
 
@@ -155,16 +155,7 @@ def main() -> None:
         return Captured(model, lambda model: studio.sample(model, one, noise, steps=1)).again
 
     on, off = unet_call(patched), unet_call(studio.model)
-    ratio, a, b = paired(on, off)
-    rows.append(
-        (
-            "a",
-            "UNet call at 1024x1024, IPCA on / off",
-            f"{ratio:.3f}",
-            f"{a:.2f} s / {b:.2f} s",
-            "<= 1.03",
-        )
-    )
+    rows.append(compared("a", "UNet call at 1024x1024, IPCA on / off", on, off, "<= 1.03"))
 
     latent = studio.story_batch(width=SIZE, height=SIZE)[1]
 
@@ -178,38 +169,16 @@ def main() -> None:
         prompts = studio.encode_each(f"{studio.identity} {frame}" for frame in studio.story.frames)
         studio.sample(studio.model, prompts, latent, steps=STEPS)
 
-    ratio, a, b = paired(story, stock)
-    rows.append(
-        (
-            "b",
-            f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler",
-            f"{ratio:.3f}",
-            f"{a:.2f} s / {b:.2f} s",
-            "<= 1.03",
-        )
-    )
-    rows.append(svr_row(studio))
+    what = f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler"
+    rows += [compared("b", what, story, stock, "<= 1.03"), svr_row(studio)]
     held = bytes_held((patched.model_options, patched.wrappers, patched.callbacks))
     tokens = studio.identity_tokens()
-    rows.append(
-        (
-            "d",
-            "bytes held between steps beyond the memory's own rows",
-            str(held - tokens * 2048 * 4),
-            f"{held} in all, {tokens} rows of 2048 float32",
-            "0",
-        )
-    )
+    beyond, measured = held - tokens * 2048 * 4, f"{held} in all, {tokens} rows of 2048 float32"
+    what = "bytes held between steps beyond the memory's own rows"
+    rows.append(("d", what, str(beyond), measured, "0"))
     waits, without = waits_of(on), waits_of(off)
-    rows.append(
-        (
-            "e",
-            "device synchronisations per UNet call",
-            str(waits - without),
-            f"{waits} with, {without} without",
-            "0",
-        )
-    )
+    measured = f"{waits} with, {without} without"
+    rows.append(("e", "device synchronisations per UNet call", str(waits - without), measured, "0"))
     rows += joint_rows(nodes.NODE_CLASS_MAPPINGS)
     print_table(rows)
 
@@ -251,14 +220,8 @@ def svr_row(studio) -> tuple:
 
     for ours, published in zip(economy(), full()):
         torch.testing.assert_close(ours, published, rtol=1e-3, atol=1e-3)
-    ratio, a, b = paired(full, economy, seconds=0.0)  # a ratio of ten needs no third digit
-    return (
-        "c",
-        "SVR of a 5-frame SDXL story, full / economy SVD",
-        f"{ratio:.1f}",
-        f"{a:.2f} s / {b:.2f} s",
-        ">= 10",
-    )
+    what = "SVR of a 5-frame SDXL story, full / economy SVD"
+    return compared("c", what, full, economy, ">= 10", 1, seconds=0.0)  # ten needs no third digit
 
 
 def print_table(rows: list[tuple]) -> None:

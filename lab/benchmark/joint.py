@@ -15,7 +15,7 @@ from bench.toy_encoders import WIDTH, toy_encoder
 from bench.toy_models import L_WIDTH, randomize
 from bench.toy_transformers import SHAPES
 
-from .timing import CUDA, DEVICE, number_format, paired
+from .timing import CUDA, DEVICE, compared, number_format
 
 HEADS, HEAD = 24 if CUDA else 4, 128
 AXES = [16, 56, 56]
@@ -67,15 +67,9 @@ def _row(letter: str, family: str, nodes: dict) -> tuple:
     def call(model):
         return lambda: studio.sample(model, positives[0], latents[0], steps=1, cfg=1.0)
 
-    ratio, a, b = paired(call(patched), call(studio.model))
     tokens = f"{(SIZE // 16) ** 2} image and {positives[0][0][0].shape[1]} text tokens"
-    return (
-        letter,
-        f"{family}-shaped call at {SIZE}x{SIZE}, {tokens}, IPCA on / off",
-        f"{ratio:.3f}",
-        f"{a:.2f} s / {b:.2f} s",
-        "<= 1.03",
-    )
+    what = f"{family}-shaped call at {SIZE}x{SIZE}, {tokens}, IPCA on / off"
+    return compared(letter, what, call(patched), call(studio.model), "<= 1.03")
 
 
 def _transformer(family: str) -> ModelPatcher:

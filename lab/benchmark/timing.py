@@ -51,3 +51,17 @@ def paired(
         statistics.median(a for a, _ in pairs),
         statistics.median(b for _, b in pairs),
     )
+
+
+def compared(
+    letter: str,
+    what: str,
+    with_it: Callable,
+    without: Callable,
+    target: str,
+    digits: int = 3,
+    seconds: float = SECONDS,
+) -> tuple[str, ...]:
+    """A row of the benchmark's table: what, ratio, both times, target."""
+    ratio, a, b = paired(with_it, without, seconds)
+    return letter, what, f"{ratio:.{digits}f}", f"{a:.2f} s / {b:.2f} s", target

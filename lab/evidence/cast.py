@@ -5,10 +5,10 @@ what became of them.
 import numpy as np
 import torch
 
-from ..training.judge import Judge
-from ..world.captions import IDENTITY, OPENINGS, frame_phrase, identity_phrase
-from ..world.palette import COLOUR_NAMES, PATTERNS
+from ..training.judge import Judge, named
+from ..world.captions import LOOKS, OPENINGS, frame_phrase, identity_phrase
 from ..world.render import NAMES
+from .unsaid import draw_frames, mean
 
 COLUMNS = ("kind", "colours", "pattern", "scene", "prop", "absent")
 
@@ -20,42 +20,27 @@ def draw_casts(count: int, frames: int, seed: int) -> list[dict]:
     rng = np.random.default_rng((seed, 2))
     stories = []
     for _ in range(count):
-        kinds = [
-            str(kind) for kind in rng.choice(NAMES["kind"], int(rng.integers(2, 4)), replace=False)
-        ]
-        looks = [
-            {
-                name: str(rng.choice(values))
-                for name, values in zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS))
-            }
-            for _ in kinds
-        ]
-        acting = [
-            int(place)
-            for place in rng.permutation(
-                [*range(len(kinds)), *rng.integers(len(kinds), size=frames - len(kinds))]
-            )
-        ]
-        scenes = [
-            NAMES["scene"][index]
-            for index in rng.choice(len(NAMES["scene"]), frames, replace=False)
-        ]
-        props = [NAMES["prop"][index] for index in rng.integers(len(NAMES["prop"]), size=frames)]
+        chosen = rng.choice(NAMES["kind"], int(rng.integers(2, 4)), replace=False)
+        kinds = [str(kind) for kind in chosen]
+        looks = [{name: str(rng.choice(values)) for name, values in LOOKS.items()} for _ in kinds]
+        others = rng.integers(len(kinds), size=frames - len(kinds))
+        acting = [int(place) for place in rng.permutation([*range(len(kinds)), *others])]
+        scenes, props = draw_frames(rng, frames)
         characters = [
             f"@{kind}: {identity_phrase(kind, **look, opening='')}"
             for kind, look in zip(kinds, looks)
         ]
+        acts = list(zip(acting, scenes, props))
         stories.append(
             {
                 "identity": "\n".join([OPENINGS[0], *characters]),
                 "cast": kinds,
                 "frames": [
-                    f"@{kinds[who]} {frame_phrase(scene, prop, rng)}"
-                    for who, scene, prop in zip(acting, scenes, props)
+                    f"@{kinds[who]} {frame_phrase(scene, prop, rng)}" for who, scene, prop in acts
                 ],
                 "shown": [
                     {"kind": kinds[who], **looks[who], "scene": scene, "prop": prop}
-                    for who, scene, prop in zip(acting, scenes, props)
+                    for who, scene, prop in acts
                 ],
             }
         )
@@ -66,21 +51,14 @@ def measure_cast(pictures: torch.Tensor, story: dict, judge: Judge) -> dict[str,
     """Shares of frames in which the judge names what was said of the character in it; `absent`: in
     which it names another of the cast.
     """
-    named = {
-        name: [NAMES[name][index] for index in found.tolist()]
-        for name, found in judge.name(pictures).items()
-    }
+    found, shown = named(judge, pictures), story["shown"]
     right = {
-        name: [found == frame[name] for found, frame in zip(named[name], story["shown"])]
-        for name in named
+        name: [a == frame[name] for a, frame in zip(values, shown)]
+        for name, values in found.items()
     }
-    absent = [
-        found in story["cast"] and found != frame["kind"]
-        for found, frame in zip(named["kind"], story["shown"])
-    ]
-    columns = {name: float(np.mean(right[name])) for name in ("kind", "pattern", "scene", "prop")}
+    absent = [a in story["cast"] and a != frame["kind"] for a, frame in zip(found["kind"], shown)]
     return {
-        **columns,
-        "colours": float(np.mean([*right["body"], *right["coat"]])),
-        "absent": float(np.mean(absent)),
+        **{name: mean(right[name]) for name in ("kind", "pattern", "scene", "prop")},
+        "colours": mean([*right["body"], *right["coat"]]),
+        "absent": mean(absent),
     }

@@ -4,6 +4,7 @@ encoders and a VAE apart.
 Names of files are looked for as they are, then in ComfyUI's folder of that kind.
 """
 
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,16 +93,15 @@ def find(name: str, folder: str, variable: str) -> Path:
     return Path(known)
 
 
-def load_models(environment: dict[str, str]) -> Models:
+def load_models(options: Namespace) -> Models:
     """By CHECKPOINT, or by UNET, CLIP and VAE."""
-    checkpoint, unet = environment.get("CHECKPOINT"), environment.get("UNET")
-    if checkpoint and unet:
+    if options.checkpoint and options.unet:
         raise SystemExit(
             "evidence: CHECKPOINT is a whole model and UNET a part of one: set one of them"
         )
-    if unet:
-        return _parts(environment)
-    return _demo() if checkpoint == DEMO else _checkpoint(checkpoint)
+    if options.unet:
+        return _parts(options)
+    return _demo() if options.checkpoint == DEMO else _checkpoint(options.checkpoint)
 
 
 def shape_of_random_weights(path: Path) -> str | None:
@@ -150,18 +150,15 @@ def _checkpoint(name: str) -> Models:
     )
 
 
-def _parts(environment: dict[str, str]) -> Models:
-    missing = [name for name in ("CLIP", "VAE") if not environment.get(name)]
+def _parts(options: Namespace) -> Models:
+    missing = [name for name in ("CLIP", "VAE") if not getattr(options, name.lower())]
     if missing:
         raise SystemExit(
             f"evidence: UNET needs {' and '.join(missing)} beside it: UNET=a.safetensors"
             " CLIP=b.safetensors VAE=c.safetensors"
         )
-    unet, vae = (
-        find(environment["UNET"], "diffusion_models", "UNET"),
-        find(environment["VAE"], "vae", "VAE"),
-    )
-    clips = [find(name.strip(), "text_encoders", "CLIP") for name in environment["CLIP"].split(",")]
+    unet, vae = (find(options.unet, "diffusion_models", "UNET"), find(options.vae, "vae", "VAE"))
+    clips = [find(name.strip(), "text_encoders", "CLIP") for name in options.clip.split(",")]
     family = shape_of_random_weights(unet)
     if family:
         from bench.toy_encoders import toy_encoder
@@ -175,7 +172,7 @@ def _parts(environment: dict[str, str]) -> Models:
             clip = comfy.sd.load_clip(
                 [str(path) for path in clips],
                 embedding_directory=folder_paths.get_folder_paths("embeddings"),
-                clip_type=clip_type(environment.get("CLIP_TYPE"), model),
+                clip_type=clip_type(options.clip_type, model),
             )
     with _one_line_of("VAE", vae):
         decoder = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(vae)))

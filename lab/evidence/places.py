@@ -10,11 +10,11 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from ..world.captions import IDENTITY, OPENINGS, PROP_PHRASES, SCENE_PHRASES, identity_phrase
+from ..world.captions import LOOKS, OPENINGS, PROP_PHRASES, SCENE_PHRASES, identity_phrase
 from ..world.measure import background_looks
-from ..world.palette import COLOUR_NAMES, PATTERNS
 from ..world.render import NAMES
 from .rows import ROWS, Row
+from .unsaid import mean
 
 # What the identity says of a place: in the words of the captions, and nothing of which way round it
 # is. Forest and library are the same both ways round, so they are no places here.
@@ -42,20 +42,17 @@ def draw_places(count: int, frames: int, seed: int, named: bool = True) -> list[
     stories = []
     for _ in range(count):
         kind = str(rng.choice(NAMES["kind"]))
-        look = {
-            name: str(rng.choice(values))
-            for name, values in zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS))
-        }
+        look = {name: str(rng.choice(values)) for name, values in LOOKS.items()}
         place = str(rng.choice(list(DESCRIPTIONS)))
-        others = rng.choice(
-            [scene for scene in NAMES["scene"] if scene != place], frames - AT_PLACE, replace=False
-        )
+        elsewhere = [scene for scene in NAMES["scene"] if scene != place]
+        others = rng.choice(elsewhere, frames - AT_PLACE, replace=False)
         props = [NAMES["prop"][index] for index in rng.integers(len(NAMES["prop"]), size=frames)]
         scenes = [str(scene) for scene in rng.permutation([place] * AT_PLACE + list(others))]
+        name = f"@{place}" if named else place
         where = [
-            SCENE_PHRASES[scene][0].replace(
-                scene, f"@{scene}" if named and scene == place else scene
-            )
+            SCENE_PHRASES[scene][0].replace(place, name)
+            if scene == place
+            else SCENE_PHRASES[scene][0]
             for scene in scenes
         ]
         doing = [str(rng.choice(PROP_PHRASES[prop])) for prop in props]
@@ -87,10 +84,10 @@ def measure_places(pictures: torch.Tensor, story: dict) -> dict[str, float]:
         turns[i] == turns[j] for i in there for j in others if story["scenes"][j] in DESCRIPTIONS
     ]
     return {
-        "turned": float(np.mean([turns[i] != turns[j] for i, j in pairs])),
-        "look": float(np.mean([np.abs(pixels[i] - pixels[j]).mean() for i, j in pairs])) / 255,
-        "place": float(np.mean([shown[i] == story["place"] for i in there])),
-        "others' scene": float(np.mean([shown[i] == story["scenes"][i] for i in others])),
-        "place elsewhere": float(np.mean([shown[i] == story["place"] for i in others])),
-        "others alike": float(np.mean(alike)) if alike else float("nan"),
+        "turned": mean([turns[i] != turns[j] for i, j in pairs]),
+        "look": mean([np.abs(pixels[i] - pixels[j]).mean() for i, j in pairs]) / 255,
+        "place": mean([shown[i] == story["place"] for i in there]),
+        "others' scene": mean([shown[i] == story["scenes"][i] for i in others]),
+        "place elsewhere": mean([shown[i] == story["place"] for i in others]),
+        "others alike": mean(alike),
     }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.studio import Studio
 
-from .shelf import fingerprint
+from ..files import fingerprint
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ class Setting:
     said: float = 0.3
     size: int = 256
     batch: int = 0
+    mask: str = ""  # the package that finds the character where likeness is of it only
 
     def key(self) -> dict:
-        """What the pictures depend on: a frame does not depend on its batch."""
+        """What the results depend on: a frame does not depend on its batch."""
         return {name: value for name, value in asdict(self).items() if name != "batch"}
 
 
@@ -73,58 +74,47 @@ ROWS = {
     "g": Row("SVR + IPCA, own noise", noise="per frame", ipca={}),
 }
 
+
+def with_ipca(name: str, *values: object, also: str = "", **more: object) -> list[Row]:
+    """A row for each value of an input of IPCA Patch."""
+    return [Row(f"{also}{name} {as_said(value)}", ipca={**more, name: value}) for value in values]
+
+
+def with_svr(name: str, *values: object, **more: object) -> list[Row]:
+    """A row for each value of an input of SVR Reweight."""
+    return [Row(f"{name} {value}", svr={**more, name: value}, ipca={}) for value in values]
+
+
+def as_said(value: object) -> str:
+    """`10` of 10.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 # IPCA's share, in every story: how much of it, with the padding remembered too, and where colour is
 # made alone.
 DOSES = {
-    "all blocks": [Row(f"strength {value:g}", ipca={"strength": value}) for value in (10.0, 100.0)],
-    "protect_identity off": [
-        Row(
-            f"protect_identity off, strength {value:g}",
-            ipca={"protect_identity": False, "strength": value},
-        )
-        for value in (1.0, 3.0)
-    ],
-    "up0 alone": [
-        Row(f"up0 alone, strength {value:g}", ipca={"blocks": "up0", "strength": value})
-        for value in (10.0, 100.0)
-    ],
+    "all blocks": with_ipca("strength", 10.0, 100.0),
+    "protect_identity off": with_ipca(
+        "strength", 1.0, 3.0, also="protect_identity off, ", protect_identity=False
+    ),
+    "up0 alone": with_ipca("strength", 10.0, 100.0, also="up0 alone, ", blocks="up0"),
 }
-
 HOLDS_MOST = DOSES["up0 alone"][-1]  # what help and README advise where a character wanders
 
+EOT = {"mode": "svr-eot"}
 SWEEPS = {
-    "strength": [
-        Row(f"strength {value:g}", ipca={"strength": value}) for value in (3.0, 30.0, 300.0)
-    ],
+    "strength": with_ipca("strength", 3.0, 30.0, 300.0),
     "svr-eot": [
-        Row("SVR-EOT, no IPCA", svr={"mode": "svr-eot"}),
-        Row(
-            "SVR-EOT, protect_identity off",
-            svr={"mode": "svr-eot"},
-            ipca={"protect_identity": False},
-        ),
+        Row("SVR-EOT, no IPCA", svr=EOT),
+        Row("SVR-EOT, protect_identity off", svr=EOT, ipca={"protect_identity": False}),
     ],
-    "enhance_alpha": [
-        Row(f"enhance_alpha {value}", svr={"enhance_alpha": value}, ipca={})
-        for value in (0.001, 0.005, 0.02)
-    ],
-    "enhance_beta": [
-        Row(f"enhance_beta {value}", svr={"enhance_beta": value}, ipca={})
-        for value in (1.25, 1.5, 2.0)
-    ],
-    "weaken_alpha": [
-        Row(f"weaken_alpha {value}", svr={"weaken_alpha": value}, ipca={})
-        for value in (0.05, 0.1, 0.5)
-    ],
-    "weaken_beta": [
-        Row(f"weaken_beta {value}", svr={"weaken_beta": value}, ipca={})
-        for value in (0.1, 0.3, 1.0)
-    ],
-    "dropout": [Row(f"dropout {value}", ipca={"dropout": value}) for value in (0.05, 0.1, 0.5)],
-    "start_at_step": [
-        Row(f"start_at_step {value}", ipca={"start_at_step": value}) for value in (2, 6, 10)
-    ],
-    "blocks": [Row(f"blocks {value}", ipca={"blocks": value}) for value in ("down1", "mid", "up0")],
+    "enhance_alpha": with_svr("enhance_alpha", 0.001, 0.005, 0.02),
+    "enhance_beta": with_svr("enhance_beta", 1.25, 1.5, 2.0),
+    "weaken_alpha": with_svr("weaken_alpha", 0.05, 0.1, 0.5),
+    "weaken_beta": with_svr("weaken_beta", 0.1, 0.3, 1.0),
+    "dropout": with_ipca("dropout", 0.05, 0.1, 0.5),
+    "start_at_step": with_ipca("start_at_step", 2, 6, 10),
+    "blocks": with_ipca("blocks", "down1", "mid", "up0"),
     "window_length": [
         Row(f"window_length {value}", ipca={}, window_length=value) for value in (1, 2, 3)
     ],

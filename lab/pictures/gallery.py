@@ -14,8 +14,9 @@ from PIL import Image
 from bench import inprocess
 from bench.inprocess import ROOT
 
-from ..evidence import demo as evidence
-from ..evidence.rows import Row, render
+from ..evidence.demo import equipment
+from ..evidence.rows import Row, render, with_ipca, with_svr
+from ..evidence.unsaid import draw_stories
 from ..world.measure import as_bytes
 
 SEED = 5
@@ -32,52 +33,29 @@ STORY = {
 }
 
 SHEETS = {
-    "noise": {value: Row(value, noise=value, ipca={}) for value in ("shared", "per frame")},
-    "mode": {
-        value: Row(value, svr={"mode": value}, ipca={}) for value in ("svr", "svr-eot", "original")
-    },
-    "window_length": {value: Row(str(value), window_length=value, ipca={}) for value in (1, 2, 10)},
-    "weaken_beta": {
-        value: Row(str(value), svr={"weaken_beta": value}, ipca={}) for value in (0.05, 0.5, 1.0)
-    },
-    "weaken_alpha": {
-        value: Row(str(value), svr={"weaken_alpha": value, "weaken_beta": 0.5}, ipca={})
-        for value in (0.0, 0.01, 0.1)
-    },
-    "enhance_alpha": {
-        value: Row(str(value), svr={"enhance_alpha": value}, ipca={}) for value in (0.0, 0.01, 0.03)
-    },
-    "enhance_beta": {
-        value: Row(str(value), svr={"enhance_beta": value}, ipca={}) for value in (0.5, 1.0, 2.0)
-    },
-    "strength": {
-        value: Row(str(value), ipca={"strength": value}) for value in (0.0, 1.0, 10.0, 100.0)
-    },
-    "blocks": {
-        value: Row(value, ipca={"blocks": value}) for value in ("all", "down1", "mid", "up0")
-    },
-    "protect_identity": {
-        value: Row(value, ipca={"protect_identity": value == "on"}) for value in ("on", "off")
-    },
-    "start_at_step": {
-        value: Row(str(value), ipca={"start_at_step": value, "strength": 8.0})
-        for value in (0, 4, 10)
-    },
-    "dropout": {
-        value: Row(str(value), ipca={"dropout": value, "strength": 8.0})
-        for value in (0.0, 0.1, 0.5)
-    },
+    "noise": [Row(value, noise=value, ipca={}) for value in ("shared", "per frame")],
+    "mode": with_svr("mode", "svr", "svr-eot", "original"),
+    "window_length": [Row(f"{value}", window_length=value, ipca={}) for value in (1, 2, 10)],
+    "weaken_beta": with_svr("weaken_beta", 0.05, 0.5, 1.0),
+    "weaken_alpha": with_svr("weaken_alpha", 0.0, 0.01, 0.1, weaken_beta=0.5),
+    "enhance_alpha": with_svr("enhance_alpha", 0.0, 0.01, 0.03),
+    "enhance_beta": with_svr("enhance_beta", 0.5, 1.0, 2.0),
+    "strength": with_ipca("strength", 0.0, 1.0, 10.0, 100.0),
+    "blocks": with_ipca("blocks", "all", "down1", "mid", "up0"),
+    "protect_identity": [
+        Row("on", ipca={"protect_identity": True}),
+        Row("off", ipca={"protect_identity": False}),
+    ],
+    "start_at_step": with_ipca("start_at_step", 0, 4, 10, strength=8.0),
+    "dropout": with_ipca("dropout", 0.0, 0.1, 0.5, strength=8.0),
 }
-CHANGED_BY_IPCA = {
-    "strength": 13,
-    "blocks": 2,
-    "protect_identity": 17,
-}  # numbers of the evidence's stories
+# Numbers of the evidence's stories.
+CHANGED_BY_IPCA = {"strength": 13, "blocks": 2, "protect_identity": 17}
 
 
 def main() -> None:
-    studio, _ = evidence.equipment()
-    drawn = evidence.draw_stories(1 + max(CHANGED_BY_IPCA.values()))
+    studio, _ = equipment()
+    drawn = draw_stories(1 + max(CHANGED_BY_IPCA.values()))
     draw = sys.modules[f"{inprocess.load_pack().__name__}.sheet.draw"]
     for name, rows in SHEETS.items():
         if len(sys.argv) > 1 and name not in sys.argv[1:]:
@@ -85,10 +63,10 @@ def main() -> None:
         number = CHANGED_BY_IPCA.get(name)
         story, seed = (STORY, SEED) if number is None else (drawn[number], number)
         pictures, captions = [], []
-        for value, row in rows.items():
+        for row in rows:
             told, _ = render(studio, story, row, seed)
             pictures += [enlarged(picture) for picture in as_bytes(told.clamp(-1, 1))]
-            captions += [str(value) if index == 0 else "" for index in range(len(told))]
+            captions += [row.label.removeprefix(f"{name} "), *[""] * (len(told) - 1)]
         look = draw.Look(columns=len(story["frames"]), margin=8, font_size=12, numbers=False)
         path = ROOT / "docs" / f"gallery-{name}.png"
         draw.draw_sheet(pictures, captions, name, look)[0].quantize(128).save(path, optimize=True)

@@ -28,9 +28,8 @@ from bench.page import (
 )
 from bench.server import Client, Server
 from bench.subgraphs import all_nodes
-from bench.workflow import load, names, saved, to_api, with_inputs
+from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
 from lab.pictures import thumbnails
-from lab.pictures.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
@@ -59,8 +58,7 @@ FIT = """() => {
 
 def main() -> None:
     thumbnails.main()
-    who_does_what().save(HELP / "StoryGather.png", optimize=True)
-    who_sees_what().save(HELP / "StoryReference.png", optimize=True)
+    photograph_drawings()
     with tempfile.TemporaryDirectory() as folder, comfyui(Path(folder)) as server:
         client = Client(server.url)
         # Before the others: one-frame-again takes its pictures from a film in the output folder.
@@ -157,6 +155,18 @@ def comfyui(folder: Path) -> Server:
     (folder / "user/default").mkdir(parents=True)
     (folder / "user/default/comfy.settings.json").write_text(json.dumps(BARE))
     return Server(folder)
+
+
+def photograph_drawings() -> None:
+    """The help pages' drawings, `<node>.svg` beside this file, at the size that they say."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        for drawing in sorted(Path(__file__).parent.glob("*.svg")):
+            page = chromium.new_page()
+            page.goto(drawing.as_uri())
+            image = page.locator("svg").screenshot()
+            Image.open(io.BytesIO(image)).save(HELP / f"{drawing.stem}.png", optimize=True)
+        chromium.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..progress import Progress, replace_whole
+from ..files import progress, replace_whole
 from ..world.render import NAMES, Attributes, Renderer
 from . import CHECKPOINTS, precision
 
@@ -50,6 +50,12 @@ class Judge(nn.Module):
         return {attribute: logits.argmax(1) for attribute, logits in self(pictures).items()}
 
 
+def named(judge: Judge, pictures: torch.Tensor) -> dict[str, list[str]]:
+    """What the judge sees, in words: the likeliest value of every attribute of every picture."""
+    found = judge.name(pictures)
+    return {name: [NAMES[name][index] for index in found[name].tolist()] for name in found}
+
+
 def drawn(
     renderer: Renderer, rng: np.random.Generator, size: int
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -77,8 +83,7 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     print(f"judge: training on {where}, {precision.named(where)}", flush=True)
-    progress = Progress("judge", steps, "steps")
-    for _ in range(steps):
+    for _ in progress(range(steps), "judge", steps, "steps"):
         pictures, labels = drawn(renderer, rng, batch)
         with precision.autocast(where):
             logits = judge(roughened(pictures).to(where))
@@ -90,7 +95,6 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
         loss.backward()
         optimizer.step()
         schedule.step()
-        progress.step()
     judge.cpu()
     print(f"judge: right on held-out drawings: {held_out(judge)}", flush=True)
     WEIGHTS.parent.mkdir(exist_ok=True)

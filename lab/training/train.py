@@ -21,7 +21,7 @@ from safetensors import safe_open
 
 from demo.model import TEXT_WIDTH, WEIGHTS, build_clip, build_model
 
-from ..progress import replace_whole
+from ..files import progress, replace_whole
 from ..world.render import Renderer
 from . import CHECKPOINTS, precision
 from .attention import Spelled, excess
@@ -29,6 +29,7 @@ from .captions import Captions
 
 DATA_VERSION = 3
 CHECKPOINT = CHECKPOINTS / "story-demo.pt"
+ENDS = ("out_layers.3", "proj_out", "out_proj.weight", "fc2.weight")  # of residual branches
 FINE = 0.02  # weight of attention's excess sharpness in the loss
 
 
@@ -76,13 +77,7 @@ def initialise(module: torch.nn.Module) -> None:
             )
         else:
             torch.nn.init.constant_(parameter, 1.0 if name.endswith("weight") else 0.0)
-        if (
-            name.startswith("out.2")
-            or "out_layers.3" in name
-            or "proj_out" in name
-            or "out_proj.weight" in name
-            or "fc2.weight" in name
-        ):
+        if name.startswith("out.2") or any(end in name for end in ENDS):
             torch.nn.init.zeros_(parameter)
 
 
@@ -90,31 +85,17 @@ def start_from(model: Trainee, ids: list[int], path: Path) -> dict:
     """Take exported weights as the first ones, words that their table lacks left out; their
     training record.
     """
-    stored = {
-        name: value.float() for name, value in load_torch_file(str(path), safe_load=True).items()
-    }
-    rows, known = (
-        stored.pop("token_rows"),
-        {int(token): 1 + row for row, token in enumerate(stored.pop("token_ids"))},
-    )
+    loaded = load_torch_file(str(path), safe_load=True)
+    stored = {name: value.float() for name, value in loaded.items()}
+    rows = stored.pop("token_rows")
+    known = {int(token): 1 + row for row, token in enumerate(stored.pop("token_ids"))}
     with torch.no_grad():
         for row, token in [(0, None), *enumerate(ids, 1)]:
             if token is None or token in known:
                 model.tokens.weight[row] = rows[0 if token is None else known[token]]
-    model.text.load_state_dict(
-        {
-            name.removeprefix("text."): value
-            for name, value in stored.items()
-            if name.startswith("text.")
-        }
-    )
-    model.unet.load_state_dict(
-        {
-            name.removeprefix("unet."): value
-            for name, value in stored.items()
-            if name.startswith("unet.")
-        }
-    )
+    for part, network in (("text.", model.text), ("unet.", model.unet)):
+        mine = {name: value for name, value in stored.items() if name.startswith(part)}
+        network.load_state_dict({name.removeprefix(part): mine[name] for name in mine})
     with safe_open(path, "pt") as file:
         return {name: json.loads(value) for name, value in file.metadata().items()}
 
@@ -206,11 +187,10 @@ def train(
         captions.rng = np.random.default_rng((seed, state["step"]))
         print(f"going on at {state['seen']} images", flush=True)
     generator = torch.Generator().manual_seed(seed + state["step"])
-    renderer, alphas = (
-        Renderer(),
-        1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2),
-    )
-    start = last_step = last_save = last_print = time.monotonic()
+    alphas = 1 / (1 + model.diffusion.model_sampling.sigmas.float().cpu() ** 2)
+    renderer, bar = Renderer(), progress(None, "train", images, "images")
+    bar.update(state["seen"])
+    start = last_step = last_save = time.monotonic()
     while (
         share := share_done(state, images, within)
     ) < 1 and time.monotonic() - start < 60 * minutes:
@@ -230,9 +210,9 @@ def train(
         now = time.monotonic()
         state["seconds"] += now - last_step
         last_step = now
-        if now - last_print > 20:
-            print(progress_line(state, share), flush=True)
-            last_print = now
+        bar.update(batch_size)
+        shown = {name: f"{state[name]:.4f}" for name in ("loss", "excess")}
+        bar.set_postfix(**shown, done=f"{share:.1%}", refresh=False)
         if now - last_save > 180:
             save(model, ema, optimizer, state, captions.ids, seed, images)
             last_save = now
@@ -255,14 +235,6 @@ def follow(ema: dict[str, torch.Tensor], model: Trainee, step: int, share: float
     values = dict(model.named_parameters())
     torch._foreach_lerp_(
         [ema[name] for name in ema], [values[name].detach() for name in ema], 1 / horizon
-    )
-
-
-def progress_line(state: dict, share: float) -> str:
-    pace = (state["seen"] - state["begun"]) / max(state["seconds"], 1)
-    return (
-        f"{share:.1%}, {state['seen']} images, loss {state['loss']:.4f}, sharpness fined"
-        f" {state['excess']:.3f}, {pace:.0f} images/s"
     )
 
 
@@ -290,37 +262,19 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--images",
-        type=int,
-        default=600_000,
-        help="images in the whole training; the learning rate falls towards it",
-    )
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="stop after this long, to be gone on with"
-    )
-    parser.add_argument(
-        "--within",
-        type=float,
-        default=math.inf,
-        help="minutes for the whole training, where they end before the images",
-    )
-    parser.add_argument(
-        "--from-shipped",
-        action="store_true",
-        help="start from the weights in demo/, whose images count",
-    )
-    arguments = parser.parse_args()
-    shipped = WEIGHTS if arguments.from_shipped else None
+    for name, default, meaning in (
+        ("images", 600_000, "in the whole training; the learning rate falls towards it"),
+        ("batch", 64, "images per step"),
+        ("rate", 1.5e-3, "peak learning rate"),
+        ("seed", 1, "of everything random"),
+        ("minutes", math.inf, "stop after this long, to be gone on with"),
+        ("within", math.inf, "minutes for the whole training, where they end before the images"),
+    ):
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=meaning)
+    shipped = "start from the weights in demo/, whose images count"
+    parser.add_argument("--from-shipped", action="store_true", help=shipped)
+    chosen = parser.parse_args()
+    first = WEIGHTS if chosen.from_shipped else None
     train(
-        arguments.images,
-        arguments.batch,
-        arguments.rate,
-        arguments.seed,
-        arguments.minutes,
-        arguments.within,
-        shipped,
+        chosen.images, chosen.batch, chosen.rate, chosen.seed, chosen.minutes, chosen.within, first
     )

@@ -23,14 +23,11 @@ from safetensors import safe_open
 from demo.model import WEIGHTS as TEXT_WEIGHTS
 from demo.model import load_demo_model
 from demo.vision import CONFIG, WEIGHTS, load_demo_vision
-from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 
-from ..evidence.shelf import fingerprint
-from ..progress import Progress, replace_whole
-from ..world.captions import IDENTITY, draw_story
+from ..files import fingerprint, progress, replace_whole
+from ..world.captions import draw_story
 from ..world.render import NAMES, Attributes, Renderer
 from . import CHECKPOINTS, precision
-from . import judge as judging
 from .judge import roughened
 from .train import initialise
 
@@ -184,7 +181,6 @@ def train(
         step = begun = start_from(model, first, *drawn(0))
     print(f"vision: step {step} of {steps} on {where}, {precision.named(where)}", flush=True)
     end = min(steps, step + (stop_after or steps))
-    progress = Progress("vision", end - step, "steps")
     record = {
         "steps": steps,
         "begun": begun,
@@ -193,7 +189,8 @@ def train(
         "captions": captions,
         "text": fingerprint(TEXT_WEIGHTS),
     }
-    while step < end:
+    bar = progress(range(step, end), "vision", end - step, "steps")
+    for step in bar:
         pictures, texts = drawn(step)
         share = (step - begun) / (steps - begun)
         for group in optimizer.param_groups:
@@ -209,10 +206,9 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step += 1
-        progress.step(f", loss {loss.item():.3f}")
-        if step % 100 == 0 or step == end:
-            save(model, optimizer, step, record)
+        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        if (step + 1) % 100 == 0 or step + 1 == end:
+            save(model, optimizer, step + 1, record)
 
 
 def save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, record: dict) -> None:
@@ -232,15 +228,11 @@ def measure(count: int = 500) -> dict[str, float]:
     captions that differ in what they say.
     """
     bank = Bank(3 * count, seed=99)
-    told, first = set(), []
+    first: dict[tuple, int] = {}
     for index in range(len(bank.texts)):
-        key = tuple(
-            int(bank.attributes[name][index]) if bank.said[name][index] else -1 for name in NAMES
-        )
-        if key not in told:
-            told.add(key)
-            first.append(index)
-    chosen = np.array(first[:count])
+        said = (bank.attributes[name][index] if bank.said[name][index] else -1 for name in NAMES)
+        first.setdefault(tuple(map(int, said)), index)
+    chosen = np.array(list(first.values())[:count])
     pictures, _ = Renderer()(
         Attributes(**{name: values[chosen] for name, values in bank.attributes.items()})
     )
@@ -271,103 +263,23 @@ def measure(count: int = 500) -> dict[str, float]:
     return found
 
 
-@torch.inference_mode()
-def agreement(count: int = 200, frames: int = 5) -> dict[str, float]:
-    """Rank correlation, over drawn stories, of likeness with the share of attributes that the judge
-    finds equal in two frames.
-
-    Every story has one kind in different scenes; each of its attributes is the same in all frames
-    or drawn anew in each.
-    """
-    rng, judge, vision, renderer, noise = (
-        np.random.default_rng(7),
-        judging.load(),
-        load_demo_vision(),
-        Renderer(),
-        seeded_noise(32),
-    )
-    equal, likeness = [], {"whole pictures": [], "masked": []}
-    for _ in range(count):
-        columns = {
-            "kind": np.full(frames, rng.integers(len(NAMES["kind"]))),
-            "scene": rng.choice(len(NAMES["scene"]), frames, replace=False),
-        }
-        columns |= {
-            "prop": rng.integers(len(NAMES["prop"]), size=frames),
-            "flip": rng.integers(2, size=frames),
-        }
-        for name in IDENTITY:
-            drawn = rng.integers(len(NAMES[name]), size=frames)
-            columns[name] = drawn if rng.random() < 0.5 else np.full(frames, drawn[0])
-        pictures, figure = renderer(Attributes(**columns))
-        named = judge.name(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
-        first, second = np.triu_indices(frames, 1)
-        equal.append(
-            np.mean(
-                [
-                    (named[name][first] == named[name][second]).float().mean().item()
-                    for name in IDENTITY
-                ]
-            )
-        )
-        shown, masks = (
-            torch.from_numpy(part).float().repeat_interleave(8, 1).repeat_interleave(8, 2)
-            for part in (pictures / 255, figure)
-        )
-        for way, images in (("whole pictures", shown), ("masked", on_noise(shown, masks, noise))):
-            embedded = vision.encode_image(images)["image_embeds"]
-            likeness[way].append(mean_pairwise(cosines(embedded, embedded)))
-    found = {
-        f"agreement with the judge, {way}": rank_correlation(equal, values)
-        for way, values in likeness.items()
-    }
-    print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
-    return found
-
-
-def rank_correlation(a: list[float], b: list[float]) -> float:
-    """Spearman's; values that are equal share their mean rank."""
-    ranks = []
-    for values in (np.array(a), np.array(b)):
-        below, same = (values[:, None] > values).sum(1), (values[:, None] == values).sum(1)
-        ranks.append(below + (same - 1) / 2)
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="?", choices=["train", "measure"], default="train")
-    parser.add_argument(
-        "--steps",
-        type=int,
-        default=800,
-        help="steps in the whole training; the learning rate falls towards it",
-    )
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
-    parser.add_argument(
-        "--stop-after",
-        type=int,
-        default=None,
-        help="stop after this many steps, to be gone on with",
-    )
-    parser.add_argument(
-        "--from-shipped",
-        action="store_true",
-        help="start from the weights in demo/, whose steps count",
-    )
-    arguments = parser.parse_args()
-    if arguments.what == "measure":
+    for name, kind, default, meaning in (
+        ("steps", int, 800, "in the whole training; the learning rate falls towards it"),
+        ("batch", int, 128, "pictures per step"),
+        ("rate", float, 1.5e-3, "peak learning rate"),
+        ("stop-after", int, None, "this many steps, to be gone on with"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
+    shipped = "start from the weights in demo/, whose steps count"
+    parser.add_argument("--from-shipped", action="store_true", help=shipped)
+    chosen = parser.parse_args()
+    if chosen.what == "measure":
         measure()
-        agreement()
     else:
-        shipped = WEIGHTS if arguments.from_shipped else None
-        train(
-            arguments.steps,
-            arguments.batch,
-            arguments.rate,
-            stop_after=arguments.stop_after,
-            first=shipped,
-        )
+        first = WEIGHTS if chosen.from_shipped else None
+        train(chosen.steps, chosen.batch, chosen.rate, stop_after=chosen.stop_after, first=first)

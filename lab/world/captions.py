@@ -40,6 +40,7 @@ PROP_PHRASES = {
     "book": ("reading a book", "with a book"),
 }
 IDENTITY = ("body", "coat", "pattern")
+LOOKS = dict(zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS)))
 SAID = (0.6, 0.55, 0.4)  # how often a caption says each of them
 GIVEN_NAMES = ("mia", "leo")  # words that the token table lacks
 

@@ -8,10 +8,8 @@ are float [n, 3, 32, 32] in -1..1.
 import numpy as np
 import torch
 
-from .characters import character_map
 from .palette import BODY, COAT, NONE
-from .props import PROP_NAMES, overlay
-from .scenes import SCENE_NAMES, background
+from .sprites import PROP_NAMES, SCENE_NAMES, background, character_map, overlay
 
 
 def as_bytes(pictures: torch.Tensor) -> np.ndarray:

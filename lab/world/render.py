@@ -4,11 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .characters import KIND_NAMES, all_maps
-from .draw import SIZE
 from .palette import COLOUR_NAMES, MATERIALS, NONE, PATTERNS, material_colours
-from .props import PROP_NAMES, overlay
-from .scenes import SCENE_NAMES, background
+from .sprites import KIND_NAMES, PROP_NAMES, SCENE_NAMES, SIZE, all_maps, tiles
 
 NAMES = {
     "kind": KIND_NAMES,
@@ -46,9 +43,9 @@ class Renderer:
 
     def __init__(self):
         self.maps = all_maps()
-        scenes = np.stack([background(name) for name in SCENE_NAMES])
+        scenes = tiles("scenes")[0]
         self.scenes = np.stack([scenes, scenes[:, :, ::-1]], axis=1)
-        self.props = np.stack([overlay(name) for name in PROP_NAMES])
+        self.props = tiles("props")[0]
         self.colours = np.array(
             [[material_colours(body, coat) for coat in COLOUR_NAMES] for body in COLOUR_NAMES],
             dtype=np.uint8,

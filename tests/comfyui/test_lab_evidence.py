@@ -4,6 +4,7 @@ judge.
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,127 +12,173 @@ from PIL import Image
 
 @pytest.fixture
 def evidence(pack, monkeypatch):
-    from lab.evidence import demo as evidence
+    from lab.evidence import demo
     from lab.training import judge
 
     torch.manual_seed(0)
     untrained = judge.Judge()
     monkeypatch.setattr(judge, "load", lambda: untrained)
-    monkeypatch.setattr(evidence, "WORKERS", 1)
-    evidence.equipment.cache_clear()
-    yield evidence
-    evidence.equipment.cache_clear()
+    demo.equipment.cache_clear()
+    yield demo
+    demo.equipment.cache_clear()
 
 
 @pytest.fixture
-def rendered(evidence, monkeypatch):
-    """The labels of the rows that are rendered, in order; `stop_at` renderings it is stopped by
-    hand.
+def rendered(evidence):
+    """What is rendered, in order, and the function that renders; `stop_at` renderings it is stopped
+    by hand.
     """
-    tell, seen = evidence.tell, []
+    seen = []
 
     def spy(job):
         if len(seen) == spy.stop_at:
             raise KeyboardInterrupt
-        seen.append((job[0], job[2].label))
-        return tell(job)
+        seen.append((job.seed, job.row.label))
+        return evidence.tell(job)
 
     spy.stop_at = None
-    monkeypatch.setattr(evidence, "tell", spy)
     return seen, spy
 
 
 def small_jobs(evidence, labels="de", stories=2):
+    from lab.evidence.loop import Job
+
     setting = replace(evidence.UNSAID, steps=1)
     drawn = evidence.draw_stories(stories)
     return [
-        (setting, seed, drawn[seed], evidence.ROWS[name])
+        Job(setting, seed, drawn[seed], evidence.ROWS[name])
         for seed in range(stories)
         for name in labels
     ]
 
 
+def pixels(shelf, job):
+    return np.asarray(Image.open(shelf.picture(*job.keys())))
+
+
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
+    from lab.evidence.loop import run
     from lab.evidence.shelf import Shelf
 
     seen, spy = rendered
     todo = small_jobs(evidence)
     whole = Shelf(tmp_path / "whole", "w")
-    evidence.run(todo, whole)
+    run(todo, whole, spy)
     assert len(seen) == 4
     seen.clear()
 
     spy.stop_at = 3
     with pytest.raises(KeyboardInterrupt):
-        evidence.run(todo, Shelf(tmp_path / "pieces", "w"))
+        run(todo, Shelf(tmp_path / "pieces", "w"), spy)
     spy.stop_at = None
     seen.clear()
     pieces = Shelf(tmp_path / "pieces", "w")
-    evidence.run(todo, pieces)
+    run(todo, pieces, spy)
     assert seen == [(1, "SVR + IPCA")], "three were kept"
 
     for job in todo:
-        a, b = (shelf.get(*evidence.keys(job)) for shelf in (whole, pieces))
+        a, b = (shelf.get(*job.keys()) for shelf in (whole, pieces))
         assert a.keys() == b.keys() and (a["seconds"] > 0 and b["seconds"] > 0)
-        assert all(
-            a[name] == pytest.approx(b[name], nan_ok=True) for name in a if name != "seconds"
-        )
-        assert (whole.pixels(*evidence.keys(job)) == pieces.pixels(*evidence.keys(job))).all()
+        same = a.keys() - {"seconds", "peak GiB"}
+        assert all(a[name] == pytest.approx(b[name], nan_ok=True) for name in same)
+        assert (pixels(whole, job) == pixels(pieces, job)).all()
 
 
 def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
+    from lab.evidence.loop import run
     from lab.evidence.shelf import Shelf
 
-    seen, _ = rendered
-    evidence.run(small_jobs(evidence), Shelf(tmp_path, "w"))
+    seen, spy = rendered
+    run(small_jobs(evidence), Shelf(tmp_path, "w"), spy)
     seen.clear()
-    evidence.run(small_jobs(evidence, "dec"), Shelf(tmp_path, "w"))
+    run(small_jobs(evidence, "dec"), Shelf(tmp_path, "w"), spy)
     assert seen == [(0, "one prompt, no SVR"), (1, "one prompt, no SVR")]
     seen.clear()
-    changed = [
-        (setting, seed, {**story, "frames": ["in the snow", *story["frames"][1:]]}, row)
-        for setting, seed, story, row in small_jobs(evidence)
-    ]
-    evidence.run(changed[:1], Shelf(tmp_path, "w"))
+    first = small_jobs(evidence)[0]
+    changed = {**first.story, "frames": ["in the snow", *first.story["frames"][1:]]}
+    run([first._replace(story=changed)], Shelf(tmp_path, "w"), spy)
     assert len(seen) == 1, "another text is another story"
-    evidence.run(small_jobs(evidence)[:1], Shelf(tmp_path, "weights of another day"))
+    run([first], Shelf(tmp_path, "weights of another day"), spy)
     assert len(seen) == 2
 
 
-def test_the_page_tells_what_is_there(evidence, tmp_path):
+def test_the_quick_form_is_rows_a_to_g(evidence):
+    """40 stories of 7 rows; the other parts come after those, or are asked for by name."""
+    from lab.evidence.options import options
+
+    def stages(**environment):
+        return evidence.jobs(40, options([], environment).sweeps)
+
+    (quick,) = stages(SWEEPS="0")
+    assert len(quick) == 280 and {job.setting for job in quick} == {evidence.UNSAID}
+    assert [job.row.label for job in quick[:7]] == [row.label for row in evidence.ROWS.values()]
+    first, second, swept = stages()
+    assert first == quick and len(second) == 40 * 22 and len(swept) == 40 * 29
+    _, casts = stages(SWEEPS="casts")
+    assert len(casts) == 80 and all("cast" in job.story for job in casts)
+    with pytest.raises(SystemExit, match="colours is none of doses, said, casts"):
+        stages(SWEEPS="casts,colours")
+
+
+def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
-    from lab.evidence import cast, places
+    from lab.evidence import cast, loop, places
+    from lab.evidence.options import options
     from lab.evidence.report import COLUMNS
     from lab.evidence.shelf import Shelf
 
-    shelf, columns = (
-        Shelf(tmp_path / "kept", "w"),
-        {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"},
-    )
-    todo = list(evidence.jobs(3, sweeps=False))
-    stopped = next(
-        place for place, job in enumerate(todo) if job[1] == 2 and job[3] == evidence.ROWS["g"]
-    )
-    for job in todo[:stopped]:
-        shelf.put(
-            *evidence.keys(job),
-            dict.fromkeys(columns, 0.25 + 0.25 * (job[1] % 2)),
-            Image.new("RGB", (160, 32)),
-        )
-    evidence.write(todo, shelf, 3, tmp_path / "out")
-    text = (tmp_path / "out/evidence.md").read_text(encoding="utf-8")
-    assert "| (d) SVR | 3 | 0.333 ± 0.083 |" in text
-    assert "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |" in text
-    assert f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text, "the cast's"
-    assert (
-        "identity (e)/(a) = 1.000" in text
-        and "alignment (up0 alone, strength 100)/(a) = 1.125" in text
-    ), ".375 of .333"
-    assert f"| SVR + IPCA, place not named | 2 {6 * '| 0.375 ± 0.125 '}|\n" in text
-    assert (tmp_path / "out/evidence-cast.png").is_file() and (
-        tmp_path / "out/evidence-place.png"
-    ).is_file()
-    assert (tmp_path / "out/evidence-ipca.png").stat().st_size > 1000
+    def stopped(job):
+        raise KeyboardInterrupt
+
+    (tmp_path / "judge").write_bytes(b"weights")
+    monkeypatch.setattr(evidence.judging, "WEIGHTS", tmp_path / "judge")
+    monkeypatch.setattr(evidence, "tell", stopped)
+    parts = "doses,said,casts,places"
+    study = evidence.study(options([], {"STORIES": "3", "SWEEPS": parts, "WORKERS": "1"}))
+    shelf = Shelf(tmp_path / "output/evidence/kept", *study.depends_on)
+    columns = {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"}
+    main, more = study.stages
+    for job in [*main[:-1], *(job for job in more if job.seed < 2)]:
+        value = 0.25 + 0.25 * (job.seed % 2)
+        shelf.put(*job.keys(), dict.fromkeys(columns, value), Image.new("RGB", (160, 32)))
+    loop.go(study, tmp_path)
+    folder = tmp_path / "output/evidence"
+    text, printed = (folder / "evidence.md").read_text(encoding="utf-8"), capsys.readouterr().out
+    for line in (
+        "| (d) SVR | 3 | 0.333 ± 0.083 |",
+        "| (g) SVR + IPCA, own noise | 2 | 0.375 ± 0.125 |",
+        f"| (e) SVR + IPCA | 2 {6 * '| 0.375 ± 0.125 '}|\n",  # the cast's
+        "identity (e)/(a) = 1.000",
+        "alignment (up0 alone, strength 100)/(a) = 1.125",  # .375 of .333
+        f"| SVR + IPCA, place not named | 2 {6 * '| 0.375 ± 0.125 '}|\n",
+    ):
+        assert line in text and line in printed
+    assert "stopped" in printed
+    # 1 - 0.25 with 0.25, twice, and 0.5 with 0.5: 2ab / (a + b)
+    assert "| (d) SVR | 0.667 ± 0.083 | 0.333 ± 0.083 | 0.417 ± 0.042 | 0.05 | - |" in printed
+    assert all((folder / f"evidence-{name}.png").is_file() for name in ("cast", "place", "g"))
+    with Image.open(folder / "evidence-ipca.png") as chart:
+        assert chart.size == (920, 580)
+    assert Image.open(folder / "evidence-d.png").size == (480, 3 * (3 * 32 + 2))
+
+
+def test_the_committed_page_is_written_by_the_program(pack):
+    from bench.inprocess import ROOT
+    from lab.evidence import report
+    from lab.evidence.results import Results
+
+    results = Results.read(ROOT / "docs/evidence.json", report.MEASURES)
+    page = report.page(results, max(map(len, results.told.values())))
+    assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8").startswith(page.rstrip())
+
+
+def test_numbers_are_read_as_they_were_written(evidence, tmp_path):
+    from lab.evidence.report import MEASURES, SAID, UNSAID
+    from lab.evidence.results import Results
+
+    told = {(UNSAID, "SVR"): [{"identity": 1 / 3}, None], (SAID, "SVR"): [{"stated": 0.5}, None]}
+    (tmp_path / "a.json").write_text(Results(told).as_json(MEASURES))
+    assert Results.read(tmp_path / "a.json", MEASURES).told == told
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
@@ -139,23 +186,64 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     character in a frame.
     """
     from lab.evidence import cast
+    from lab.evidence.loop import Job, run
     from lab.evidence.shelf import Shelf
 
     (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
         story["frames"]
     ) == evidence.FRAMES
-    job = (replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
+    job = Job(replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
-    evidence.run([job], shelf)
-    assert {*shelf.get(*evidence.keys(job))} == {*cast.COLUMNS, "seconds"}
-    assert shelf.pixels(*evidence.keys(job)).shape == (32, 160, 3)
+    run([job], shelf, evidence.tell)
+    assert {*shelf.get(*job.keys())} == {*cast.COLUMNS, "seconds", "peak GiB"}
+    assert pixels(shelf, job).shape == (32, 160, 3)
+
+
+def test_a_rank_correlation_and_its_error_are_scipys_and_a_bootstraps(pack):
+    from scipy import stats
+
+    from lab.evidence.likeness import correlations
+
+    rng = np.random.default_rng(1)
+    equal = rng.random(40)
+    values = {
+        "whole pictures": equal + rng.normal(0, 0.5, 40),
+        "masked": equal,
+        "worse": -(equal**3),
+    }
+    whole, masked, worse = correlations(values, equal, resamples=2000)
+    found = stats.bootstrap(
+        (values["whole pictures"], equal),
+        lambda a, b: stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        method="percentile",
+        rng=2,
+    )
+    assert whole["rank"] == pytest.approx(
+        stats.spearmanr(values["whole pictures"], equal).statistic, abs=1e-4
+    )
+    assert whole["error"] == pytest.approx(found.standard_error, rel=0.15)
+    assert (masked["rank"], masked["error"], worse["rank"]) == (1, 0, -1)
+    assert masked["gain over whole pictures"] == pytest.approx(1 - whole["rank"], abs=1e-4)
+    assert masked["its error over whole pictures"] == whole["error"]
+
+
+def test_a_crop_is_the_square_around_the_mask(pack):
+    from lab.evidence.likeness import cropped, histograms
+
+    pictures = torch.zeros(1, 16, 16, 3)
+    masks = torch.zeros(1, 16, 16)
+    pictures[:, 4:8, 2:6], masks[:, 4:8, 2:6] = 1.0, 1.0
+    assert (cropped(pictures, masks) == 1).all()
+    shares = histograms(pictures, torch.ones(1, 16, 16)).square()[0]
+    assert shares[0] == pytest.approx(240 / 256) and shares[-1] == pytest.approx(16 / 256)
 
 
 def test_a_place_is_measured_as_it_was_drawn(evidence):
     """Drawn pictures in place of rendered ones: what is said of them is known."""
-    import numpy as np
-
     from lab.evidence import places
     from lab.world.render import NAMES, Attributes, Renderer
 

@@ -3,6 +3,7 @@ model, a few steps each.
 """
 
 import json
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,55 +15,26 @@ from bench.toy_models import write_toy_checkpoint
 
 
 @pytest.fixture
-def evidence(pack, monkeypatch, tmp_path):
-    """evidence(**environment) runs the command in an empty folder and gives its page and its
-    numbers.
+def evidence(pack, tmp_path):
+    """evidence(**environment) runs the command in an empty folder and gives its page, its numbers
+    by row and its folder.
     """
     from lab.evidence import own_checkpoint
-
-    for name in (
-        "CHECKPOINT",
-        "UNET",
-        "CLIP",
-        "CLIP_TYPE",
-        "VAE",
-        "CLIP_VISION",
-        "PROMPTS",
-        "STORIES",
-        "SIZE",
-        "STEPS",
-        "CFG",
-        "BATCH",
-        "WINDOW",
-        "REFERENCE",
-        "SWEEP",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    root = own_checkpoint.ROOT
-
-    class Root:
-        """The repository to read from, an empty folder to write to."""
-
-        def __truediv__(self, part):
-            return (tmp_path if str(part).startswith("output") else root) / part
-
-    monkeypatch.setattr(own_checkpoint, "ROOT", Root())
+    from lab.evidence.loop import go
+    from lab.evidence.options import options
 
     def run(**environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, str(value))
-        own_checkpoint.main()
-        model = str(environment.get("CHECKPOINT") or environment["UNET"])
-        (page,) = (
-            path for path in (tmp_path / "output").rglob("evidence.md") if path.parent.name in model
-        )
-        return (
-            page.read_text(encoding="utf-8"),
-            json.loads(page.with_name("evidence.json").read_text(encoding="utf-8")),
-            page.parent,
-        )
+        chosen = options([], {name: str(value) for name, value in environment.items()})
+        study = own_checkpoint.study(chosen)
+        go(study, tmp_path)
+        folder = tmp_path / study.folder
+        told = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))["rows"]
+        rows = {file: row for file, [(_, row)] in study.strips.items()}
+        numbers = {file[4:-4]: told[row.label] for file, row in rows.items()}  # row-<name>.png
+        return (folder / "evidence.md").read_text(encoding="utf-8"), numbers, folder
 
     run.module = own_checkpoint
+    run.options = options
     return run
 
 
@@ -93,8 +65,9 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     )
     likeness = [story["likeness"] for story in numbers["e"]]
     mean, error = sum(likeness) / 2, abs(likeness[0] - likeness[1]) / 2  # of two values
-    (line,) = (line for line in page.splitlines() if line.startswith("| (e)"))
+    line, quoted = (line for line in page.splitlines() if line.startswith("| (e)"))
     assert f"{mean:.3f} ± {error:.3f}" in line
+    assert quoted.startswith(f"| (e) SVR + IPCA | {mean:.3f} ± {error:.3f} | - | - | ")
     assert "| *the paper: One-Prompt-One-Story* |" in page
     assert (folder / "row-a.png").exists() and (folder / "row-g.png").exists()
 
@@ -154,7 +127,7 @@ def test_a_sweep_over_the_steps(evidence, tmp_path):
     assert "| (to-3) SVR + IPCA before step 3 | 1 |" in page
     strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
     assert len(set(strips.values())) == len(strips), "every part of the run is another picture"
-    with pytest.raises(SystemExit, match="SWEEP=colours is no sweep; there is steps"):
+    with pytest.raises(SystemExit, match="--sweep: there is no colours, only steps"):
         evidence(**wanted, SWEEP="colours")
 
 
@@ -230,7 +203,8 @@ def test_what_parts_lack_is_said_in_one_line(evidence, tmp_path):
         ({"UNET": nothing, "CHECKPOINT": "demo"}, "set one of them"),
     ):
         with pytest.raises(SystemExit, match=words):
-            evidence.module.load_models({name: str(value) for name, value in environment.items()})
+            given = {name: str(value) for name, value in environment.items()}
+            evidence.module.load_models(evidence.options([], given))
 
 
 def test_clip_type_follows_the_diffusion_model(pack):
@@ -274,11 +248,11 @@ def test_clip_type_follows_the_diffusion_model(pack):
 def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
     tell, told = evidence.module.tell, []
 
-    def spy(equipment, story, row, seed, setting):
+    def spy(equipment, job):
         if len(told) == spy.stop_at:
             raise KeyboardInterrupt
-        told.append((seed, row.label))
-        return tell(equipment, story, row, seed, setting)
+        told.append((job.seed, job.row.label))
+        return tell(equipment, job)
 
     monkeypatch.setattr(evidence.module, "tell", spy)
     (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
@@ -314,19 +288,79 @@ def test_it_goes_on_where_it_was_stopped(evidence, monkeypatch, tmp_path):
             {"CHECKPOINT": "demo", "CLIP_VISION": "absent.safetensors"},
             "there is no CLIP_VISION absent",
         ),
-        ({"CHECKPOINT": "demo", "SIZE": "big"}, "SIZE=big is no number"),
-        ({"CHECKPOINT": "demo", "REFERENCE": "absent.png"}, "REFERENCE=absent.png is no file"),
+        ({"CHECKPOINT": "demo", "SIZE": "big"}, "--size: big is no number"),
+        ({"CHECKPOINT": "demo", "REFERENCE": "absent.png"}, "--reference: absent.png is no file"),
         (
             {"CHECKPOINT": "demo", "REFERENCE": "first"},
             "demo reads no reference pictures: leave REFERENCE out",
         ),
-        ({"CHECKPOINT": "demo", "SIZE": "100"}, "SIZE=100 is not a multiple of 8"),
+        ({"CHECKPOINT": "demo", "SIZE": "100"}, "--size: 100 is not a multiple of 8"),
+        ({"CHECKPOINT": "demo", "MASK": "scissors"}, "--mask: there is no scissors, only rembg"),
         ({"CHECKPOINT": "demo", "PROMPTS": "absent.yaml"}, "PROMPTS absent.yaml cannot be read"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(evidence, environment, words):
     with pytest.raises(SystemExit, match=words):
         evidence(**environment)
+
+
+class StandIn:
+    """In place of the package rembg: the bright pixels are the character."""
+
+    @staticmethod
+    def new_session(model):
+        return f"session of {model}"
+
+    @staticmethod
+    def remove(picture, session, only_mask):
+        assert session == "session of u2net" and only_mask
+        return picture.convert("L").point(lambda value: 255 * (value > 200))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_table_says_what_is_compared(evidence, monkeypatch, tmp_path, installed):
+    """The characters where the package is there, which gives another likeness, else whole pictures;
+    a picture in which the package finds nobody is counted.
+    """
+    monkeypatch.setitem(sys.modules, "rembg", StandIn if installed else None)
+    (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
+    wanted = {"CHECKPOINT": "demo", "PROMPTS": tmp_path / "prompts.yaml", "STORIES": 1, "STEPS": 2}
+    page, plain, _ = evidence(**wanted)
+    assert "| likeness (CLIP-I), whole pictures |" in page
+    page, numbers, _ = evidence(**wanted, MASK="rembg")
+    likeness = [numbers[row][0]["likeness"] for row in numbers]
+    if installed:
+        assert "| likeness (CLIP-I), the characters, masked by rembg |" in page
+        assert all(a != b[0]["likeness"] for a, b in zip(likeness, plain.values()))
+    else:
+        assert "| likeness (CLIP-I), whole pictures |" in page
+        assert "MASK=rembg was set, but that package is not installed" in page
+        assert all(a == b[0]["likeness"] for a, b in zip(likeness, plain.values()))
+
+
+def test_masks_are_the_packages_and_empty_ones_are_counted(evidence, monkeypatch):
+    from lab.evidence.masks import masks_by
+
+    monkeypatch.setitem(sys.modules, "rembg", StandIn)
+    masks, name, notes = masks_by("rembg")
+    assert name == "rembg" and not notes
+    pictures = torch.zeros(2, 8, 12, 3)
+    pictures[0, 2:5, 3:9] = 1.0
+    found = masks(pictures)
+    expected = torch.zeros(2, 8, 12)
+    expected[0, 2:5, 3:9] = 1.0
+    assert torch.equal(found, expected)
+    given = {}
+
+    def execute(**inputs):
+        given.update(inputs)
+        return SimpleNamespace(args=(0.5, 0.25))
+
+    studio = SimpleNamespace(nodes={"StoryScore": SimpleNamespace(execute=execute)}, clip=None)
+    equipment = evidence.module.Equipment(studio, None, None, [], masks)
+    columns = evidence.module.score(equipment, [pictures], ["a", "b"])
+    assert columns == {"likeness": 0.5, "fit": 0.25, "not masked": 1}
+    assert torch.equal(given["mask"][0], expected[0]) and (given["mask"][1] == 1).all()
 
 
 def test_prompts_of_another_form_are_refused(pack, tmp_path):

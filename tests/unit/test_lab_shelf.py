@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.evidence import shelf as shelves
-from lab.evidence.shelf import Shelf, fingerprint
+from lab import files
+from lab.evidence.shelf import Shelf
+from lab.files import fingerprint
 
 
 def test_a_fingerprint_follows_the_content_alone(tmp_path):
@@ -17,21 +18,18 @@ def test_a_fingerprint_follows_the_content_alone(tmp_path):
     assert len({fingerprint(*parts) for parts in ([1, 2], [12], [[1, 2]], ["1", "2"], [2, 1])}) == 5
 
 
-def test_code_counts_by_what_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(shelves, "ROOT", tmp_path)
-    room = tmp_path / "room"
-    room.mkdir()
-
-    def of(text: str) -> str:
-        (room / "part.py").write_text(text, encoding="utf-8")
-        return shelves.code("room")
-
-    plain = of("def f(x):\n    return x + 1\n")
-    assert (
-        of('"""Doc."""\n\n\ndef f(x):\n    """More."""\n    # why\n    return (x + 1)\n') == plain
-    )
-    assert of("def f(x):\n    return x + 2\n") != plain
-    assert of('g(1, tooltip="a")\n') == of('g(1, tooltip="b")\n') != of('g(2, tooltip="b")\n')
+def test_code_counts_by_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    (tmp_path / "room").mkdir()
+    (tmp_path / "alone.py").write_text("a = 1\n")
+    (tmp_path / "room/part.py").write_text("b = 1\n")
+    before = files.code("room", "alone.py")
+    (tmp_path / "room/notes.md").write_text("not code\n")
+    assert files.code("room", "alone.py") == before
+    (tmp_path / "room/part.py").write_text("b = 2\n")
+    changed = files.code("room", "alone.py")
+    (tmp_path / "room/part.py").rename(tmp_path / "room/other.py")
+    assert len({before, changed, files.code("room", "alone.py"), files.code("room")}) == 4
 
 
 def test_results_and_pictures_are_found_again_and_other_weights_have_their_own(tmp_path):
@@ -45,7 +43,8 @@ def test_results_and_pictures_are_found_again_and_other_weights_have_their_own(t
         again.get("story", "row")["none"]
     )
     assert again.get("story", "other row") == {"identity": 0.5}
-    assert np.array_equal(again.pixels("story", "row"), np.asarray(picture))
+    kept = Image.open(again.picture("story", "row"))
+    assert np.array_equal(np.asarray(kept), np.asarray(picture))
     assert (
         again.get("another story", "row") is None
         and Shelf(tmp_path, "other weights").get("story", "row") is None
@@ -65,24 +64,3 @@ def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             shelf.put("story", "other row", {"identity": 0.5})
     assert Shelf(tmp_path, "weights").get("story", "row") == {"identity": 0.25}
-
-
-@pytest.mark.parametrize(
-    "low, high", [(0.0, 0.95), (-0.043, 0.0517), (0.961, 1.004), (-1.0, 8.99), (0.1, 1.0999)]
-)
-def test_the_axis_of_a_chart_has_a_few_round_values_within_it(low, high):
-    from lab.evidence.dose import _steps
-
-    steps = _steps(low, high)
-    assert 3 <= len(steps) <= 10 and low <= steps[0] and steps[-1] <= high
-    gaps = {round(after - before, 9) for before, after in zip(steps, steps[1:])}
-    assert len(gaps) == 1 and gaps.pop() / 10 ** np.floor(np.log10(high - low)) in (
-        0.1,
-        0.2,
-        0.25,
-        0.5,
-        1,
-        2,
-        pytest.approx(0.2),
-        pytest.approx(0.25),
-    )

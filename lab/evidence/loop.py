@@ -1,0 +1,142 @@
+"""The one loop of the evidence, on the demo model and on anyone's: render and judge what is not
+there yet, keep it, go on where it was stopped, and report.
+"""
+
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+
+from bench.inprocess import ROOT
+
+from ..files import fingerprint, progress
+from .results import Results
+from .rows import Row, Setting
+from .shelf import Shelf
+
+STRIP_STORIES = 4  # so many of the first stories are shown
+
+
+class Job(NamedTuple):
+    """One story to render in one way."""
+
+    setting: Setting
+    seed: int
+    story: dict
+    row: Row
+
+    def keys(self) -> tuple[str, str]:
+        """Under which a shelf keeps the job: by content, so that no edited story or row takes
+        another's result.
+        """
+        return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
+
+
+@dataclass
+class Study:
+    """What is rendered, and what is made of it.
+
+    `stages` are rendered one after the other, and the tables are printed after each. `tell` renders
+    and judges a job: its columns, and its pictures side by side. `write` puts the page and its
+    charts into a folder; `strips` are the files that show the first stories, each in these rows.
+    """
+
+    depends_on: tuple
+    stages: list[list[Job]]
+    tell: Callable[[Job], tuple[dict[str, float], Image.Image]]
+    tables: Callable[[Results], str]
+    write: Callable[[Results, Path], object]
+    strips: dict[str, list[tuple[Setting, Row]]]
+    folder: str
+    whole_folder: str = ""  # instead, where nothing is missing
+    measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
+    numbers: str = "evidence.json"
+    workers: int = 1
+    gap: int = 6  # pixels between two stories' strips, before they are shown `zoom` times as large
+    zoom: int = 1
+
+
+def go(study: Study, root: Path = ROOT) -> Results:
+    """Render, keep and report, into folders below `root`."""
+    shelf = Shelf(root / "output/evidence/kept", *study.depends_on)
+    jobs = [job for stage in study.stages for job in stage]
+    folder = root / (study.whole_folder or study.folder)
+    for stage in study.stages:
+        try:
+            run(stage, shelf, study.tell, study.workers)
+        except KeyboardInterrupt:
+            print("evidence: stopped. The page has what is there; the same command goes on.")
+            folder = root / study.folder
+            break
+        finally:
+            results = Results.of(jobs, shelf)
+            print(f"\n{study.tables(results)}\n", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    study.write(results, folder)
+    (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
+    for name, shown in study.strips.items():
+        ways = [job for way in shown for job in jobs if (job.setting, job.row) == way]
+        ways.sort(key=lambda job: job.seed)
+        paths = [shelf.picture(*job.keys()) for job in ways]
+        strips = [Image.open(path) for path in paths if path.exists()]
+        if strips:
+            sheet = below_each_other(strips, study.gap, study.zoom)
+            sheet.save(folder / name, optimize=True)
+    print(f"evidence: written into {folder}")
+    return results
+
+
+def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None:
+    """Render and judge what the shelf lacks; with several `workers` in as many processes, where
+    one thread each is faster than all threads on a small model.
+    """
+    missing = [job for job in jobs if shelf.get(*job.keys()) is None]
+    there = len(jobs) - len(missing)
+    print(f"evidence: {there} of {len(jobs)} are there already. Stop it when you like.", flush=True)
+    if not missing:
+        return
+    several = partial(multiprocessing.get_context("fork").Pool, workers, torch.set_num_threads, [1])
+    with several() if workers > 1 else nullcontext() as pool:
+        told = (pool.imap if pool else map)(tell, missing)
+        for job, (columns, strip) in zip(missing, progress(told, "evidence", len(missing), "st")):
+            shelf.put(*job.keys(), columns, strip if job.seed < STRIP_STORIES else None)
+
+
+@contextmanager
+def costs() -> Iterator[dict[str, float]]:
+    """`peak GiB` after the block: of the GPU within it; on a CPU of the process so far, which is
+    all that it can tell.
+    """
+    found: dict[str, float] = {}
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    yield found
+    unit = 1 if sys.platform == "darwin" else 1024
+    of_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    found["peak GiB"] = (torch.cuda.max_memory_allocated() if cuda else of_process) / 2**30
+
+
+def beside_each_other(pictures: list[Image.Image], gap: int) -> Image.Image:
+    width = sum(picture.width + gap for picture in pictures) - gap
+    board = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        board.paste(picture, (left, 0))
+        left += picture.width + gap
+    return board
+
+
+def below_each_other(strips: list[Image.Image], gap: int, zoom: int = 1) -> Image.Image:
+    """Strips of several stories, each pixel `zoom` times as large."""
+    turned = [strip.transpose(Image.Transpose.TRANSPOSE) for strip in strips]
+    sheet = beside_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)
+    return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)

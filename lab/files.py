@@ -1,0 +1,47 @@
+"""Files that are told apart by their content and replaced as a whole, and a bar for long runs."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bench.inprocess import ROOT
+
+
+def progress(steps: Iterable | None, name: str, total: int, unit: str) -> tqdm:
+    """The steps, if any, with a bar and an estimate, every 20 seconds where no one looks on."""
+    interval = 0.1 if sys.stderr.isatty() else 20
+    return tqdm(steps, desc=name, total=total, unit=f" {unit}", mininterval=interval)
+
+
+def fingerprint(*parts: object) -> str:
+    """16 hex digits of the parts: values that JSON can write, or paths of files, which count by
+    their content.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        plain = json.dumps(part, sort_keys=True).encode() if not isinstance(part, Path) else b""
+        digest.update(hashlib.sha256(plain or part.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def code(*rooms: str) -> str:
+    """A fingerprint of the Python in these rooms or files of the repository, as Git has it: every
+    character counts.
+    """
+    paths = [ROOT / room for room in rooms]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
+    named = {str(file.relative_to(ROOT)): fingerprint(file) for file in files}
+    return fingerprint(named)
+
+
+def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a file beside `path`, then put it in its place at once: a stop in between
+    leaves the old one.
+    """
+    part = path.with_name(path.name + ".part")
+    write(part)
+    part.replace(path)
