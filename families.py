@@ -1,9 +1,9 @@
-"""The models with joint attention that the pack knows: one entry a family here, one test each in
-tests/comfyui.
+"""The models with joint attention that the pack knows: one entry per family here, one test per
+entry in tests/comfyui.
 
-A UNet needs no entry: it tells everything itself. A transformer does not: where its text stands
-among the keys of an attention call, and how its text encoder fills the CONDITIONING have to be said
-once. Nothing here imports ComfyUI or PyTorch.
+A UNet needs no entry: everything can be read off the model. A transformer needs two facts: where
+its text is among the keys of an attention call, and how its text encoder fills the CONDITIONING.
+Nothing here imports ComfyUI or PyTorch.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,13 @@ class Family:
     `pads_left`: the model itself pads shorter texts, in front. `reads_length` is False where each
     row of the text is normalised before it is read, so that a row's length is lost and its
     direction stays. `refiner` is the attribute that lists the blocks in which the text attends to
-    itself, before the joint ones; such a family has its text first. `text_last`: the other way
-    round, the image's keys come first. `second_times`: how many keys each row of the second text
-    tensor gives; they stand behind the first's, once through and then again. `told_by` is an
-    attribute of the diffusion model, for a family whose class another one shares: it is there, and
-    not None. `reads_references`: it paints with pictures beside the text, from the entry
+    itself, before the joint ones; such a family has its text first. `text_last`: the image's keys
+    come first instead. `second_times`: how many keys each row of the second text tensor gives; they
+    come after the first's: all rows once, then all rows again. `told_by` is an attribute of the
+    diffusion model, for a family that shares its class with another one: it exists there and is not
+    None. `reads_references`: it paints with pictures beside the text, from the entry
     `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
+    `texts_of_references`: references of other nodes bring texts of their own, before the prompt's.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Family:
     told_by: str = ""
     reads_references: bool = False
     has_prefix: bool = False
+    texts_of_references: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,16 +57,17 @@ class Encoder:
     tokens.
 
     `bands` are those that fill the CONDITIONING, from its first position on; the encoders of a band
-    are side by side, in the order of their features. An encoder in no band gives the `pooled`
-    vector alone. `two_way` ones do not read from left to right: a phrase's embeddings depend on
-    what comes after it. `free_features` stay empty where a band's first encoder is missing.
-    `second` fills the second text tensor, all its layers. `cut` ones are given a long prompt's
-    beginning alone by ComfyUI. Templates, begin and end tokens, padding and weights like (red:1.3)
-    are asked of the CLIP itself.
+    are side by side, in the order of their features. An encoder in no band gives only the `pooled`
+    vector. `two_way` ones do not read from left to right: a phrase's embeddings depend on what
+    comes after it. `free_features` stay empty where a band's first encoder is missing. `second`
+    fills the second text tensor, all its layers. ComfyUI gives `cut` ones only the beginning of a
+    long prompt. Templates, begin and end tokens, padding and weights like (red:1.3) are read from
+    the CLIP itself.
     `for_references`: a model that is used with it reads references, unless its tokenizer is of one
         of the classes `not_by`.
-    `picture_pixels`: so large it wants the pictures that it looks at; 0: it reads text alone.
-    `length_lost_by`: classes of tokenizers, by which ComfyUI tells apart models that share an
+    `picture_pixels`: how many pixels the pictures that it looks at should have; 0: it reads only
+    text.
+    `length_lost_by`: classes of tokenizers, by which ComfyUI distinguishes models that share an
     encoder, whose models normalise every row of the text.
     """
 
@@ -86,7 +89,7 @@ class Encoder:
 
     @property
     def for_unets(self) -> bool:
-        """CLIP towers alone: read by a UNet's cross-attention, for which a prompt may be repeated
+        """Only CLIP towers: read by a UNet's cross-attention, for which a prompt may be repeated
         but not padded.
         """
         return self.keys <= set(TOWERS)
@@ -121,6 +124,7 @@ FAMILIES: tuple[Family, ...] = (
         (("block", "layers"),),
         reads_length=False,
         refiner="context_refiner",
+        texts_of_references=True,
     ),
     Family(
         "Flux.2 and Klein", ("Flux2",), DOUBLE_THEN_SINGLE, pads_left=True, reads_references=True
@@ -131,7 +135,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
     Family("Krea 2", ("Krea2",), (("block", "blocks"),)),
     Family("Ideogram 4", ("Ideogram4",), (("block", "layers"),), reads_length=False),
-    # Llama's last layer, then its layer of the block at work.
+    # Llama's last layer, then its layer for the current block.
     Family("HiDream-I1", ("HiDream",), DOUBLE_THEN_SINGLE_STREAM, text_last=True, second_times=2),
 )
 ENCODERS = (
@@ -180,8 +184,8 @@ ENCODERS = (
 
 
 def family_of(model: str, transformer: object) -> Family | None:
-    """The family of a class of `comfy.model_base`, by its name, and of its diffusion model; None
-    where the pack knows none.
+    """The family of a class of `comfy.model_base`, by its name, and of its diffusion model; None if
+    the pack knows none.
     """
     alike = (family for family in FAMILIES if model in family.models)
     return next(

@@ -1,4 +1,4 @@
-"""The server that runs, if one does, and short texts on the nodes of its page."""
+"""The running server, if there is one, and short texts on the nodes of its page."""
 
 import sys
 from typing import Any

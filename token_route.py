@@ -25,7 +25,7 @@ EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
 
 
 class BadRequest(ValueError):
-    """The body is not what the route takes; the text says what it is."""
+    """The body is not what the route expects; the message says why."""
 
 
 def read_request(body: bytes) -> Story:
@@ -51,8 +51,8 @@ def read_request(body: bytes) -> Story:
 
 
 def answer_for(story: Story) -> dict[str, Any]:
-    """Token counts of the identity with its whole cast and of every told frame, and the budget that
-    follows from them.
+    """Token counts of the identity with its whole cast and of every frame that is switched on, and
+    the budget that follows from them.
     """
     identity_tokens = sum(map(count_tokens, story.identity_phrases))
     frame_tokens = [count_tokens(text) for text in story.frames]
@@ -87,7 +87,7 @@ def _tokenizer() -> Any:
 
 
 def register() -> None:
-    """Add the route to the server that runs; where ComfyUI's parts are used without one there is
+    """Add the route to the running server; where ComfyUI's parts are used without one there is
     nothing to do.
     """
     server = running_server()

@@ -1,4 +1,4 @@
-"""Whether what is connected to Story Batch goes with its story."""
+"""Whether what is connected to Story Batch fits its story."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from .cut import Conditioning, Latent
 def require_frames_of(frames: Conditioning, count: int, told: tuple[bool, ...] = ()) -> None:
     """Raise InputError unless every entry of the story's conditioning has one row per frame.
 
-    What hangs on it, such as masks and ControlNet pictures, must be one for all or one per frame,
-    or one per line where `told` says which lines are frames.
+    What it carries, such as masks and ControlNet pictures, must be one for all or one per frame, or
+    one per line where `told` marks which lines are frames.
     """
     remedy = "Connect SVR Reweight's output here, and one Story Prompt to both nodes"
     _require_rows("frames", frames, count, {count}, remedy)
@@ -19,7 +19,7 @@ def require_frames_of(frames: Conditioning, count: int, told: tuple[bool, ...] =
 
 
 def require_negative_of(negative: Conditioning, count: int, told: tuple[bool, ...] = ()) -> None:
-    """Raise InputError unless every entry, with what hangs on it, is for all or one per frame."""
+    """Raise InputError unless every entry, with what it carries, is for all or one per frame."""
     remedy = "Connect a negative of one row, which is for all frames"
     _require_rows("negative", negative, count, {1, *items_by_number(count, told)}, remedy)
     _require_companions("negative", negative, count, told)
@@ -31,12 +31,12 @@ def require_latent_of(latent: Latent, count: int, told: tuple[bool, ...] = ()) -
     fits = {1, *items_by_number(count, told)}
     if rows not in fits:
         problem = f"it has {rows} images but the story has {count} frames{_with_lines(told)}"
-        remedy = f"Connect one latent for all frames or {count}, one a frame"
+        remedy = f"Connect one latent for all frames or {count}, one per frame"
         raise InputError("latent", problem, remedy)
     if mask is not None and mask.ndim > 2 and mask.shape[0] not in fits:
         items = mask.shape[0]
         problem = f"its noise mask has {items} images but the story has {count} frames"
-        remedy = f"Use one mask for all frames or {count}, one a frame"
+        remedy = f"Use one mask for all frames or {count}, one per frame"
         raise InputError("latent", problem + _with_lines(told), remedy)
 
 

@@ -1,10 +1,11 @@
-"""What ComfyUI's nodes put beside a story's rows: items that there may be one of per frame.
+"""What ComfyUI's nodes add to a story's rows: items of which there may be one per frame.
 
-Read off the nodes that write CONDITIONING in ComfyUI 0.3.64 to 0.33: masks, pooled vectors,
-ControlNet pictures, reference latents, latents and masks to inpaint, CLIP Vision outputs. Their
-first axis counts pictures, so any number but one for all or one per frame is a mistake. What is
-not listed here may have any number. Three that look alike are for all frames, because ComfyUI
-itself makes one of them for the whole batch: GLIGEN boxes, unCLIP pictures and areas.
+Read off the nodes that write CONDITIONING in ComfyUI 0.3.64 to 0.33, for models that paint
+pictures: masks, pooled vectors, ControlNet pictures and texts, reference latents, latents and masks
+to inpaint, pictures to upscale, CLIP Vision outputs. Their first axis counts pictures, so any
+number but one for all or one per frame is a mistake. What is not listed here may have any number.
+Three that look alike are for all frames, because ComfyUI itself makes one of them for the whole
+batch: GLIGEN boxes, unCLIP pictures and areas.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,11 @@ KNOWN = {
     "reference_latents": "it has {} reference latents in one batch",
     "concat_latent_image": "it has {} latents to inpaint",
     "concat_mask": "it has {} masks to inpaint",
+    "concat_image": "it has {} pictures to upscale",
+    "lq_latent": "it has {} latents to upscale",
+    "stable_cascade_prior": "it has {} latents of Stage C",
+    "cross_attn_controlnet": "it has {} texts for its ControlNet",
+    "pooled_output_controlnet": "it has {} pooled vectors for its ControlNet",
     "clip_vision_output": "it has {} CLIP Vision pictures",
     "clip_vision_outputs": "it has {} CLIP Vision pictures in one batch",
 }
@@ -37,7 +43,8 @@ def items_by_number(count: int, told: tuple[bool, ...] = ()) -> dict[int, Sequen
 
 
 def counts(extra: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """What there may be one of per frame in a conditioning's dict: how an error calls it, number.
+    """Items of a conditioning's dict of which there may be one per frame: (how an error names them,
+    how many).
 
     `extra` is the dict of one entry of a CONDITIONING.
     """

@@ -28,11 +28,11 @@ class Cut:
         self._controls: dict[int, Any] = {}
 
     def conditioning(self, conditioning: Conditioning) -> Conditioning:
-        """These frames' rows of every entry, and what else there is one of per frame.
+        """These frames' rows of every entry, and everything else that is per frame.
 
-        That is whose the rows are, what `companions.py` lists, and any other tensor with a row per
-        frame, in a list too. An entry of one row is for all frames: its row stays, what is one per
-        frame beside it is cut. The padding of prompts that are shorter than others of the story
+        That is the record of the rows, what `companions.py` lists, and any other tensor with a row
+        per frame, in a list too. An entry of one row is for all frames: its row stays, its
+        per-frame items are cut. The padding of prompts that are shorter than others of the story
         goes.
         """
         return [self._entry(cond, extra) for cond, extra in conditioning]
@@ -40,8 +40,8 @@ class Cut:
     def latent(self, latent: Latent, noise: list[int]) -> Latent:
         """Latents of these frames, from one for all or one per frame.
 
-        `noise` says by `batch_index` which of the seed's noises each of them starts from, whichever
-        batch it is in.
+        `noise` says by `batch_index` which of the seed's noises each of them starts from, in
+        whatever batch it is.
         """
         samples, mask = latent["samples"], latent.get("noise_mask")
         one_for_all = samples.shape[0] == 1

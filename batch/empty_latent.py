@@ -28,7 +28,7 @@ def empty_latent(width: int, height: int, model: Any = None) -> Latent:
     form = model.get_model_object("latent_format")
     if form.latent_dimensions < 2:
         remedy = "Connect a model that paints pictures"
-        raise InputError("model", "its latents are no pictures", remedy)
+        raise InputError("model", "its latents are not pictures", remedy)
     pixels = pixels_of(form)
     _check_size(width, height, pixels)
     time = (1,) * (form.latent_dimensions - 2)

@@ -20,8 +20,7 @@ LONGEST_NUMBERS = 60  # letters, before they are padded: file systems take names
 def batches_of(frames: list[int], at_most: int, kinds: Sequence[Hashable] = ()) -> list[list[int]]:
     """`frames` in their order, in batches of `at_most`; 0 puts all in one.
 
-    `kinds` says for each frame of the story what it must have in common with those that it shares
-    a batch with.
+    `kinds` says for each frame of the story what all frames of one batch must have in common.
     """
     size = at_most or len(frames)
     runs = [list(run) for _, run in groupby(frames, key=lambda frame: kinds[frame] if kinds else 0)]

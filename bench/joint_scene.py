@@ -16,8 +16,8 @@ from bench.studio import defaults_of, with_override
 from bench.toy_transformers import POOLED_WIDTH, TEXT_WIDTH, toy_latent, toy_transformer
 
 LENGTH = 12
-IDENTITY = (2, 3, 4, 5)  # where the identity stands in the text
-SCENES = ((7, 8), (9, 10))  # of the two frames that share the prompt, behind the fox and the cat
+IDENTITY = (2, 3, 4, 5)  # where the identity is in the text
+SCENES = ((7, 8), (9, 10))  # of the two frames that share the prompt, after the fox and the cat
 IMAGE = 16  # image tokens of the tests' latent: 8x8 in patches of 2x2, or 4x4 in patches of 1
 STAGES = {
     "double_blocks": "double",
@@ -33,8 +33,8 @@ SMALL_PATCHES = (
     "ideogram4",
     "qwen-image-2.1",
 )  # of one latent pixel; the latents of these are half as large
-# HiDream's second text, Llama's three layers: longer than the first, and the identity stands a
-# column further behind.
+# HiDream's second text, Llama's three layers: longer than the first, and the identity is one column
+# later.
 LLAMA = "conditioning_llama3"
 LLAMA_LENGTH = 14
 
@@ -155,7 +155,7 @@ class Scene:
         return seen
 
     def keys_of(self, columns):
-        """The identity's places among the text's keys; HiDream's second text stands there twice."""
+        """The identity's places among the text's keys; HiDream's second text is there twice."""
         llama = in_llama(columns) if self.family == "hidream" else ()
         return [
             *columns,

@@ -107,8 +107,8 @@ def open_template(page, name: str) -> None:
 
 
 def look_at(page, node_type: str, scale: float = 0.9) -> None:
-    """Move the canvas until a node of that type, in the graph that is open, stands in the upper
-    left of the window.
+    """Move the canvas until a node of that type, in the graph that is open, is in the upper left of
+    the window.
 
     It has to stay there: the newest page brings back where one last looked, a moment after a
     workflow has opened.
@@ -143,7 +143,7 @@ def widget(page, node_type: str, name: str):
 
 def queue(page, steps: int | None = None) -> None:
     """The page's own Run command; waits for the end and raises what the page was told went wrong.
-    `steps` of KSampler, else as it stands.
+    `steps` of KSampler, else unchanged.
     """
     if steps is not None:
         page.evaluate(

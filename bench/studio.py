@@ -78,7 +78,7 @@ class Studio:
     def batch(self, story=None, frames=None, **inputs):
         """Story Batch on small pictures; four frames at once, to see what a batch does to them."""
         inputs = {"width": 64, "height": 64, "frames_per_batch": 4, **inputs}
-        *lists, (share,), _ = self.call(
+        *lists, (share,), _, _ = self.call(
             "StoryBatch", story=story or self.story, frames=frames or self.frames, **inputs
         )
         return (*lists, share)

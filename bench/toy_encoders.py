@@ -33,6 +33,7 @@ try:
 except ImportError:
     qwen_image21 = None
 
+from bench import toy_qwen21_text
 from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
 
 WIDTH = 32
@@ -86,6 +87,13 @@ def _klein() -> tuple:
         return flux.Flux2TEModel(name="qwen3_4b", clip_model=ThreeLayers, **more)
 
     return KleinTokenizer, encoder, {"qwen3_4b_model_config": _LLM}, {}
+
+
+def _qwen_image_21() -> tuple:
+    """ComfyUI's own where it has one, else the stand-in of bench/toy_qwen21_text.py."""
+    if qwen_image21 is not None:
+        return qwen_image21.QwenImage21Tokenizer, qwen_image21.te()
+    return toy_qwen21_text.QwenImage21Tokenizer, toy_qwen21_text.TextModel
 
 
 def tekken() -> bytes:
@@ -156,6 +164,7 @@ KINDS = {
         {},
     ),
     "z-image": lambda: (z_image.ZImageTokenizer, z_image.te(), {"qwen3_4b_model_config": _LLM}, {}),
+    "qwen-image-2.1": lambda: (*_qwen_image_21(), {"qwen3vl_8b_model_config": _LLM}, {}),
     "klein": _klein,
     "flux2": lambda: (
         flux.Flux2Tokenizer,
@@ -252,13 +261,6 @@ if krea2 is not None:
         ideogram4.Ideogram4Tokenizer,
         ideogram4.te(),
         {"qwen3vl_8b_model_config": _DEEP},
-        {},
-    )
-if qwen_image21 is not None:
-    KINDS["qwen-image-2.1"] = lambda: (
-        qwen_image21.QwenImage21Tokenizer,
-        qwen_image21.te(),
-        {"qwen3vl_8b_model_config": _LLM},
         {},
     )
 if z_image is None:

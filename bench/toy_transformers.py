@@ -150,7 +150,7 @@ _HIDREAM = {
     "text_emb_dim": POOLED_WIDTH,
     "axes_dims_rope": (4, 6, 6),
     "max_resolution": (32, 32),
-    "llama_layers": [0, 1, 2, 1],  # the last of them stands before every block's own
+    "llama_layers": [0, 1, 2, 1],  # the last of them comes before every block's own
 }
 
 
@@ -214,7 +214,7 @@ def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)
     positions = getattr(model.diffusion_model, "pos_embed", None)
-    if positions is not None:  # SD3's are no parameter, and come uninitialised
+    if positions is not None:  # SD3's are not parameters, and come uninitialised
         positions.normal_(generator=torch.Generator().manual_seed(seed))
     return ModelPatcher(
         model,

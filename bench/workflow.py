@@ -29,7 +29,7 @@ FILES = {
 CONTROLLED = {
     "seed",
     "noise_seed",
-}  # the page stores "control after generate" behind these, and where the server says so
+}  # the page stores "control after generate" after these, and where the server says so
 OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
 OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget
 
@@ -80,7 +80,7 @@ def saved(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list:
 
 
 def saved_pixels(prompt: dict, outputs: dict, prefix: str = "story/frame") -> list[np.ndarray]:
-    """The same as whole numbers [H, W, 3], so that differences do not wrap round."""
+    """The same as whole numbers [H, W, 3], so that differences do not wrap around."""
     return [
         np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int)
         for image in saved(prompt, outputs, prefix)

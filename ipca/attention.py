@@ -15,7 +15,7 @@ on the identity's positions and 1 elsewhere,
 
     out = sum_j n_j exp(q k_j / sqrt(d)) v_j / sum_j n_j exp(q k_j / sqrt(d))
 
-which is the same whether key j is laid in twice (n_j = 2, no mask) or biased by log n_j.
+which is the same whether key j is given twice (n_j = 2, no mask) or biased by log n_j.
 
 Shapes are ComfyUI's: q, k, v [B, N, heads * d], or [B, heads, N, d] where `axis` is 2. `attend(q,
 k, v, mask)` is the attention back end; its mask is boolean (True: seen) or added to the logits.
@@ -44,8 +44,8 @@ def with_memory(
     """Attend to the own keys and the memory. `memory_k`, `memory_v` [1, n, heads * d]; `kept` bool
     [Q, n] or None.
 
-    Where the own tokens are laid `repeats` times to pad them, the memory is laid as often, so that
-    padding changes nothing. Without dropout and at strength 1 there is no mask at all.
+    Where the own tokens are repeated `repeats` times to pad them, the memory is repeated as often,
+    so that padding changes nothing. Without dropout and at strength 1 there is no mask at all.
     """
     if kept is not None:
         kept = kept.repeat(1, repeats)
@@ -67,9 +67,9 @@ def counted_again(
     """Attend with the keys at `positions` (int64 [n]) counted 1 + strength times.
 
     `mask` is the model's own, or None; `kept` is a dropout mask, bool [Q, n], or None. Without
-    dropout and at strength 1 the positions are laid in twice and there is no mask of ours, so back
+    dropout and at strength 1 the positions are given twice and no mask of ours is needed, so back
     ends that take none stay usable; at another strength the keys are biased instead. Dropout needs
-    both: the positions laid in twice and a mask for every query.
+    both: the positions given twice and a mask for every query.
     """
     if kept is None and strength != 1.0:
         bias = torch.zeros(1, k.shape[axis], dtype=q.dtype, device=q.device)
@@ -106,7 +106,7 @@ def dropout_kept(
 ) -> torch.Tensor:
     """Bernoulli(1 - dropout) per query and key: bool [queries, keys], True where the key is kept.
 
-    Drawn on the CPU from seed, step and site alone: the same for every row of a batch, on every
+    Drawn on the CPU from only seed, step and site: the same for every row of a batch, on every
     device, in every run.
     """
     digest = hashlib.blake2b(repr((seed, step, site)).encode(), digest_size=8).digest()

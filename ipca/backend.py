@@ -1,9 +1,9 @@
 """Attention back ends that ignore masks, and a way around them.
 
-A strength and a dropout are a mask. SageAttention takes none, and some of its hosts drop the mask
-without a word. A back end that is asked for full precision hands over to PyTorch's attention, where
-its host is a newer ComfyUI or KJNodes. A probe finds the others, and PyTorch's attention takes
-their place for the rows that need the mask.
+A strength and a dropout are a mask. SageAttention takes none, and some of the packs that install it
+drop the mask silently. Asked for full precision, it hands over to PyTorch's attention under newer
+ComfyUI and KJNodes. A probe finds the others, and PyTorch's attention takes their place for the
+rows that need the mask.
 """
 
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ PROBE_TOKENS = 64
 
 
 class Probe:
-    """Finds out which back ends honour masks: each is asked once in a run."""
+    """Finds out which back ends honour masks: each is tested once per run."""
 
     def __init__(self) -> None:
         self._honours: dict[Hashable, bool] = {}
@@ -26,8 +26,8 @@ class Probe:
         """Whether `attend`, which calls `backend`, honours a mask of `ndim` dimensions for queries
         such as `like`.
 
-        `like` is [B, N, heads * d] or [B, heads, N, d]. The first question to a back end waits for
-        the device.
+        `like` is [B, N, heads * d] or [B, heads, N, d]. The first test of a back end waits for the
+        device.
         """
         key = (backend, like.device, like.dtype, like.ndim, like.shape[-1], ndim)
         if key not in self._honours:
@@ -36,8 +36,8 @@ class Probe:
 
 
 def honours_masks(attend: Attend, like: torch.Tensor, ndim: int) -> bool:
-    """Whether masked keys count for nothing: a tiny call whose values are 1 where they are masked,
-    and else 0.
+    """Whether masked keys have no effect: a tiny call whose values are 1 where they are masked, and
+    else 0.
     """
     shape = [1, *like.shape[1:-2], PROBE_TOKENS, like.shape[-1]]
     q = torch.zeros(shape, dtype=like.dtype, device=like.device)

@@ -1,8 +1,8 @@
 """Calls that another pack runs in parts: it has replaced the model's forward and gives each device
 some of the rows.
 
-By then the call's decision is taken, for all rows. So the numbers of the rows go on to the model,
-split as every other tensor of the batch, and each part is decided again by its own, with the
+By then the call's decision is taken, for all rows. So the numbers of the rows are passed to the
+model, split as every other tensor of the batch, and each part is decided again by its own, with the
 modules of its own copy of the model.
 """
 

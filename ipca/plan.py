@@ -1,4 +1,4 @@
-"""What every batch row of a sampling run attends to, settled when the run begins.
+"""What every batch row of a sampling run attends to, decided when the run begins.
 
 A row's *target* is what it attends to besides its own prompt: a memory in a UNet, positions in a
 transformer. Targets are numbered from 1; 0 is none. Every conditioning of the run is given one more
@@ -68,7 +68,7 @@ class Plan(Generic[T]):
     def numbers_of_call(
         self, given: torch.Tensor | None, uuids: Sequence[UUID], rows: int
     ) -> list[int] | None:
-        """The number of each of a call's `rows`; None where they cannot be told.
+        """The number of each of a call's `rows`; None if they cannot be known.
 
         `given` is what travelled with the batch. Without it, `uuids` name the conditionings chunk
         after chunk, which holds only where the batch still has one row per chunk and latent. A

@@ -7,7 +7,7 @@ from .plan import Conds
 
 def require_handed_out(conds: Conds) -> None:
     """Raise InputError where a frame's references are missing in its conditioning: Story Batch was
-    passed by.
+    bypassed.
 
     A negative that is made of the frames, as by Conditioning Zero Out, may do without.
     """

@@ -16,15 +16,15 @@ NOT_APPLIED = (
     f" blocks, and {REMEDY}. {WORDS_TOO}"
 )
 ON_NODE = (  # a node shows two short lines and cuts off the rest
-    "The identity was not strengthened. The log says why."
+    "The identity was not strengthened. The log shows why."
 )
 ROWS_UNKNOWN = (
     f"{NODE}: another node changed the batch between the sampler and the model, so its rows cannot"
-    f" be told apart. The identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
+    f" be identified. The identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
 )
 ROWS_UNKNOWN_INSIDE = (
     f"{NODE}: another node changed the batch inside the model (attention couple?), so its rows"
-    f" cannot be told apart. The identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
+    f" cannot be identified. The identity is not strengthened there; {REMEDY}. {WORDS_TOO}"
 )
 NO_RUN = (
     f"{NODE}: the model was called outside a run of ComfyUI's own samplers, so it is not known"

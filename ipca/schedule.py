@@ -32,8 +32,8 @@ class Steps:
         self._read: tuple[torch.Tensor | None, list[float]] = None, []
 
     def step(self, options: Mapping[str, Any]) -> int:
-        """The step of a call with these `transformer_options`: one look at the device for its
-        sigma.
+        """The step of a call with these `transformer_options`: its sigma is read from the device
+        once.
 
         0, and a warning, where the sampler does not report its sigmas (some packs' own samplers do
         not).

@@ -61,6 +61,11 @@ class Side(Protocol[T]):
     def put_on(self, patched: ModelPatcher) -> None:
         """Whatever else the model's own clone needs before a run."""
 
+    def require_own_attention(self, model: torch.nn.Module, guider: Any) -> None:
+        """Raise InputError where another pack's guider samples with an attention of its own, in
+        which ours cannot be.
+        """
+
     def targets(self, conds: Conds) -> dict[UUID, tuple[T | None, ...]]:
         """What every row of a run's conditionings attends to. InputError where they cannot be of
         this model.
@@ -82,13 +87,15 @@ class Wrappers(Generic[T]):
         self.side, self.node_id = side, node_id
 
     def around_run(self, executor: Any, noise: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """OUTER_SAMPLE wrapper: plan the run, and say so if nothing came of the plan."""
+        """OUTER_SAMPLE wrapper: plan the run, and warn if IPCA was never applied."""
         guider = executor.class_obj
         # At this point the guider's conditionings and options are the run's own copies; the run's
         # end drops them.
         conds = {role: found or [] for role, found in guider.conds.items()}
         with reported_by(NODE):
             require_handed_out(conds)
+            model = guider.model_patcher.get_model_object("diffusion_model")
+            self.side.require_own_attention(model, guider)
             targets, numbers = numbered(self.side.targets(conds))
         plan = Plan(targets, latents=len(noise))
         guider.conds = {

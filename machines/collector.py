@@ -13,15 +13,16 @@ def automatic_part(collector: Mapping[str, Any], master_renders: bool) -> tuple[
 
     The master and every worker get the same `enabled_worker_ids`, the workers that were up when the
     run was queued, in one order; a worker also gets its own `worker_id`. So all count alike without
-    a word to each other: the master, if it renders, has part 0, the workers follow in that order.
+    any message between them: the master, if it renders, has part 0, the workers follow in that
+    order.
 
     Whether the master renders is the one thing that workers do not learn (`delegate_only` is
     written for the master only, and its own graph then has no Story Batch any more), so it has to
-    be in the graph: `master_renders`. Where that is wrong, nothing is lost in silence: a master
-    that delegates though it should render leaves part 0 out, which Story Gather names; a master
-    that renders though it should not repeats the first worker's part.
+    be in the graph: `master_renders`. Where that is wrong, nothing is lost silently: a master that
+    delegates though it should render leaves part 0 out, which Story Gather names; a master that
+    renders though it should not repeats the first worker's part.
 
-    With `load_balance` only one participant is given the work, whichever it is.
+    With `load_balance` only one participant is given the work.
     """
     workers = _ids(collector.get("enabled_worker_ids"))
     runs_here = collector.get("pass_through") or is_on(collector.get("load_balance"))
@@ -46,7 +47,7 @@ def is_on(value: Any) -> bool:
 
 
 def _ids(text: Any) -> list[str]:
-    """Worker ids of a JSON list, each once, in order; none where it is no such list."""
+    """Worker ids of a JSON list, each once, in order; none if it is not such a list."""
     try:
         ids = json.loads(text) if isinstance(text, str) else text
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What hangs together in a graph as ComfyUI queues it: {name: {"class_type", "inputs"}}."""
+"""What is connected in a graph as ComfyUI queues it: {name: {"class_type", "inputs"}}."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,7 +17,9 @@ def behind(graph: Graph, name: str) -> set[str]:
 
 
 def _sources(graph: Graph, name: str) -> Iterator[str]:
-    """The nodes that a node's inputs are linked to. What is no link of this graph is a value."""
+    """The nodes that a node's inputs are linked to. Anything that is not a link of this graph is a
+    value.
+    """
     for value in graph[name].get("inputs", {}).values():
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
             if value[0] in graph:

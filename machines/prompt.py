@@ -1,9 +1,9 @@
 """Each machine's share of a story, written into the graph that it is given to run.
 
-ComfyUI-Distributed sends one graph to the master and to every worker, and tells each of them who it
-is in hidden inputs of its collector. A handler that ComfyUI calls with every prompt, before it is
+ComfyUI-Distributed sends one graph to the master and to every worker, and identifies each of them
+in hidden inputs of its collector. A handler that ComfyUI calls with every prompt, before it is
 validated and cached, turns them into `part_index` and `parts` of each Story Batch whose `parts` is
-0, automatic. A prompt without such a collector goes on as the very object that came.
+0, automatic. A prompt without such a collector is passed on as the same object.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,17 @@ from ..notices import running_server
 from .collector import COLLECTOR, MASTER_DELEGATES, automatic_part, is_on
 from .graph import Graph, before
 
-# Beside part_index and parts where they were written: no input of the node, but cached by.
+# Beside part_index and parts where they were written: not an input of the node, but part of its
+# cache key.
 DEALT = "dealt"
 NO_SLATE = (
-    "a story is shared out over several machines without a Story Slate before Distributed "
-    "Collector: a frame that gets lost on the way is not named. Put Story Slate before the "
-    "collector and Story Gather behind it"
+    "a story is split over several machines without a Story Slate before Distributed Collector: a"
+    " lost frame is not reported. Put Story Slate before the collector and Story Gather after it"
 )
 
 
 def register() -> None:
-    """Add the handler to the server that runs; without one, as in scripts, nothing is to do."""
+    """Add the handler to the running server; without one, as in scripts, do nothing."""
     server = running_server()
     if server is not None:
         server.add_on_prompt_handler(on_prompt)
@@ -33,7 +33,8 @@ def register() -> None:
 def on_prompt(request: Any) -> Any:
     """A queued request with this machine's shares in a copy of its prompt.
 
-    Anything unexpected goes on as it came: the server's own validation refuses it in its own words.
+    Anything unexpected is passed on unchanged: the server's own validation refuses it in its own
+    words.
     """
     try:
         prompt = request["prompt"]
@@ -46,7 +47,7 @@ def on_prompt(request: Any) -> Any:
 
 
 def with_shares(prompt: Graph) -> dict[str, Any]:
-    """The prompt with `part_index` and `parts` in every Story Batch before a collector at work."""
+    """The prompt with `part_index` and `parts` in every Story Batch before an active collector."""
     out = dict(prompt)
     collectors = {name: prompt[name]["inputs"] for name in _of_class(prompt, prompt, COLLECTOR)}
     # The engine takes load_balance of one collector for all.
@@ -71,7 +72,7 @@ def with_shares(prompt: Graph) -> dict[str, Any]:
 def was_dealt(hidden: Any) -> bool:
     """Whether the handler wrote the share of the node whose hidden inputs (or None) these are.
 
-    The handler does not know how many frames there are, so machines may be left over.
+    The handler does not know how many frames there are, so there may be more machines than frames.
     """
     prompt: Graph = getattr(hidden, "prompt", None) or {}
     return DEALT in prompt.get(getattr(hidden, "unique_id", ""), {}).get("inputs", {})

@@ -1,4 +1,4 @@
-"""What a slate says, and what follows from the slates of all pictures that came."""
+"""What a slate contains, and what follows from the slates of all pictures that came."""
 
 import struct
 import zlib
@@ -47,7 +47,7 @@ class Record:
 def records_of(
     share: Share,
     frames: Sequence[int],
-    asked: Sequence[int],  # all that any machine hands in
+    asked: Sequence[int],  # all frames that any machine renders
     size: tuple[int, int],  # height and width of each picture
     first_is_the_masters: bool,
 ) -> list[Record]:
@@ -78,7 +78,7 @@ class Gathered:
 def gather(records: Sequence[Record]) -> Gathered:
     """Put pictures in order by their slates.
 
-    Of doubles the first counts: a collector hands on its own machine's pictures first. Raises
+    Of duplicates the first counts: a collector passes on its own machine's pictures first. Raises
     InputError for pictures of two stories.
     """
     told = records[0]
@@ -95,21 +95,21 @@ def gather(records: Sequence[Record]) -> Gathered:
 
 
 def report(gathered: Gathered) -> InputError:
-    """The error that names the missing frames, for after what came has been handed on."""
+    """The error that names the missing frames, raised after the other pictures are passed on."""
     missing, came = selection_text(gathered.missing), gathered.records
     remedy = (
-        "The others were handed on. The log of the machine that had them says why; "
-        f"write {missing} into select of Story Batch to render them alone"
+        "The others were passed on. The log of the machine that had them shows why; write"
+        f" {missing} into select of Story Batch to render only these"
     )
     master_left_out = came[0].first_is_the_masters and all(record.part > 0 for record in came)
     if came[0].parts > 1 and master_left_out:
-        remedy += ". Nobody rendered the master's share: "
-        remedy += "if the master only delegates, say so in master of Story Slate"
+        remedy += ". No machine rendered the master's share: "
+        remedy += "if the master only delegates, set master of Story Slate to only delegates"
     count = len(gathered.missing)
     problem = f"{count} of {count + len(came)} frames did not come: {missing}"
     return InputError("images", problem, remedy)
 
 
 def _bytes(text: str) -> bytes:
-    """Half a character, as a script may send it, is no reason to fail here."""
+    """Half a surrogate pair, which a script may send, must not fail here."""
     return text.encode(errors="surrogatepass")

@@ -23,10 +23,10 @@ class Share:
 def share_of(frames: list[int], part: int, parts: int, spare_machines: bool = False) -> list[int]:
     """The contiguous share of `frames` that machine `part` (from 0) of `parts` renders.
 
-    Shares differ by at most one frame. `parts` 0 means that nobody shares: all of them. More parts
-    than frames are an error unless there may be `spare_machines`: then every machine renders one
-    frame and some frames come more than once, for a machine that hands in nothing is waited for.
-    Raises InputError by the names of Story Batch's inputs, part_index and parts.
+    Shares differ by at most one frame. `parts` 0 means no sharing: all of them. More parts than
+    frames are an error unless there may be `spare_machines`: then every machine renders one frame
+    and some frames come more than once, because the collector would wait for a machine that sends
+    nothing. Raises InputError by the names of Story Batch's inputs, part_index and parts.
     """
     if parts == 0:
         if part != 0:

@@ -1,4 +1,4 @@
-"""Slates on a story's pictures: written before a collector, read and taken off behind it.
+"""Slates on a story's pictures: written before a collector, read and removed after it.
 
 Pictures are IMAGE batches, float [n, H, W, C] in 0..1; a slate is rows of pixels above a picture.
 """
@@ -43,7 +43,8 @@ def with_slates(images: Batches, share: Share, master: str, earlier: Batches, wh
 
 
 def without_slates(images: Batches) -> tuple[Tensor, Gathered]:
-    """The pictures [N, H, W, C] in the story's order, each frame once; and what their slates say.
+    """The pictures [N, H, W, C] in the story's order, each frame once; and what their slates
+    contain.
 
     Raises InputError for pictures without a slate, changed ones, and those of two stories.
     """
@@ -58,7 +59,7 @@ def without_slates(images: Batches) -> tuple[Tensor, Gathered]:
 
 
 def _slate(picture: Tensor, place: int) -> tuple[Record, int]:
-    """What a picture's slate says, and how many rows it has."""
+    """The content of a picture's slate, and how many rows it has."""
     found = pixels.read(picture)
     if found is None:
         raise InputError("images", f"picture {place} has no slate that can be read", NO_SLATE)
@@ -101,6 +102,6 @@ def _earlier_frames(share: Share, count: int, text: str) -> list[int]:
     if len(frames) != count:
         named = selection_text(frames) or "(none)"
         problem = f"there are {count} pictures for the {len(frames)} frames {named}"
-        remedy = "Connect one for each, in order, or say in earlier_frames which they are"
+        remedy = "Connect one for each, in order, or write in earlier_frames which they are"
         raise InputError("earlier", problem, remedy)
     return frames

@@ -51,7 +51,7 @@ class IPCAPatch(StoryNode):
                     tooltip=(
                         "An SDXL, SD1.x or SD2.x model, or Qwen-Image, Qwen-Image 2.1, Z-Image,"
                         " Lumina 2, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, Krea 2, Ideogram"
-                        " 4, Ovis-Image, Mage-Flow, NewBie; patched by other nodes or not."
+                        " 4, Ovis-Image, Mage-Flow or NewBie. Other nodes may have patched it."
                     ),
                 ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),
@@ -61,7 +61,7 @@ class IPCAPatch(StoryNode):
                     default="all",
                     dynamic_prompts=False,
                     tooltip=(
-                        "Where in the model: all, coarse (mid and the deepest blocks; a"
+                        "Which blocks of the model: all, coarse (mid and the deepest blocks; a"
                         " transformer's first half), fine (the others), or names like 'down2, mid,"
                         " up0', in a transformer 'double0-9' or 'block3'. Deep blocks carry shape,"
                         " shallow ones detail."
@@ -73,8 +73,8 @@ class IPCAPatch(StoryNode):
                     min=0,
                     max=LAST_STEP,
                     tooltip=(
-                        "First step with it, counted in the sampler's own run. 10 to 30 % of the"
-                        " steps leaves the layout freer."
+                        "IPCA starts at this step of the sampler's own run. 10 to 30 % of the steps"
+                        " leaves the layout freer."
                     ),
                 ),
                 io.Int.Input(
@@ -82,7 +82,7 @@ class IPCAPatch(StoryNode):
                     default=LAST_STEP,
                     min=0,
                     max=LAST_STEP,
-                    tooltip="First step without it again.",
+                    tooltip="IPCA stops before this step.",
                 ),
                 io.Float.Input(
                     "dropout",
@@ -92,7 +92,7 @@ class IPCAPatch(StoryNode):
                     step=0.01,
                     round=0.001,
                     tooltip=(
-                        "Share of the identity hidden from each place of the picture, at random."
+                        "Share of the identity hidden from each position of the picture, at random."
                         " 0.01 to 0.1 loosens poses."
                     ),
                 ),
@@ -100,8 +100,8 @@ class IPCAPatch(StoryNode):
                     "protect_identity",
                     default=True,
                     tooltip=(
-                        "On: only the identity's own words are remembered. Off: the padding behind"
-                        " them too (UNets alone)."
+                        "On: only the identity's own words are remembered. Off: also the padding"
+                        " after them (UNets only)."
                     ),
                 ),
                 io.Float.Input(
@@ -113,8 +113,8 @@ class IPCAPatch(StoryNode):
                     round=0.001,
                     tooltip=(
                         "Weight of the identity against the frame's own prompt. 1 is the paper's; 0"
-                        " is off; other frames' words stay turned down in models that normalise"
-                        " their text."
+                        " switches IPCA off. In models that normalise their text, the other frames'"
+                        " words stay turned down at 0 too."
                     ),
                 ),
                 io.Int.Input(
@@ -122,7 +122,9 @@ class IPCAPatch(StoryNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
-                    tooltip="Which places the dropout hides. It only matters with dropout above 0.",
+                    tooltip=(
+                        "Which positions the dropout hides. It only matters with dropout above 0."
+                    ),
                 ),
             ],
             outputs=[
@@ -178,8 +180,8 @@ def _side(
     if not protect:
         raise InputError(
             "protect_identity",
-            f"off has no meaning for {family.name}: no prompt of the identity alone is encoded"
-            " whose padding could be remembered",
+            f"off does not apply to {family.name}: no separate identity prompt is encoded, so"
+            " there is no padding to remember",
             "Switch it on",
         )
     if settings.strength == 0 and family.reads_length:
@@ -188,7 +190,7 @@ def _side(
 
 
 def _memories(clip: CLIP, story: Story, protect: bool, model_width: int) -> Memories:
-    """The identity prompt with its whole cast encoded alone, once for every range of a scheduled
+    """Encode the identity prompt with its whole cast separately, once per range of a scheduled
     CLIP; a memory for every cast.
     """
     tokens, layouts = prompt_layouts(clip, story.identity_phrases)

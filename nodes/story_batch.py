@@ -29,18 +29,27 @@ from .common import ShareType, StoryType, story_schema
 
 NOISE = ["shared", "per frame"]
 FRAMES_PER_BATCH = (
-    "Frames sampled at once. 1: every list has one entry per picture, so that nodes after it keep "
-    "each picture with its frame. More, or 0 for all: faster on some graphics cards, with more "
-    "memory, but the lists positive and latent then have fewer entries than captions. "
-    "IPAdapter with one picture per frame needs 0."
+    "Frames sampled at once. 1: every list has one entry per picture, so that later nodes keep each"
+    " picture with its frame. More, or 0 for all: faster on some graphics cards, with more memory,"
+    " but the lists positive and latent then have fewer entries than captions. IPAdapter with one"
+    " picture per frame needs 0."
 )
 FILE_NAMES = (
-    "For Save Image's filename_prefix: frame-006 for frame 6, whatever select says; frames-001-004"
-    " for a batch of four."
+    "For Save Image's filename_prefix: frame-006 for frame 6, with any select; frames-001-004 for a"
+    " batch of four."
 )
 MAX_FRAMES = 4096
-# What the negative output hands on where no negative is connected: a consumer is stopped with these
-# words before it samples.
+SEEDS = (
+    "A list of seeds: every frame is rendered with each of them. Connect this node's seed output to"
+    " KSampler's seed."
+)
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+# What an output passes on if nothing is connected to its input: it stops a consumer with this text
+# before it samples.
+NO_SEED = ExecutionBlocker(
+    "Story Batch - seeds: nothing is connected to this input, so the output seed has nothing to"
+    " give. Connect a list of seeds to Story Batch, or set the seed in KSampler."
+)
 NO_NEGATIVE = ExecutionBlocker(
     "Story Batch - negative: nothing is connected to this input, so this output has nothing to"
     " give. Connect the negative prompt to Story Batch, or connect it to the sampler directly."
@@ -62,14 +71,14 @@ class StoryBatch(StoryNode):
             search_aliases=["storyboard", "frames", "consistent character", "batch"],
             advanced=["part_index", "parts", "retake"],
             description=(
-                "Cuts the story into batches. KSampler, VAE Decode and Save Image behind it run"
-                " once a batch by themselves."
+                "Cuts the story into batches. KSampler, VAE Decode and Save Image after it run once"
+                " per batch."
             ),
             is_input_list=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
                 StoryType.Input("story", tooltip="From Story Prompt."),
-                io.Conditioning.Input("frames", tooltip="From SVR Reweight, one row a frame."),
+                io.Conditioning.Input("frames", tooltip="From SVR Reweight, one row per frame."),
                 io.Int.Input(
                     "width",
                     default=1024,
@@ -100,8 +109,8 @@ class StoryBatch(StoryNode):
                     default="",
                     dynamic_prompts=False,
                     tooltip=(
-                        "Frames to render, like 1-3,5. Empty: all. A frame comes out the same alone"
-                        " as in the whole story."
+                        "Frames to render, like 1-3,5. Empty: all. A frame is the same rendered"
+                        " separately as in the whole story."
                     ),
                 ),
                 io.Int.Input(
@@ -113,8 +122,8 @@ class StoryBatch(StoryNode):
                     min=0,
                     max=MAX_FRAMES - 1,
                     tooltip=(
-                        "Which share of the frames this machine renders, from 0, where parts is set"
-                        " by hand."
+                        "Which share of the frames this machine renders, counted from 0, if parts"
+                        " is set by hand."
                     ),
                 ),
                 io.Int.Input(
@@ -124,20 +133,20 @@ class StoryBatch(StoryNode):
                     max=MAX_FRAMES,
                     tooltip=(
                         "How many machines share the story. 0: automatic; all frames here, or this"
-                        " machine's share under ComfyUI-Distributed. 1: this one renders all."
+                        " machine's share under ComfyUI-Distributed. 1: this machine renders all."
                     ),
                 ),
                 io.Latent.Input(
                     "latent",
                     optional=True,
-                    tooltip="For image to image: one latent for all frames, or one a frame.",
+                    tooltip="For image to image: one latent for all frames, or one per frame.",
                 ),
                 io.Conditioning.Input(
                     "negative",
                     optional=True,
                     tooltip=(
-                        "Only where something one a frame hangs on the negative too, as Apply"
-                        " ControlNet does: it is cut along with the frames."
+                        "Connect only if the negative carries per-frame data, e.g. after Apply"
+                        " ControlNet. It is then cut along with the frames."
                     ),
                 ),
                 io.String.Input(
@@ -146,40 +155,44 @@ class StoryBatch(StoryNode):
                     optional=True,
                     dynamic_prompts=False,
                     tooltip=(
-                        "Frames from another noise of the same seed, like 3 (take 2 of frame 3) or"
-                        " 3:4, 5. The others stay as they are."
+                        "Frames to render from other noise of the same seed, like 3 (take 2 of"
+                        " frame 3) or 3:4, 5. The other frames stay the same."
                     ),
                 ),
                 io.Model.Input(
                     "model",
                     optional=True,
                     tooltip=(
-                        "Makes the latents in this model's own shape. Flux.2 needs it, whose latent"
-                        " pixels are 16 image pixels wide; others may have it."
+                        "Makes the latents in this model's own shape. Required for Flux.2; optional"
+                        " otherwise."
                     ),
+                ),
+                io.Int.Input(
+                    "seeds", optional=True, force_input=True, min=0, max=MAX_SEED, tooltip=SEEDS
                 ),
             ],
             outputs=[
                 io.Conditioning.Output(
                     display_name="positive",
                     is_output_list=True,
-                    tooltip="For KSampler's positive: one entry a batch.",
+                    tooltip="For KSampler's positive: one entry per batch.",
                 ),
                 io.Latent.Output(
                     display_name="latent",
                     is_output_list=True,
-                    tooltip="For KSampler's latent_image: one entry a batch.",
+                    tooltip="For KSampler's latent_image: one entry per batch.",
                 ),
                 io.String.Output(
                     display_name="captions",
                     is_output_list=True,
-                    tooltip="The frames' texts, one a rendered picture.",
+                    tooltip="The frames' texts, one per rendered picture.",
                 ),
                 io.Conditioning.Output(
                     display_name="negative",
                     is_output_list=True,
                     tooltip=(
-                        "For KSampler's negative, where one is connected here: one entry a batch."
+                        "For KSampler's negative, if a negative is connected here: one entry per"
+                        " batch."
                     ),
                 ),
                 ShareType.Output(
@@ -190,22 +203,35 @@ class StoryBatch(StoryNode):
                 io.String.Output(
                     display_name="file_names", is_output_list=True, tooltip=FILE_NAMES
                 ),
+                io.Int.Output(
+                    display_name="seed",
+                    is_output_list=True,
+                    tooltip="For KSampler's seed, where seeds is connected: one entry per batch.",
+                ),
             ],
         )
 
     @classmethod
-    def run(cls, latent: list[Latent] | None = None, **lists: list[Any]) -> io.NodeOutput:
-        """Once per story, in turn; a list of latents that belong together is one batch for it."""
+    def run(
+        cls, latent: list[Latent] | None = None, seeds: list[int] | None = None, **lists: list[Any]
+    ) -> io.NodeOutput:
+        """Once per story, in turn, and all of it once per seed.
+
+        A list of latents that belong together is one batch for a story.
+        """
         given = [one for one in latent or [] if one is not None]
+        each_seed = [seed for seed in seeds or [] if seed is not None] or [NO_SEED]
         runs = with_latents(in_turn(lists), given)
         outputs = [cls.batches(**inputs) for inputs in runs]
         positives, latents, captions, negatives, shares, names, rendered = zip(*outputs)
+        again = len(each_seed)
         return io.NodeOutput(
-            *(sum(lists, []) for lists in (positives, latents, captions, negatives)),
+            *(sum(lists, []) * again for lists in (positives, latents, captions, negatives)),
             list(shares),
-            sum(names, []),
-            # The page's strip of frames shows which picture is whose.
-            ui={"story_frames": sum(rendered, [])},
+            sum(names, []) * again,
+            [seed for seed in each_seed for _ in sum(positives, [])],
+            # The page's strip of frames shows which frame each picture is.
+            ui={"story_frames": sum(rendered, []) * again},
         )
 
     @classmethod

@@ -19,8 +19,8 @@ class StoryDemoModel(StoryNode):
             search_aliases=["example model", "test model", "no download"],
             description=(
                 "A tiny model that draws 32-pixel art of a fox, cat, rabbit, robot, bird, dragon or"
-                " wizard. It comes with the pack: for trying the nodes at 256x256, with any"
-                " sampler. For real pictures use Load Checkpoint."
+                " wizard. It comes with the pack, for trying the nodes at 256x256 with any sampler."
+                " For real pictures use Load Checkpoint."
             ),
             inputs=[],
             outputs=[
@@ -30,7 +30,7 @@ class StoryDemoModel(StoryNode):
                 ),
                 io.Clip.Output(
                     display_name="clip",
-                    tooltip="Its text encoder. It knows the words of its little world only.",
+                    tooltip="Its text encoder. It knows only the words of its small world.",
                 ),
                 io.Vae.Output(
                     display_name="vae", tooltip="Shows each latent pixel as 8x8 image pixels."

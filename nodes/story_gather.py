@@ -17,13 +17,13 @@ from .common import story_schema
 
 
 class StoryGather(StoryNode):
-    """Where frames are missing, what came goes on to Save Image and the sheet, and the run ends
-    with an error that names them.
+    """If frames are missing, the pictures that came still go to Save Image and the sheet. Then the
+    run ends with an error that names the missing frames.
 
-    A node that raises hands nothing on, so the error is raised by a second Story Gather, which this
-    one adds to the graph while it runs (ComfyUI's node expansion). It has a link to every output
-    node behind this one and so runs after them; it gets the error's text in its node's inputs under
-    TOLD, which is no input of the schema, and is shown as this node.
+    A node that raises passes nothing on, so the error is raised by a second Story Gather, which
+    this one adds to the graph while it runs (ComfyUI's node expansion). It has a link to every
+    output node after this one and so runs after them; it gets the error's text in its node's inputs
+    under TOLD, which is not an input of the schema, and is shown as this node.
     """
 
     TOLD = "told"
@@ -35,9 +35,9 @@ class StoryGather(StoryNode):
             display_name="Story Gather",
             search_aliases=["distributed", "several machines", "multi GPU", "collector"],
             description=(
-                "Reads and takes off the slates of the pictures that a collector brings: puts them"
-                " in the story's order, drops doubles, and ends the run with an error that names"
-                " missing frames once what came is saved."
+                "Reads and removes the slates of the pictures that a collector brings. Puts the"
+                " pictures in the story's order and drops duplicates. If frames are missing, the"
+                " run ends with an error that names them, after the pictures that came are saved."
             ),
             is_input_list=True,
             is_output_node=True,
@@ -56,7 +56,7 @@ class StoryGather(StoryNode):
                 io.String.Output(
                     display_name="captions",
                     is_output_list=True,
-                    tooltip="Their texts, one a picture: for Story Sheet.",
+                    tooltip="Their texts, one per picture: for Story Sheet.",
                 ),
                 io.Int.Output(
                     display_name="numbers",
@@ -66,7 +66,7 @@ class StoryGather(StoryNode):
                 io.String.Output(
                     display_name="missing",
                     tooltip=(
-                        "Frames that did not come, as Story Batch's select takes them, like 1-3,5."
+                        "Frames that did not come, written for Story Batch's select, like 1-3,5."
                         " Empty: all came."
                     ),
                 ),
@@ -94,7 +94,7 @@ class StoryGather(StoryNode):
 
     @classmethod
     def _error_at_the_end(cls, told: str) -> Any:
-        """What `expand` adds to the graph: a Story Gather after every output node behind this."""
+        """What `expand` adds to the graph: a Story Gather after every later output node."""
         graph = GraphBuilder()
         outputs = _outputs_behind(cls.hidden.prompt, cls.hidden.unique_id)
         saved = {f"saved_{name}": [name, 0] for name in outputs}
@@ -103,7 +103,7 @@ class StoryGather(StoryNode):
 
 
 def _outputs_behind(graph: Graph, name: str) -> list[str]:
-    """The output nodes (Save Image, ..) that hang on a node's outputs, directly or not."""
+    """The output nodes (Save Image, ..) that depend on a node's outputs, directly or not."""
     from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own table
 
     classes = {

@@ -42,8 +42,8 @@ class StoryPrompt(StoryNode):
                     default="A photo of a red fox with a green coat",
                     tooltip=(
                         "What stays the same in every picture: style, character, clothes. Several"
-                        " characters, places or things: a line for each, with its name; see the"
-                        " help."
+                        " characters, places or things: one line for each, with its name (see the"
+                        " help)."
                     ),
                 ),
                 io.String.Input(
@@ -57,8 +57,8 @@ class StoryPrompt(StoryNode):
                     tooltip=(
                         "What changes: one frame per line. A line that begins with # is switched"
                         " off. A pasted list (numbers, bullets, Scene 1:, JSON, a table, a"
-                        " screenplay) is read as its frames; see the help. Frames may name who of"
-                        " the characters is there."
+                        " screenplay) is read as its frames (see the help). A frame may name the"
+                        " characters that are in it."
                     ),
                 ),
                 io.Int.Input(
@@ -67,9 +67,9 @@ class StoryPrompt(StoryNode):
                     min=1,
                     max=MAX_WINDOW,
                     tooltip=(
-                        "At most how many frames share one prompt. It shrinks by itself until every"
+                        "At most how many frames share one prompt. The window shrinks until every"
                         " prompt fits CLIP's 75 tokens; T5 and language models have no limit. More"
-                        " frames in a prompt hold the identity better."
+                        " frames per prompt hold the identity better."
                     ),
                 ),
             ],
@@ -89,9 +89,7 @@ class StoryPrompt(StoryNode):
 
     @classmethod
     def run(cls, frames: list[str], **lists: list[Any]) -> io.NodeOutput:
-        """A list of texts is one story; identities and window lengths are told one after the
-        other.
-        """
+        """A list of texts is one story; several identities or windows give several stories."""
         text = "\n".join(frames)
         read = [read_story(frames=text, **inputs) for inputs in in_turn(lists)]
         for story, listing in read:
@@ -107,13 +105,13 @@ def told_to_the_page(listing: Listing) -> dict[str, Any]:
 
 
 def say_how_it_was_read(story: Story, listing: Listing) -> None:
-    """One log line where `frames` is a list, and one where a wildcard is left as it stands."""
+    """One log line where `frames` is a list, and one if a wildcard is left unexpanded."""
     if listing.kind:
         left_out = f"left out: {listing.omitted}" if listing.left_out else "nothing left out"
         logger.info("Story Prompt: frames read as %s; %s", listing.summary, left_out)
     literal = unexpanded((*story.identity_phrases, *story.frames))
     if literal:
         warn_rarely(
-            f"Story Prompt: {', '.join(literal)} goes to the text encoder as it is written. Where a"
-            " wildcard is meant, connect a node that expands it to identity or frames"
+            f"Story Prompt: {', '.join(literal)} is sent to the text encoder literally. For a"
+            " wildcard, connect a node that expands it to identity or frames"
         )

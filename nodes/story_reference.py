@@ -1,4 +1,4 @@
-"""Story Reference: a picture of one of the cast, for models that read pictures beside the text."""
+"""Story Reference: a picture of a character, for models that read pictures besides the text."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ class StoryReference(StoryNode):
                 "image edit",
             ],
             description=(
-                "Adds a picture of one of the cast: each frame then sees the pictures of who is in"
-                " it, and no others. For models that read reference pictures: Qwen-Image-Edit, Flux"
-                " Kontext, Flux.2, Klein. Mechanism tested, effect not yet judged by us."
+                "Adds a picture of a character. Each frame then sees the pictures of the characters"
+                " in it, and no others. For models that read reference pictures: Qwen-Image-Edit,"
+                " Flux Kontext, Flux.2, Klein. Mechanism tested, effect not yet judged by us."
             ),
             is_input_list=True,
             inputs=[
@@ -53,8 +53,8 @@ class StoryReference(StoryNode):
                     default="",
                     dynamic_prompts=False,
                     tooltip=(
-                        "Who is on it, like girl or @girl: only frames with her see it. Empty:"
-                        " every frame does."
+                        "Who is in the picture, like girl or @girl: only frames with her see it."
+                        " Empty: every frame sees it."
                     ),
                 ),
                 io.Float.Input(
@@ -65,8 +65,8 @@ class StoryReference(StoryNode):
                     step=0.05,
                     round=0.001,
                     tooltip=(
-                        "Size that the picture is scaled to. Less needs less memory and time. 0: as"
-                        " it is. Useful: 0.25 to 1."
+                        "Size to which the picture is scaled. Less needs less memory and time. 0:"
+                        " not scaled. Useful: 0.25 to 1."
                     ),
                 ),
             ],
@@ -84,8 +84,8 @@ class StoryReference(StoryNode):
 
     @classmethod
     def run(cls, image: list[torch.Tensor], **lists: list[Any]) -> io.NodeOutput:
-        """Once per story, in turn. As many pictures as stories are one for each; any others are all
-        for each.
+        """Once per story, in turn. If there are as many pictures as stories, each story gets one;
+        otherwise each story gets all of them.
         """
         runs = in_turn(lists)
         each = [[one] for one in image] if len(image) == len(runs) > 1 else [image] * len(runs)

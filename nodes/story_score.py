@@ -1,5 +1,5 @@
 """Story Score: how alike the pictures of a story are, how well they fit their captions, and which
-one falls out.
+one differs most.
 """
 
 import torch
@@ -34,8 +34,8 @@ class StoryScore(StoryNode):
             ],
             description=(
                 "Measures how alike a story's pictures are and how well each fits its caption, and"
-                " shows which one falls out: for finding the best seed, and the frame to make"
-                " again."
+                " marks the picture that differs most. Use it to find the best seed and the frame"
+                " to render again."
             ),
             is_input_list=True,
             inputs=[
@@ -53,17 +53,17 @@ class StoryScore(StoryNode):
                     "mask",
                     optional=True,
                     tooltip=(
-                        "Where the character is, one mask a picture or one for all. The rest is"
-                        " replaced by noise, the same for all, so that likeness is the character's"
-                        " alone."
+                        "Where the character is: one mask per picture or one for all. The rest is"
+                        " replaced by noise, the same in every picture, so that likeness measures"
+                        " only the character."
                     ),
                 ),
                 io.Clip.Input(
                     "clip",
                     optional=True,
                     tooltip=(
-                        "The text encoder that belongs to clip_vision. With captions it gives the"
-                        " fit."
+                        "The text encoder that belongs to clip_vision. It measures the fit, if"
+                        " captions are connected."
                     ),
                 ),
                 io.String.Input(
@@ -71,14 +71,15 @@ class StoryScore(StoryNode):
                     optional=True,
                     force_input=True,
                     tooltip=(
-                        "From Story Batch: one text a picture. Or one text with one line a picture."
+                        "From Story Batch: one text per picture. Or one text with one line per"
+                        " picture."
                     ),
                 ),
                 io.Image.Input(
                     "reference",
                     optional=True,
                     tooltip=(
-                        "The pictures of Story Reference: report and chart then say how like them"
+                        "The pictures of Story Reference. Report and chart then show how like them"
                         " each frame is."
                     ),
                 ),
@@ -86,15 +87,15 @@ class StoryScore(StoryNode):
                     "baseline",
                     optional=True,
                     tooltip=(
-                        "The same story without the method, or from another seed. Gives the gain:"
-                        " how far likeness is from it."
+                        "The same story without the method, or from another seed. The gain compares"
+                        " likeness with it."
                     ),
                 ),
                 io.Mask.Input(
                     "baseline_mask",
                     optional=True,
                     tooltip=(
-                        "Where the character is in the baseline's pictures. Required where mask has"
+                        "Where the character is in the baseline's pictures. Required if mask has"
                         " one per picture."
                     ),
                 ),
@@ -103,36 +104,40 @@ class StoryScore(StoryNode):
                 io.Float.Output(
                     display_name="likeness",
                     tooltip=(
-                        "Mean cosine of all pairs of pictures, the paper's CLIP-I. nan for a single"
-                        " picture."
+                        "Mean cosine over all pairs of pictures, the paper's CLIP-I. nan for a"
+                        " single picture."
                     ),
                 ),
                 io.Float.Output(
                     display_name="fit",
                     tooltip=(
-                        "Mean cosine of each picture and its caption, CLIP-T. nan without clip and"
+                        "Mean cosine of each picture with its caption, CLIP-T. nan without clip and"
                         " captions."
                     ),
                 ),
                 io.Int.Output(
                     display_name="odd_frame",
-                    tooltip="The picture least like the others, counted from 1. 0: none falls out.",
+                    tooltip=(
+                        "The picture that differs most from the others, counted from 1. 0: none"
+                        " stands out."
+                    ),
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="All numbers in words, a line a picture: for Preview Any.",
+                    tooltip="All numbers as text, one line per picture: for Preview Any.",
                 ),
                 io.Image.Output(
                     display_name="chart",
                     tooltip=(
-                        "Every picture against every other, the odd one marked: for Preview Image."
+                        "Every picture compared with every other, the odd one marked: for Preview"
+                        " Image."
                     ),
                 ),
                 io.Float.Output(
                     display_name="gain",
                     tooltip=(
-                        "How far likeness is from the baseline's: 0 as the baseline, 1 the same"
-                        " picture, below 0 less alike. nan without one."
+                        "Likeness against the baseline's: 0 the same likeness, 1 identical"
+                        " pictures, below 0 less alike. nan without a baseline."
                     ),
                 ),
             ],

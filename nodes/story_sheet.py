@@ -35,8 +35,8 @@ class StorySheet(StoryNode):
                 io.Image.Input(
                     "images",
                     tooltip=(
-                        "The pictures, from VAE Decode: all batches together, also of different"
-                        " sizes."
+                        "The pictures, from VAE Decode: all batches together. Their sizes may"
+                        " differ."
                     ),
                 ),
                 io.String.Input(
@@ -44,15 +44,15 @@ class StorySheet(StoryNode):
                     optional=True,
                     force_input=True,
                     tooltip=(
-                        "From Story Batch: one text a picture. Or one text with one line a picture."
-                        " Not connected: no captions."
+                        "From Story Batch: one text per picture. Or one text with one line per"
+                        " picture. Not connected: no captions."
                     ),
                 ),
                 io.String.Input(
                     "title",
                     default="",
                     dynamic_prompts=False,
-                    tooltip="A line above all pictures. Empty: none.",
+                    tooltip="A line above all pictures. Empty: no title.",
                 ),
                 io.Combo.Input(
                     "style",
@@ -68,7 +68,7 @@ class StorySheet(StoryNode):
                     default=0,
                     min=0,
                     max=MAX_COLUMNS,
-                    tooltip="Pictures side by side. 0: about as many as there are rows.",
+                    tooltip="Pictures side by side. 0: about as many columns as rows.",
                 ),
                 io.Int.Input(
                     "panel_width",
@@ -93,8 +93,8 @@ class StorySheet(StoryNode):
                     min=0,
                     max=MAX_FONT,
                     tooltip=(
-                        "Height of the letters in pixels. 0: suits the pictures. Long captions get"
-                        " smaller letters."
+                        "Height of the letters in pixels. 0: chosen for the size of the pictures."
+                        " Long captions get smaller letters."
                     ),
                 ),
                 io.Boolean.Input("numbers", default=True, tooltip="Number the pictures."),
@@ -104,31 +104,31 @@ class StorySheet(StoryNode):
                     min=0,
                     max=100000,
                     tooltip=(
-                        "Number of the first picture: for a part of a story that does not begin"
-                        " at 1."
+                        "Number of the first picture. For a part of a story that does not begin at"
+                        " 1."
                     ),
                 ),
                 io.Combo.Input(
                     "paper",
                     options=list(PAPER),
                     default="white",
-                    tooltip="Colour of the sheet; the letters get the other one.",
+                    tooltip="Background colour; the text uses the contrasting one.",
                 ),
                 io.Int.Input(
                     "frame_numbers",
                     optional=True,
                     force_input=True,
                     tooltip=(
-                        "From Story Gather: the pictures' own numbers in the story, instead of"
-                        " counting on from first_number."
+                        "From Story Gather: the pictures' own numbers in the story. They replace"
+                        " the count from first_number."
                     ),
                 ),
                 io.Image.Input(
                     "again",
                     optional=True,
                     tooltip=(
-                        "Pictures made again: they take the place of those that again_numbers"
-                        " names."
+                        "Pictures rendered again. They replace the pictures that again_numbers"
+                        " lists."
                     ),
                 ),
                 io.String.Input(
@@ -209,7 +209,7 @@ def _put_in(pictures: list[Image.Image], again: list[Image.Image], numbers: str)
         raise InputError(
             "again_numbers",
             f"it names {len(places)} of the {len(pictures)} pictures but again brings {len(again)}",
-            "Name as many pictures as are made again: the frames of Story Batch's select",
+            "Name as many pictures as are rendered again: the frames of Story Batch's select",
         )
     for place, picture in zip(places, again):
         pictures[place] = picture

@@ -20,9 +20,9 @@ class StorySlate(StoryNode):
             display_name="Story Slate",
             search_aliases=["distributed", "several machines", "multi GPU"],
             description=(
-                "Writes into a few rows of pixels above each picture which frame it is, so that"
-                " Story Gather behind a collector of several machines can put all in order and name"
-                " what is missing."
+                "Writes each picture's frame number into a few rows of pixels above it. Story"
+                " Gather, after a collector of several machines, can then sort the pictures and"
+                " report missing frames."
             ),
             is_input_list=True,
             inputs=[
@@ -30,15 +30,15 @@ class StorySlate(StoryNode):
                     "images", tooltip="The pictures, from VAE Decode: all batches together."
                 ),
                 ShareType.Input(
-                    "share", tooltip="From Story Batch: which frames these pictures are."
+                    "share", tooltip="From Story Batch: which frames these pictures show."
                 ),
                 io.Combo.Input(
                     "master",
                     options=[MASTER_RENDERS, MASTER_DELEGATES],
                     default=MASTER_RENDERS,
                     tooltip=(
-                        "Whether the machine that you queue on renders a share too. Workers are not"
-                        " told, so it is said here: as in ComfyUI-Distributed's settings."
+                        "Whether the machine on which you queue renders a share too. Set it as in"
+                        " ComfyUI-Distributed's settings: the workers do not know it."
                     ),
                 ),
                 io.String.Input(
@@ -46,7 +46,7 @@ class StorySlate(StoryNode):
                     default="",
                     dynamic_prompts=False,
                     tooltip=(
-                        "Which frames the earlier pictures are, like 1-3,5. Empty: all frames that"
+                        "Which frames the earlier pictures show, like 1-3,5. Empty: all frames that"
                         " Story Batch does not select now."
                     ),
                 ),
@@ -54,8 +54,8 @@ class StorySlate(StoryNode):
                     "earlier",
                     optional=True,
                     tooltip=(
-                        "Pictures of an earlier run, in the story's order, that come along: for a"
-                        " whole sheet when only missing frames are rendered again."
+                        "Pictures of an earlier run, in the story's order, to pass on with these."
+                        " Gives a complete sheet when only missing frames are rendered again."
                     ),
                 ),
             ],
@@ -64,7 +64,7 @@ class StorySlate(StoryNode):
                     display_name="images",
                     tooltip=(
                         "All as one batch, each with its slate: for the collector, then Story"
-                        " Gather. Nothing may change them in between."
+                        " Gather. No node in between may change them."
                     ),
                 )
             ],

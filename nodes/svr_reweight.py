@@ -1,4 +1,4 @@
-"""SVR Reweight: a story to CONDITIONING, one row a frame, with that frame's words turned up and the
+"""SVR Reweight: a story to CONDITIONING, one row per frame: that frame's words turned up, the
 others down.
 """
 
@@ -12,20 +12,22 @@ from ..machines.graph import behind
 from ..notices import show_on_node
 from ..story.rows import ROWS_KEY
 from ..story.story import Story
+from ..svr.clip import Reader
 from ..svr.entries import reweighting_for
 from ..svr.reweight import PUBLISHED_ALPHA, Weights
 from ..svr.story import encode_story
+from ..svr.windows import token_limit
 from .base import StoryNode
 from .common import StoryType, story_schema
 
 MODES = ["svr", "svr-eot", "original"]
 POOLED = ["keep", "zero"]
 NOTHING_TURNED_DOWN = (
-    "SVR Reweight: this CLIP's model normalises every token, so the other frames' words are turned"
-    " down by IPCA Patch, in its attention, and none is connected to the same sampler: nothing is"
+    "SVR Reweight: this CLIP's model normalises every token, so only IPCA Patch, in its attention,"
+    " can turn the other frames' words down. None is connected to the same sampler: nothing is"
     " turned down. Add IPCA Patch to the model; its strength may be 0."
 )
-ON_NODE = "Nothing is turned down. The log says why."  # a node shows two short lines
+ON_NODE = "Nothing is turned down. The log shows why."  # a node shows two short lines
 MAX_ALPHA = 1.0
 MAX_BETA = 10.0
 
@@ -53,8 +55,8 @@ class SVRReweight(StoryNode):
             advanced=["enhance_alpha", "weaken_alpha", "pooled"],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             description=(
-                "Encodes the whole story in one prompt, then for each frame turns its own words up"
-                " and the other frames' words down."
+                "Encodes the whole story in one prompt. Then, for each frame, it turns up the"
+                " frame's own words and turns down the other frames' words."
             ),
             inputs=[
                 io.Clip.Input(
@@ -72,8 +74,8 @@ class SVRReweight(StoryNode):
                     options=MODES,
                     default="svr",
                     tooltip=(
-                        "svr: the method. svr-eot: leaves the end-of-text tokens out of it and"
-                        " fades them. original: no reweighting."
+                        "svr: the method. svr-eot: reweights only the words and fades the"
+                        " end-of-text tokens. original: no reweighting."
                     ),
                 ),
                 io.Float.Input(
@@ -85,7 +87,7 @@ class SVRReweight(StoryNode):
                     round=0.0001,
                     tooltip=(
                         "How steeply this frame's words are turned up. Useful: 0.001 to 0.02. No"
-                        " effect on models that normalise their text (Qwen-Image, Z-Image; see"
+                        " effect on models that normalise their text (Qwen-Image, Z-Image; see the"
                         " help)."
                     ),
                 ),
@@ -111,7 +113,7 @@ class SVRReweight(StoryNode):
                     tooltip=(
                         "How steeply the other frames' words are turned down. Useful: 0.01 to 0.5."
                         " No effect on models that normalise their text (Qwen-Image, Z-Image; see"
-                        " help)."
+                        " the help)."
                     ),
                 ),
                 io.Float.Input(
@@ -132,8 +134,8 @@ class SVRReweight(StoryNode):
                     options=POOLED,
                     default="keep",
                     tooltip=(
-                        "The prompt's pooled vector (SDXL, SD3 and Flux read it): keep, or zero to"
-                        " take every frame's words out of it."
+                        "The prompt's pooled vector, which SDXL, SD3 and Flux read. keep: as it is."
+                        " zero: removes every frame's words from it."
                     ),
                 ),
             ],
@@ -141,7 +143,8 @@ class SVRReweight(StoryNode):
                 io.Conditioning.Output(
                     display_name="frames",
                     tooltip=(
-                        "One row a frame: for Story Batch. ControlNet may be applied in between."
+                        "One row per frame: for Story Batch. Apply ControlNet may come in between;"
+                        " Apply Style Model and Conditioning (Concat) go after Story Batch."
                     ),
                 )
             ],
@@ -162,16 +165,18 @@ class SVRReweight(StoryNode):
         reweighting = reweighting_for(
             mode, Weights(enhance_alpha, enhance_beta), Weights(-weaken_alpha, weaken_beta)
         )
-        frames = encode_story(clip, story, reweighting, zero_pooled=pooled == "zero")
+        reader = Reader(clip)
+        frames = encode_story(reader, story, reweighting, zero_pooled=pooled == "zero")
         if any(row.factors for row in frames[0][1][ROWS_KEY]) and not _meets_ipca_patch(cls.hidden):
             logger.warning(NOTHING_TURNED_DOWN)
             show_on_node(cls.hidden.unique_id, ON_NODE)
-        return io.NodeOutput(frames)
+        # The page's token bar shows it.
+        return io.NodeOutput(frames, ui={"story_limit": [token_limit(reader)]})
 
 
 def _meets_ipca_patch(hidden: Any) -> bool:
-    """Whether some node of the queued graph is reached by SVR Reweight and by an IPCA Patch. True
-    where there is no graph.
+    """Whether SVR Reweight and an IPCA Patch lead to the same node of the queued graph. True where
+    there is no graph.
     """
     graph, own = getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None)
     if not graph or own is None or own not in graph:

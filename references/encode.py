@@ -19,8 +19,8 @@ MULTIPLE = 8
 def with_pictures(
     story: Story, images: list[torch.Tensor], vae: Any, character: str, megapixels: float
 ) -> Story:
-    """`story` with these pictures of `character` after those it has. InputError for what cannot be
-    meant.
+    """`story` with these pictures of `character` after those it has. InputError for what makes no
+    sense.
 
     `images` are batches [n, height, width, 3]. A picture is scaled to so many megapixels (of 1024 x
     1024) before it is encoded; 0 leaves its size.
@@ -56,7 +56,9 @@ def phrase_of(story: Story, character: str) -> int | None:
             "Leave it empty, so that every frame sees the picture, or name the cast in Story"
             " Prompt's identity, like '@girl: a girl'"
         )
-        raise InputError("character", f"'{shown(name)}' is unknown: the story names nobody", remedy)
+        raise InputError(
+            "character", f"'{shown(name)}' is unknown: the story names no character", remedy
+        )
     found = next((known for known in story.names if key_of(known) == key_of(name)), None)
     if found is None:
         cast = ", ".join("@" + known for known in story.names)
@@ -68,11 +70,11 @@ def phrase_of(story: Story, character: str) -> int | None:
     phrase = story.phrase_of(found)
     if not any(phrase in present for present in story.present):
         remedy = (
-            f"Write @{shown(found)} into the frames that should have it, or take this Story"
-            " Reference out"
+            f"Write @{shown(found)} into the frames that should have it, or remove this Story"
+            " Reference"
         )
         raise InputError(
-            "character", f"no frame has @{shown(found)}, so nobody would see the picture", remedy
+            "character", f"no frame has @{shown(found)}, so no frame would see the picture", remedy
         )
     return phrase
 

@@ -9,7 +9,7 @@ from ..story.references import Reference
 
 READERS = ", ".join(family.name for family in FAMILIES if family.reads_references)
 INSTEAD = (
-    "Take Story Reference out; IPAdapter, before or after IPCA Patch, brings a picture's face into"
+    "Remove Story Reference; IPAdapter, before or after IPCA Patch, brings a picture's face into"
     f" such a model. References are read by {READERS}"
 )
 

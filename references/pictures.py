@@ -29,7 +29,7 @@ def checked(images: list[torch.Tensor]) -> list[torch.Tensor]:
         which = f"picture {number} of {len(pictures)}" if len(pictures) > 1 else "the picture"
         if channels == 4:
             remedy = (
-                "Connect the IMAGE of Load Image, which is opaque, or lay the picture on a plain"
+                "Connect the IMAGE of Load Image, which is opaque, or put the picture on a plain"
                 " background"
             )
             raise InputError("image", f"{which} has transparency (an alpha channel)", remedy)

@@ -1,5 +1,5 @@
-"""The matrix of likeness with thumbnails, the odd picture marked: one look tells which frame to
-make again.
+"""The matrix of likeness with thumbnails, the odd picture marked: one look shows which frame to
+render again.
 """
 
 import math
@@ -24,7 +24,7 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness, fit,
     likeness to the reference and gain right of it.
 
-    `thumbnails` are small pictures, one a row of the matrix; cells shrink with their number, from
+    `thumbnails` are small pictures, one per row of the matrix; cells shrink with their number, from
     36 pixels on they hold no numbers any more.
     """
     count = len(thumbnails)

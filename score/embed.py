@@ -1,5 +1,5 @@
-"""The room's one module that knows ComfyUI: pictures through a CLIP_VISION, captions through the
-CLIP's text tower that belongs to it.
+"""The one module of this room that knows ComfyUI: pictures through a CLIP_VISION, captions through
+the CLIP's text tower that belongs to it.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ def embed_pictures(
     change: Change | None = None,
     name: str = "images",
 ) -> torch.Tensor:
-    """One embedding a picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ
+    """One embedding per picture, float32 [n, d] on the CPU, of batches [b, H, W, C] that may differ
     in size.
 
-    `change(pictures [b, H, W, 3], index of the first)` may replace pictures on their way. CLIP
-    gives its projected embedding, DINOv2 its class token, SigLIP the mean of its tokens, since
-    ComfyUI leaves out its pooling head. `name` is the input that an InputError speaks of.
+    `change(pictures [b, H, W, 3], index of the first)` may replace pictures before they are
+    embedded. CLIP gives its projected embedding, DINOv2 its class token, SigLIP the mean of its
+    tokens, since ComfyUI leaves out its pooling head. `name` is the input that an InputError names.
     """
     if not any(map(len, batches)):
         raise InputError(
@@ -51,7 +51,7 @@ def embed_pictures(
     if broken:
         raise InputError(
             name,
-            f"picture {broken[0] + 1} has no usable embedding: it holds values that are no numbers,"
+            f"picture {broken[0] + 1} has no usable embedding: it has values that are not numbers,"
             " or the vision model is broken",
             "Look at the picture, and try another clip_vision",
         )
@@ -61,7 +61,7 @@ def embed_pictures(
 def embed_captions(
     clip_vision: ClipVisionModel, clip: CLIP, captions: list[str], width: int
 ) -> torch.Tensor:
-    """One text embedding a caption in the pictures' space, float32 [n, width], by the tower that
+    """One text embedding per caption in the pictures' space, float32 [n, width], by the tower that
     belongs to the vision model.
     """
     tower = _matching_tower(clip_vision, clip, width)
@@ -86,7 +86,8 @@ def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str
     if getattr(projection, "weight", None) is None:  # a SigLIP has a lambda or an Identity
         raise InputError(
             "clip",
-            "this clip_vision is no CLIP (a SigLIP or DINOv2) and has no text tower in ComfyUI",
+            "this clip_vision is not a CLIP (but a SigLIP or DINOv2) and has no text tower in"
+            " ComfyUI",
             "Use a CLIP vision model, or leave clip unconnected: likeness needs none",
         )
     widths, unprojected = {}, []
@@ -105,7 +106,7 @@ def _matching_tower(clip_vision: ClipVisionModel, clip: CLIP, width: int) -> str
             "clip",
             f"its text encoder {unprojected[0]} has no projection into the pictures' space: SD1.x"
             " and SDXL checkpoints leave it out",
-            "Load the whole text encoder that belongs to the clip_vision, by Load CLIP",
+            "Load the whole text encoder that belongs to the clip_vision, with Load CLIP",
         )
     towers = ", ".join(f"{tower}: {found}" for tower, found in widths.items()) or "none of CLIP's"
     raise InputError(

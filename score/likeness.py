@@ -10,7 +10,7 @@ import math
 
 import torch
 
-SAME = 1e-6  # likenesses closer than this are told apart by rounding alone
+SAME = 1e-6  # likenesses closer than this differ only by rounding
 
 
 def cosines(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
@@ -72,8 +72,8 @@ def on_noise(pictures: torch.Tensor, masks: torch.Tensor, noise: torch.Tensor) -
     """Pictures [n, H, W, 3] with all but the mask [n, H, W] in 0..1 replaced by `noise` [h, w, 3],
     the same for all.
 
-    The noise is laid over the picture without smoothing, so that as much of it is left after the
-    vision model's own resizing whatever the picture's size.
+    The noise replaces the pixels without smoothing, so that as much of it is left after the vision
+    model's own resizing whatever the picture's size.
     """
     size = pictures.shape[1:3]
     laid = (

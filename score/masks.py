@@ -12,7 +12,7 @@ Masks = list[torch.Tensor]
 def masks_of(given: Masks | None, count: int, name: str = "mask") -> Masks | None:
     """One mask [H, W] in 0..1 per picture, from MASKs [H, W] or [n, H, W]; one for all is repeated.
 
-    None where nothing is masked. Raises InputError of the input `name` for another number of masks,
+    None if nothing is masked. Raises InputError of the input `name` for another number of masks,
     and empty ones.
     """
     batches = [batch for batch in given or [] if batch is not None]
@@ -21,9 +21,9 @@ def masks_of(given: Masks | None, count: int, name: str = "mask") -> Masks | Non
     masks = [mask for batch in batches for mask in (batch if batch.ndim == 3 else [batch])]
     if len(masks) not in (1, count):
         problem = f"there are {len(masks)} masks for {count} pictures"
-        raise InputError(name, problem, "Connect one mask a picture, or one for all")
+        raise InputError(name, problem, "Connect one mask per picture, or one for all")
     for number, mask in enumerate(masks, start=1):
-        if not mask.max() > 0:  # also where a value is no number
+        if not mask.max() > 0:  # also where a value is not a number
             remedy = f"Mask the character, or leave {name} unconnected to compare whole pictures"
             raise InputError(name, f"mask {number} is empty", remedy)
     return masks * count if len(masks) == 1 else masks
@@ -55,7 +55,7 @@ def baseline_masks_of(given: Masks | None, count: int, own: Masks | None) -> Mas
 
 
 def background_as_noise(masks: Masks, image_size: int) -> Change:
-    """Pictures with all but their masks replaced by noise, on their way to the vision model.
+    """Pictures with all but their masks replaced by noise, before the vision model sees them.
 
     `image_size` is how many pixels wide the vision model looks at them.
     """

@@ -1,4 +1,4 @@
-"""What was measured on a story's pictures, and the same in words."""
+"""What was measured on a story's pictures, as numbers and as text."""
 
 import math
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Score:
 
 
 def in_words(score: Score, captions: list[str], masked: bool) -> str:
-    """The report: both means, the odd one, and a line a picture."""
+    """The report: both means, the odd one, and one line per picture."""
     count = score.likeness.shape[0]
     lines = [_likeness_line(score, count, masked), _odd_line(score, count)]
     if score.fits is None:
@@ -99,8 +99,8 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
 
 def _likeness_line(score: Score, count: int, masked: bool) -> str:
     if count == 1:
-        return "likeness: not measured, one picture has no other to be like"
-    what = ", the characters alone" if masked else ""
+        return "likeness: not measured, a single picture has no other to compare with"
+    what = ", only the characters" if masked else ""
     pairs = count * (count - 1) // 2
     return (
         f"likeness {score.mean_likeness:.3f}: mean cosine of {pairs} pair{'s' if pairs > 1 else ''}"
@@ -111,7 +111,7 @@ def _likeness_line(score: Score, count: int, masked: bool) -> str:
 def _odd_line(score: Score, count: int) -> str:
     if score.odd is None:
         return "odd one: none, " + (
-            "it takes three pictures to tell" if count < 3 else "all are equally alike"
+            "three pictures are needed" if count < 3 else "all are equally alike"
         )
     own = to_others(score.likeness)
     others = (own.sum() - own[score.odd]) / (count - 1)
@@ -132,15 +132,15 @@ def _reference_line(to_reference: torch.Tensor, least: int | None) -> str:
 
 def _baseline_line(score: Score) -> str:
     if math.isnan(score.mean_likeness):
-        return "gain: not measured, one picture has no other to be like"
+        return "gain: not measured, a single picture has no other to compare with"
     if math.isnan(score.gain):
         return (
-            "gain: not measured, the baseline's pictures are as alike as can be"
+            "gain: not measured, the baseline's pictures are already identical"
             f" ({score.mean_baseline:.3f})"
         )
     said = (
         f"gain {score.gain:.2f}: the baseline's likeness is {score.mean_baseline:.3f}; 0 is as"
-        " alike as that, 1 the same picture"
+        " alike as the baseline, 1 identical"
     )
     if score.gains is None:
         count, others = (

@@ -39,8 +39,8 @@ def draw_sheet(
     """The sheet (RGB), and the characters of its texts that no font on this machine has.
 
     Pictures wider than `panel_width` are scaled down to it, smaller ones stay as they are; every
-    panel is as large as the largest picture. `captions` has one text a picture or is empty;
-    `frame_numbers` has one number a picture, without it they count on from `look.first_number`.
+    panel is as large as the largest picture. `captions` has one text per picture or is empty;
+    `frame_numbers` has one number per picture, without it they count on from `look.first_number`.
     """
     pictures = [_at_most(picture, look.panel_width) for picture in pictures]
     width, height = (max(picture.size[side] for picture in pictures) for side in (0, 1))
@@ -148,7 +148,7 @@ def _comic_panel(
     height: int,
     pad: int,
 ) -> None:
-    """A frame of ink round the panel, and the caption in a box in its upper left corner."""
+    """A frame of ink around the panel, and the caption in a box in its upper left corner."""
     line = max(2, pad // 2)
     if caption.lines:
         box = (

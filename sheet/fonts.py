@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
+from unicodedata import category
 
 from PIL import ImageDraw, ImageFont
 
@@ -23,7 +24,7 @@ FOLDERS = (
     "%LOCALAPPDATA%/Microsoft/Windows/Fonts",
 )
 ENDINGS = (".ttf", ".ttc", ".otf")
-# Plain upright faces first, by the beginning of the file name; Pillow's own face stands before them
+# Plain upright faces first, by the beginning of the file name; Pillow's own face comes before them
 # all.
 PREFERRED = (
     "dejavusans.",
@@ -80,7 +81,7 @@ class Letters:
     def runs(self, text: str) -> list[tuple[str, ImageFont.FreeTypeFont]]:
         """`text` in runs of one font each. A run goes on as long as its font has the characters.
 
-        White space and what no font has stay in the run before, so marks stay with their letters.
+        What no font has stays in the run before, so marks stay with their letters.
         """
         at, runs = 0, [""]
         fonts = [at]
@@ -121,9 +122,7 @@ class Fonts:
         The first font that has all the others is its only font. Where there is none, each run of
         characters has the first font that has them.
         """
-        wanted = frozenset(
-            character for character in text if character.isprintable() and not character.isspace()
-        )
+        wanted = frozenset(filter(_is_drawn, text))
         found: list[tuple[ImageFont.FreeTypeFont, frozenset[str]]] = []
         for font in self._fonts(size):
             has = frozenset(character for character in wanted if self._has(font, character))
@@ -131,7 +130,7 @@ class Fonts:
                 return Letters((font,), (has,)), ""
             found.append((font, has))
         anywhere = frozenset().union(*(has for _, has in found))
-        missing = "".join(sorted(wanted - anywhere))
+        missing = "".join(sorted(wanted - anywhere)).strip()  # a space is nothing to miss
         for font, has in found:
             if has == anywhere:
                 return Letters((font,), (has,)), missing
@@ -197,7 +196,12 @@ def _rank(path: Path) -> tuple[int, str]:
     )
 
 
+def _is_drawn(character: str) -> bool:
+    """Whether a font needs a glyph for it; spaces do too, or they are drawn as boxes."""
+    return character.isprintable() or category(character) == "Zs"
+
+
 def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
-    """Whether the font draws the character otherwise than one it cannot have."""
+    """Whether the font draws the character differently than one it cannot have."""
     drawn, absent = font.getmask(character), font.getmask(ABSENT)
     return drawn.size != absent.size or bytes(drawn) != bytes(absent)

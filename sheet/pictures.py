@@ -6,7 +6,7 @@ from PIL import Image
 
 
 def picture_of(image: torch.Tensor) -> Image.Image:
-    """[H, W, C] as RGB: one channel is grey, an alpha channel is left out, no number is black."""
+    """[H, W, C] as RGB: one channel is grey, an alpha channel is left out, NaN is black."""
     pixels = image.detach().float().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
     rgb = pixels.expand(*pixels.shape[:2], 3) if pixels.shape[-1] == 1 else pixels[..., :3]
     return Image.fromarray(rgb.numpy().copy())

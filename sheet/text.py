@@ -6,7 +6,7 @@ from .fonts import Fonts, Letters
 
 LINES = 3  # a caption gets smaller letters before it gets a fourth line
 SMALLEST = 0.6
-# Scripts written without spaces between words may break behind any character.
+# Scripts written without spaces between words may break after any character.
 UNSPACED = (
     (0x2E80, 0x9FFF),
     (0xAC00, 0xD7FF),
@@ -51,7 +51,7 @@ def set_caption(text: str, width: int, size: int, fonts: Fonts) -> Caption:
 
 def wrap(text: str, width: int, font: Letters) -> list[str]:
     """Lines no wider than `width`, broken at spaces, between CJK characters, and inside a word that
-    is too long alone.
+    is too long for a line.
     """
     lines, line = [], ""
     for piece in _pieces(text):
@@ -73,7 +73,7 @@ def wrap(text: str, width: int, font: Letters) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """The text in pieces between which a line may break; a word keeps the space behind it."""
+    """The text in pieces between which a line may break; a word keeps the space after it."""
     pieces, word = [], ""
     for character in text:
         unspaced = any(first <= ord(character) <= last for first, last in UNSPACED)

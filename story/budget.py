@@ -10,7 +10,7 @@ CONTENT_TOKENS = 75  # CLIP's 77 less the begin and the end token
 @dataclass(frozen=True)
 class Budget:
     """The window that every frame's prompt fits, the tokens of the fullest prompt, and the frames
-    too long even alone.
+    that are too long even on their own.
 
     `over` counts frames from 0. A story without frames has window 0.
     """

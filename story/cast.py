@@ -1,12 +1,12 @@
-"""The cast: who and what the identity names, one a line, and which of them each frame mentions.
+"""The cast: who and what the identity names, one per line, and which of them each frame mentions.
 
     A watercolour picture of
     @girl: a girl with red braids
     @kitchen: a small kitchen with blue tiles
 
 A frame mentions them as @girl and @kitchen, and the mention becomes the plain word. Characters,
-places and things are all the same to it. This is ours, not the paper's: there the identity is one
-text that all frames share. Without an @name: line nothing here has a meaning, @ included.
+places and things are treated alike. This is ours, not the paper's: there the identity is one text
+that all frames share. Without an @name: line nothing here applies, and @ is a plain @.
 """
 
 import re
@@ -16,7 +16,7 @@ from ..errors import InputError
 from .marks import JOINERS, lines_of, shown, stripped, without_invisible
 from .names import NOBODY, is_name, key_of, mention_at
 
-# A list's mark and Markdown's emphasis may stand before the name: `- @fox: ..`, `1. **@fox**: ..`.
+# A list's mark and Markdown's emphasis may come before the name: `- @fox: ..`, `1. **@fox**: ..`.
 MARK = r"(?:(?:[-+–—•‣◦●○▪■·]|\*(?=\s)|[0-9]{1,3}[.)、])\s*)?"
 EMPHASIS = r"(\*{1,3}|_{1,2}|`|)"
 CHARACTER = re.compile(rf"{MARK}{EMPHASIS}@([^\s:：@*`]+)\1\s*[:：]\s*(.*)")
@@ -62,13 +62,13 @@ def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
                 raise InputError(
                     "identity",
                     f"line {number}: @{shown(name)} has no description",
-                    f"Write what it looks like behind the colon: '@{name}: a ..'",
+                    f"Write what it looks like after the colon: '@{name}: a ..'",
                 )
             characters.append(Character(name, words))
         elif characters:
             raise InputError(
                 "identity",
-                f"line {number}: '{shown(line)}' stands behind a character but is none",
+                f"line {number}: '{shown(line)}' is after a character but is not one",
                 "Begin the line with a name, like '@dog: a small brown dog', or put it before the"
                 " first character: all frames share it there",
             )
@@ -80,8 +80,8 @@ def read_identity(text: str) -> tuple[str, tuple[Character, ...]]:
 def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str, tuple[int, ...]]:
     """A frame's plain words, and its cast: places among the characters, in their order.
 
-    A frame that mentions nobody by @ has the whole cast; @nobody has none. `number` is the line's,
-    for errors.
+    A frame without a mention has the whole cast; @nobody has none. `number` is the line's, for
+    errors.
     """
     if not cast:
         return line, ()
@@ -100,16 +100,14 @@ def read_frame(number: int, line: str, cast: tuple[Character, ...]) -> tuple[str
     if NOBODY in mentioned and len(mentioned) > 1:
         raise InputError(
             "frames",
-            f"line {number}: @{NOBODY} stands beside a character",
+            f"line {number}: @{NOBODY} is used together with a character",
             f"Leave out @{NOBODY} or the others",
         )
     return words, tuple(place for place, key in enumerate(keys) if key in mentioned)
 
 
 def _named(number: int, line: str) -> tuple[str, str] | None:
-    """The name and the description of an @name: line; InputError where the name has several
-    words.
-    """
+    """Name and description of an @name: line; InputError where the name has several words."""
     for form in (BOLD_TO_THE_COLON, BOLD_WHOLE, CHARACTER):
         if (match := form.fullmatch(line)) and is_name(match[2]):
             return _seen(match[2]), stripped(match[3])
@@ -160,8 +158,8 @@ def _read(name: str, number: int, line: str, known: tuple[str, ...]) -> tuple[st
 
 
 def _seen(name: str) -> str:
-    """A name as it is written, without what cannot be seen: but a joiner in it changes how a word
-    looks.
+    """A name as it is written, without invisible characters, except a joiner, which changes how a
+    word looks.
     """
     return "".join(char for char in name if char in JOINERS or without_invisible(char))
 
@@ -170,7 +168,7 @@ def _check_name(number: int, name: str, before: list[str]) -> None:
     if key_of(name) == NOBODY:
         raise InputError(
             "identity",
-            f"line {number}: @{NOBODY} is taken: a frame with it has no character",
+            f"line {number}: @{NOBODY} is reserved: a frame with it has no character",
             "Choose another name",
         )
     if key_of(name) in map(key_of, before):

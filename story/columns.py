@@ -67,7 +67,7 @@ NOT_WORDS = frozenset("0123456789０１２３４５６７８９.,:;/-–—#№ 
 
 @dataclass(frozen=True)
 class Column:
-    """A title, and one cell a row."""
+    """A title, and one cell per row."""
 
     title: str
     cells: list[str]

@@ -9,8 +9,8 @@ from .items import SPACE, Found, Line, bullet_marker, is_apart, is_gap, is_off, 
 from .marks import stripped
 from .numerals import CHINESE, DIGITS, ROMAN, WORDS, value_of
 
-# Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what stands for a
-# frame there.
+# Scene, frame, panel, shot, page and beat in the eight languages of the pack, and what a frame is
+# called there.
 WORDS_BEFORE = (
     *("scene", "frame", "panel", "shot", "page", "beat", "image", "picture", "prompt"),
     *("scène", "cadre", "case", "vignette", "plan", "planche", "temps"),
@@ -36,7 +36,7 @@ WORDS_BEFORE = (
     *("シーン", "場面", "フレーム", "パネル", "コマ", "ショット", "カット", "ページ", "ビート"),
     *("장면", "씬", "프레임", "패널", "컷", "샷", "숏", "페이지", "쪽", "비트"),
 )
-# Behind the number: 第一幕, 1コマ目, 3컷.
+# After the number: 第一幕, 1コマ目, 3컷.
 COUNTERS = (
     *("场景", "镜头", "分镜", "画面", "场", "镜", "帧", "格", "页", "幕", "拍", "张图"),
     *("場景", "鏡頭", "分鏡", "畫面", "場", "鏡", "幀", "頁", "影格", "張圖"),
@@ -62,9 +62,7 @@ HASHES = re.compile(r"#{1,6}")
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading's line, its `#` of Markdown, its word and number, and what stands behind it on the
-    line.
-    """
+    """A heading's line, its `#` of Markdown, its word and number, and the rest of its line."""
 
     number: int
     hashes: str
@@ -75,7 +73,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Body:
-    """The paragraphs below a heading, each of numbered lines, and the lines behind a rule that ends
+    """The paragraphs below a heading, each of numbered lines, and the lines after a rule that ends
     them.
     """
 
@@ -84,8 +82,8 @@ class Body:
 
 
 def read_headings(lines: list[Line], names: tuple[str, ...] = ()) -> Found | None:
-    """At least two headings with one word and consecutive numbers, all with a text behind them or
-    all with one below.
+    """At least two headings with one word and consecutive numbers, all with a text after them on
+    the line or all with one below.
     """
     found = {
         place: heading
@@ -173,7 +171,7 @@ def _below(headings: list[Heading], bodies: list[Body]) -> tuple[list[Line], lis
 
 
 def _behind(headings: list[Heading], last: Body) -> tuple[list[Line], list[str]]:
-    """What stands behind the headings is the frames; what comes after the last is talk."""
+    """The texts after the headings are the frames; what comes after the last is talk."""
     off, talk = split_talk(
         [*(line for paragraph in last.paragraphs for line in paragraph), *last.behind]
     )

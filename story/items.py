@@ -30,7 +30,7 @@ HEADING_MARK = re.compile(r"#{2,6}(?!#)")
 @dataclass(frozen=True)
 class Found:
     """A list that was recognised: what it is, its frames as lines (`#` before those switched off),
-    and what is no frame.
+    and what is not a frame.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Marker:
-    """What stands before an item: what all items share, its number where it has one, and the item's
+    """What comes before an item: what all items share, its number where it has one, and the item's
     words.
     """
 
@@ -112,8 +112,8 @@ def is_off(line: str) -> bool:
 
 
 def split_talk(lines: list[Line]) -> tuple[list[Line], list[str]]:
-    """Of lines around a list: the frames that are switched off, which stay, and the rest, which
-    goes.
+    """Of lines around a list: the frames that are switched off, which stay, and the rest, which is
+    left out.
     """
     seen = [(number, line) for number, raw in lines if not is_gap(line := stripped(raw))]
     return [line for line in seen if is_off(line[1])], [

@@ -55,8 +55,8 @@ def _no_number(name: str) -> None:
 
 
 def _list_in(value: Any) -> tuple[list[Any], list[str]]:
-    """The list, and the names of what stands beside it where it is in an object; empty where there
-    is none, or several.
+    """The list, and the names of its neighbours if it is in an object; empty where there is none,
+    or several.
     """
     if isinstance(value, list):
         return value, []

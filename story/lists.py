@@ -1,13 +1,13 @@
-"""Frames as people have them: one frame a line, or a list that is pasted from elsewhere.
+"""Frames as people write them: one frame per line, or a pasted list.
 
     Here are the frames:
 
     1. playing in the snow
     2. foraging berries
 
-A list is recognised where it is unmistakable: then its numbers, bullets and headings are no
-content, and the talk before and after it is left out. Any other text is one frame a line, as it
-stands. `web/lists_text.js` reads the same, and `tests/vectors/lists.json` holds both to it.
+A list is recognised where it is unmistakable: then its numbers, bullets and headings are not
+content, and the talk before and after it is left out. Any other text is one frame per line,
+unchanged. `web/lists_text.js` reads the same, and `tests/vectors/lists.json` holds both to it.
 """
 
 import re
@@ -21,7 +21,7 @@ from .marks import lines_of, shown, stripped
 from .screenplay import read_screenplay
 from .table import read_table
 
-SWITCHED_OFF = "#"  # begins the line of a frame that is kept but not told
+SWITCHED_OFF = "#"  # begins the line of a frame that is kept but switched off
 CODE = "code"
 KINDS = {
     "numbers": "a numbered list",
@@ -41,7 +41,7 @@ Reader = Callable[[list[Line], tuple[str, ...]], Found | None]
 @dataclass(frozen=True)
 class Frame:
     """One frame: the number of its line in the text, from 1, its words on one line, and whether it
-    is told.
+    is switched on (told).
     """
 
     number: int
@@ -51,7 +51,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Listing:
-    """The frames of a text, what it was read as (of KINDS; empty: one frame a line), and what was
+    """The frames of a text, what it was read as (of KINDS; empty: one frame per line), and what was
     left out of it, in order.
     """
 
@@ -66,7 +66,7 @@ class Listing:
 
     @property
     def summary(self) -> str:
-        """`a numbered list: 3 frames`; empty where the text is one frame a line."""
+        """`a numbered list: 3 frames`; empty where the text is one frame per line."""
         count = len(self.told)
         return f"{KINDS[self.kind]}: {count} frame{'' if count == 1 else 's'}" if self.kind else ""
 
@@ -81,7 +81,7 @@ def read_frames(text: str, names: tuple[str, ...] = ()) -> Listing:
     of them.
 
     What is found in a list is read once more, for a numbered list may hold headings, and a code
-    block a list: so the frames written out one a line are read as the same frames.
+    block a list: so the frames written out one per line are read as the same frames.
     """
     lines = lines_of(text)
     kinds: list[str] = []
@@ -113,8 +113,8 @@ def _switched(line: str) -> tuple[str, bool]:
 
 
 def read_code_block(lines: list[Line], names: tuple[str, ...]) -> Found | None:
-    """What stands between two lines of ``` or ~~~, if that is a list or several lines; the talk
-    around it goes.
+    """The text between two lines of ``` or ~~~, if that is a list or several lines; the talk around
+    it is left out.
     """
     fences = [place for place, (_, line) in enumerate(lines) if FENCE.fullmatch(stripped(line))]
     if len(fences) != 2 or stripped(lines[fences[0]][1])[:3] != stripped(lines[fences[1]][1])[:3]:

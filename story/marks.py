@@ -1,4 +1,4 @@
-"""What can be seen of a text: characters without a shape of their own, the edges of a line, and how
+"""The visible part of a text: characters without a shape of their own, the edges of a line, and how
 an error quotes it.
 
 A text from a word processor, a browser or a language model brings along byte order marks,

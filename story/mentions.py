@@ -1,4 +1,4 @@
-"""Bringing one of the cast into a frame's text, as the chips of the frame editor do."""
+"""Adding one of the cast to a frame's text, as the chips of the frame editor do."""
 
 from .names import in_name, key_of, mentions_in
 
@@ -22,8 +22,8 @@ def mention(text: str, names: list[str]) -> str:
 
 
 def _plain_word(text: str, name: str) -> tuple[int, int] | None:
-    """Where the name stands as plain words, `_` as a space: the first place that begins and ends
-    with a word.
+    """Where the name is written as plain words, `_` as a space: the first place that begins and
+    ends with a word.
     """
     parts = [part for part in name.split("_") if part]
     words = _words(text)
@@ -42,7 +42,7 @@ def _plain_word(text: str, name: str) -> tuple[int, int] | None:
 
 
 def _words(text: str) -> Words:
-    """Runs of letters, marks and digits; `_` parts them."""
+    """Runs of letters, marks and digits; `_` separates them."""
     words: Words = []
     start = None
     for at, char in enumerate(text + " "):

@@ -43,7 +43,7 @@ _CIRCLED = {0x2460, 0x3251, 0x32B1}, {0x2776, 0x24EB}  # runs that go on with on
 
 
 def value_of(text: str) -> int | None:
-    """The number that a numeral stands for, or None where it is none: `十一` 11, `IV` 4, `IIII`
+    """The number that a numeral means, or None if it is not a numeral: `十一` 11, `IV` 4, `IIII`
     none.
     """
     if text[0] in "0123456789０１２３４５６７８９":

@@ -1,7 +1,7 @@
-"""Pictures of a story's cast, for models that read pictures beside the text: which of them a frame
+"""Pictures of a story's cast, for models that read pictures besides the text: which of them a frame
 sees.
 
-Each frame sees the pictures of who is in it, and no others.
+Each frame sees the pictures of the characters in it, and no others.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """One picture. `phrase` is the place of who is on it among the story's identity phrases; None:
+    """One picture. `phrase` is the place of its character among the story's identity phrases; None:
     every frame sees it.
 
     `picture` [1, height, width, 3] in 0..1 is what a text encoder may look at, `latent` [1,

@@ -1,4 +1,4 @@
-"""Whose each row of a CONDITIONING is: an entry in its dict with one record per batch row.
+"""Which frame each row of a CONDITIONING is: an entry in its dict with one record per batch row.
 
 ComfyUI's own conditioning nodes copy the dict and keep entries that they do not know. So which row
 of a batch belongs to which story and cast is read, not guessed from embeddings, and this holds for
@@ -18,8 +18,8 @@ class Row:
     """One batch row: a frame's prompt, encoded. Positions are counted from 0 in that prompt, before
     any repetition.
 
-    `identity`: the identity's phrases, by which the story is known. `schedule`: which range of a
-        scheduled CLIP.
+    `identity`: the identity's phrases, by which the story is recognised.
+    `schedule`: which range of a scheduled CLIP.
     `present`: which of the identity's phrases hold for the frame: the common text and its cast.
     `phrases`: the positions of every phrase of the prompt, the identity's first, in any of the
         CLIP's text encoders.

@@ -1,8 +1,8 @@
-"""A screenplay in Fountain: what a page of one needs. https://fountain.io/syntax
+"""A screenplay in Fountain: as much of the format as a page needs. https://fountain.io/syntax
 
-Each action paragraph is a frame, with its scene's heading before it; a heading without action is
-one by itself. Dialogue, parentheticals, transitions and notes go. A character cue brings the one of
-the cast who speaks into the frame before it.
+Each action paragraph is a frame, with its scene's heading before it; a heading without action is a
+frame too. Dialogue, parentheticals, transitions and notes are left out. A character cue brings the
+one of the cast who speaks into the frame before it.
 """
 
 import re

@@ -13,7 +13,7 @@ def parse_selection(select: str, frame_count: int, name: str = "select") -> list
     """Frames (from 0) that a text like `1-3,5` names (from 1), in the story's order, each once.
     Empty means all.
 
-    `name` is the input that errors speak of.
+    `name` is the input that errors name.
     """
     if not stripped(select):
         return list(range(frame_count))

@@ -21,9 +21,9 @@ class Story:
     """What the STORY socket carries. `frames` are the frame prompts in order, counted from 0 here
     and from 1 on screen.
 
-    `identity_phrases` is the identity alone, or with a cast the common text, if any, and one phrase
-    a character. `present` says for every frame which of these phrases hold for it: all but the
-    characters that are not in its cast. `told` says of every line, switched off or not, whether it
+    `identity_phrases` is only the identity, or with a cast the common text, if any, and one phrase
+    per character. `present` says for every frame which of these phrases hold for it: all but the
+    characters that are not in its cast. `told` has for every line, switched off or not, whether it
     is a frame; empty where none is switched off. `names` are those of the cast, which the last
     phrases describe; `references` its pictures, in the order in which models see them.
     """
@@ -68,10 +68,10 @@ def parse_story(identity: str, frames: str, window_length: int) -> Story:
 
 
 def read_story(identity: str, frames: str, window_length: int) -> tuple[Story, Listing]:
-    """Make a Story of the node's raw texts, and say how `frames` was read: a list, or one frame a
-    line (`lists.py`).
+    """Make a Story of the node's raw texts, and report how `frames` was read: a list, or one frame
+    per line (`lists.py`).
 
-    Blank lines and lines that begin with `#`, frames switched off, are no frames. Characters are
+    Blank lines and lines that begin with `#`, frames switched off, are not frames. Characters are
     read as in `cast.py`.
     """
     if not stripped(identity):
@@ -86,8 +86,8 @@ def read_story(identity: str, frames: str, window_length: int) -> tuple[Story, L
         raise InputError(
             "frames",
             "holds no frame",
-            "Write one frame a line, for example 'playing in the snow'; a line that begins with #"
-            " is switched off",
+            "Write one frame per line, for example 'playing in the snow'; a line that begins with"
+            " # is switched off",
         )
     if not 1 <= window_length <= MAX_WINDOW:
         raise InputError(
@@ -140,8 +140,8 @@ def _tell(
 
 
 def which_are_told(listing: Listing) -> tuple[bool, ...]:
-    """For every line or item with words, switched off or not, whether it is told; empty where all
-    are.
+    """For every line or item with words, switched off or not, whether it is switched on; empty
+    where all are.
 
     A line of nothing but `#` is a divider, not a frame.
     """

@@ -85,7 +85,7 @@ def _one_column(rows: Cells) -> Found | None:
 
 
 def _is_prose(header: str, delimiter: str) -> bool:
-    """`text, neon sign`: a program writes no space behind a comma, a person does."""
+    """`text, neon sign`: a program writes no space after a comma, a person does."""
     return delimiter != "\t" and f"{delimiter} " in header
 
 

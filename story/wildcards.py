@@ -1,6 +1,4 @@
-"""Wildcards that nobody has expanded: `{snow|rain}` and `__place__` are literal text to every text
-encoder.
-"""
+"""Unexpanded wildcards: `{snow|rain}` and `__place__` are literal text to every text encoder."""
 
 import re
 from collections.abc import Iterable

@@ -1,3 +1,3 @@
-"""Text side: a story's prompts, where each phrase's tokens lie, and singular-value reweighting of
+"""Text side: a story's prompts, where each phrase's tokens are, and singular-value reweighting of
 their rows.
 """

@@ -1,4 +1,4 @@
-"""What a story asks of ComfyUI's CLIP: which text encoders it has, their tokens, and where these
+"""What a story needs from ComfyUI's CLIP: which text encoders it has, their tokens, and where these
 end up in the CONDITIONING.
 """
 
@@ -24,7 +24,7 @@ class Reader:
     """A CLIP of a kind that the pack knows. Raises InputError for another.
 
     `encoders` are those that fill positions, in the CONDITIONING's order, as far as this CLIP has
-    them: SDXL's refiner has SDXL's tokenizer but tower g alone, and SD3 comes without T5 or without
+    them: SDXL's refiner has SDXL's tokenizer but only tower g, and SD3 comes without T5 or without
     a tower. `sight` are the pictures before every text that it reads.
     """
 
@@ -63,17 +63,15 @@ class Reader:
         return tuple(key for key in self.encoders if key not in TOWERS)
 
     def tokenize(self, text: str) -> dict[str, Chunks]:
-        """Every encoder's tokens with word ids. A text is tokenised once, however often it is asked
-        for.
-        """
+        """Every encoder's tokens with word ids. Each text is tokenised only once."""
         if text not in self._tokens:
             self._tokens[text] = tokens = _tokens(self.clip, text, self._sight)
             kind_of(tokens)  # some encoders only join for some texts
         return self._tokens[text]
 
     def looking_at(self, references: Sequence[Reference]) -> "Reader":
-        """The reader of texts after these pictures; itself where there is none. Warnings that it
-        has logged it logs no more.
+        """The reader of texts after these pictures; itself where there is none. It does not repeat
+        the warnings of this one.
         """
         if not references:
             return self
@@ -167,7 +165,7 @@ def _tokens(clip: CLIP, text: str, sight: Sight | None) -> dict[str, Chunks]:
     if silent:
         raise InputError(
             "clip",
-            f"its tokenizer {', '.join(silent)} does not say which word a token is of",
+            f"its tokenizer {', '.join(silent)} does not report which word a token belongs to",
             f"Use the CLIP of one of: {SUPPORTED}",
         )
     return tokens

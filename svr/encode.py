@@ -71,7 +71,7 @@ def record_of(
     references: tuple[Reference, ...] = (),
     factors: tuple[tuple[int, float], ...] = (),
 ) -> Row:
-    """Whose a row with this prompt is, with positions in any of the encoders."""
+    """The record of a row with this prompt, with positions in any of the encoders."""
     cond, extra = prompt.entries[0]
     return Row(
         identity,

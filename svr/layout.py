@@ -4,7 +4,7 @@ construction.
 Other text encoders are in `prefixes.py`. A tower's tokens are what ComfyUI's `clip.tokenize(text,
 return_word_ids=True)` gives for it: a list of chunks, each a list of (token, weight, word id). The
 token is an int, or a tensor where the text said `embedding:name`. The word id is 0 for begin, end
-and padding tokens. Position p of the encoding belongs to token p of the chunks laid end to end.
+and padding tokens. Position p of the encoding belongs to token p of the chunks joined end to end.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from .layout import Layout
 
 
 class DoesNotFit(ValueError):
-    """The CONDITIONING has another shape than its encoders and tokens say."""
+    """The CONDITIONING's shape does not fit its encoders and tokens."""
 
 
 @dataclass(frozen=True)

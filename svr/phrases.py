@@ -10,8 +10,8 @@ from .prefixes import TemplateLost, lay_out_by_prefixes
 
 
 class LeftOpen(InputError):
-    """A phrase whose parentheses are not balanced, so that the next phrase is read otherwise than
-    by itself.
+    """A phrase whose parentheses are not balanced, so that the next phrase is read differently than
+    on its own.
     """
 
     def __init__(self, phrase: str, where: str = ""):
@@ -95,8 +95,8 @@ def _other_layouts(
             if any(bracket in phrase for bracket in "()") and reader.reads_weights(key):
                 raise LeftOpen(phrases[left_open(phrases, place)])
             reader.say_once(
-                "SVR Reweight: %s reads the end of '%s' together with the next phrase, and it"
-                " counts as the next one's",
+                "SVR Reweight: %s reads the end of '%s' together with the next phrase, so it"
+                " counts as part of the next",
                 key,
                 phrase,
             )

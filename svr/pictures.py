@@ -52,7 +52,7 @@ def sight_of(clip: CLIP, kind: Encoder, references: Sequence[Reference]) -> Sigh
         raise InputError(
             "clip",
             "its tokenizer has no template for pictures",
-            "Use a stock CLIP of Qwen-Image, or take Story Reference out",
+            "Use a stock CLIP of Qwen-Image, or remove Story Reference",
         )
     before = "".join(f"Picture {number}: {PICTURE}" for number in range(1, len(references) + 1))
     images = [scaled(reference.picture, kind.picture_pixels) for reference in references]

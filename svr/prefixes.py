@@ -12,8 +12,8 @@ from .layout import Chunks, Layout, Token, same_token
 
 
 class TemplateLost(ValueError):
-    """The prompt's tokens do not hold the encoder's own template, so what the text is in them
-    cannot be told.
+    """The prompt's tokens do not hold the encoder's own template, so the text cannot be found in
+    them.
     """
 
 

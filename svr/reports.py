@@ -22,25 +22,25 @@ def report_weights(reader: Reader, story: Story) -> None:
     literal = [key for key in reader.others if not reader.reads_weights(key)]
     if literal:
         logger.warning(
-            "SVR Reweight: %s knows no weights: '%s' is read as it is written",
+            "SVR Reweight: %s has no weights: '%s' is read literally",
             ", ".join(literal),
             weighted[0],
         )
     if reader.kind.second:
         logger.warning(
-            "SVR Reweight: ComfyUI lays the weight of '%s' on whole layers of %s, not on the words:"
-            " leave it out",
+            "SVR Reweight: ComfyUI applies the weight of '%s' to whole layers of %s, not to the"
+            " words: leave it out",
             weighted[0],
             ", ".join(reader.kind.second),
         )
 
 
 def report_alphas(reader: Reader, enhance: Weights, weaken: Weights) -> None:
-    """Warn where somebody has chosen an alpha for a model on which it does nothing."""
+    """Warn where somebody has chosen an alpha for a model on which it has no effect."""
     if any(abs(weights.alpha) not in (0.0, PUBLISHED_ALPHA) for weights in (enhance, weaken)):
         logger.warning(
-            "SVR Reweight: enhance_alpha and weaken_alpha do nothing for %s, whose model normalises"
-            " every token: use enhance_beta and weaken_beta",
+            "SVR Reweight: enhance_alpha and weaken_alpha have no effect on %s, whose model"
+            " normalises every token: use enhance_beta and weaken_beta",
             type(reader.clip.tokenizer).__name__.removesuffix("Tokenizer"),
         )
 
@@ -58,9 +58,9 @@ def report_cuts(
         if reader.cuts(key, " ".join(phrases), tokens[key]):
             last = max(place for place, positions in enumerate(layout.phrases) if positions)
             reader.say_once(
-                "SVR Reweight: ComfyUI gives %s the beginning of a long prompt alone, which ends in"
-                " '%s' here: what follows is left to the other text encoders. Shorten the texts, or"
-                " lower window_length",
+                "SVR Reweight: ComfyUI gives %s only the beginning of a long prompt, up to '%s'"
+                " here: the other text encoders read the rest. Shorten the texts, or lower"
+                " window_length",
                 key,
                 phrases[last][:SHOWN],
             )

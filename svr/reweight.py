@@ -90,7 +90,7 @@ def express(
     character is turned down like another frame's words. Weaken the others one after the other in
     the prompt's order (each pass takes the end-of-text positions along again), then enhance the
     expressed one. A phrase without positions in this encoder (an embedding made for another one) is
-    passed over.
+    skipped.
     """
     for phrase, weights in _passes(layout, expressed, enhance, weaken, kept):
         embeds = reweight_phrase(embeds, phrase, layout.ends, weights, eot_apart, scale)
@@ -110,7 +110,7 @@ def factors(
 
     For keys and values of models that lose an embedding's length: they are linear in the embedding
     elsewhere, so to scale the one is to scale the others. An alpha would mix the phrase's
-    positions, which no factor can say.
+    positions, which no factor can express.
     """
     found: dict[int, float] = {}
     for phrase, weights in _passes(layout, expressed, enhance, weaken, kept):
@@ -147,7 +147,7 @@ def scale_of(embeds: torch.Tensor, layout: Layout) -> float:
 
 def without_sinks(embeds: torch.Tensor, layout: Layout, scale: float) -> Layout:
     """`layout` less the positions whose embeddings are longer than SINK times the middle one, which
-    stay as they are: their S would rule every other.
+    stay as they are: their S would dominate every other.
 
     `embeds` [T, d] of the encoder with that `scale`.
     """

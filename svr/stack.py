@@ -1,9 +1,9 @@
 """Encoded prompts of several frames as one CONDITIONING, and a batch of them out of it again.
 
-Prompts of different lengths need one length to lie in one tensor. For a UNet they are repeated
-whole, as ComfyUI itself pads, which leaves cross-attention unchanged. In joint attention a repeated
-token would count twice: there they are padded with zeros at the end, and Story Batch cuts the
-padding off again before anything is sampled.
+Prompts of different lengths need one length to fit one tensor. For a UNet they are repeated whole,
+as ComfyUI itself pads, which leaves cross-attention unchanged. In joint attention a repeated token
+would count twice: there they are padded with zeros at the end, and Story Batch cuts the padding off
+again before anything is sampled.
 """
 
 import math
@@ -21,8 +21,8 @@ MASK_KEY = "attention_mask"  # of tokens: which of them are words, [rows, tokens
 def stack(
     entries: list[list[Any]], records: tuple[Row, ...], zero_pooled: bool, repeat: bool
 ) -> list[Any]:
-    """One conditioning entry of N rows from N entries of one row, which says by `records` whose
-    they are.
+    """One conditioning entry of N rows from N entries of one row, with `records` of what each row
+    is.
     """
     lengths = [cond.shape[1] for cond, _ in entries]
     extra: dict[str, Any] = {**entries[0][1], ROWS_KEY: records}
@@ -69,8 +69,7 @@ def padded_lengths(
     """The lengths of every row's prompt in a conditioning that `stack` padded; None where nothing
     was.
 
-    `name` is the input that the InputError speaks of, where another node changed how many tokens
-    there are.
+    `name` is the input that the InputError names if another node changed how many tokens there are.
     """
     both = [row.lengths for row in records or ()]
     if len(set(both)) < 2 or not all(row.padded for row in records or ()):

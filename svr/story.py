@@ -1,10 +1,9 @@
-"""The text side at work: a CLIP and a story in, CONDITIONING with one row per frame out."""
+"""The text side: a CLIP and a story in, CONDITIONING with one row per frame out."""
 
 from dataclasses import replace
 
 import comfy.model_management
 import comfy.utils
-from comfy.sd import CLIP
 
 from ..references.models import require_encoder
 from ..story.references import Reference
@@ -23,20 +22,19 @@ Wanted = tuple[
 
 
 def encode_story(
-    clip: CLIP, story: Story, reweighting: Reweighting | None, zero_pooled: bool
+    reader: Reader, story: Story, reweighting: Reweighting | None, zero_pooled: bool
 ) -> list[Entry]:
     """CONDITIONING whose tensors have one row per frame.
 
     `reweighting` is applied to each encoder's part of each frame; None keeps the encoding as it is.
-    Where the CLIP's model loses how long a row is, the encoding is kept as well, and the record
-    says by which factors keys and values are to be multiplied instead. Frames that share a prompt
-    share its encoding. Prompts of different lengths are brought to one as `stack.py` says. The dict
-    says whose each row is (`story/rows.py`), and which references it sees. Where the text encoder
-    looks at pictures, those of the frame's references are before its prompt, and only frames with
-    the same pictures share one.
+    If the CLIP's model normalises rows, so that their length is lost, the encoding is kept as well,
+    and the record says by which factors keys and values are to be multiplied instead. Frames that
+    share a prompt share its encoding. `stack.py` brings prompts of different lengths to one length.
+    The dict says which frame each row is (`story/rows.py`), and which references it sees. Where the
+    text encoder looks at pictures, those of the frame's references are before its prompt, and only
+    frames with the same pictures share one.
     """
-    reader = Reader(clip)
-    require_encoder(reader.kind, clip.tokenizer, story.references)
+    require_encoder(reader.kind, reader.clip.tokenizer, story.references)
     report_weights(reader, story)
     references = [story.references_of(frame) for frame in range(len(story.frames))]
     seen = references if reader.kind.picture_pixels else [()] * len(story.frames)

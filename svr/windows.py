@@ -19,9 +19,9 @@ def choose_windows(reader: Reader, story: Story) -> tuple[tuple[int, ...], ...]:
     two_way = [key for key in reader.others if key in reader.kind.two_way]
     if two_way and length < len(story.frames):
         logger.warning(
-            "SVR Reweight: %s reads a prompt as a whole, so the identity is the same only in frames"
-            " that share one prompt, and here %d of %d do: raise window_length, or shorten the"
-            " texts where CLIP's tokens hold it down",
+            "SVR Reweight: %s reads a prompt as a whole, so the identity is the same only in"
+            " frames that share one prompt, and here %d of %d do: raise window_length, or shorten"
+            " the texts where CLIP's limit shrinks the window",
             ", ".join(two_way),
             length,
             len(story.frames),
@@ -29,8 +29,15 @@ def choose_windows(reader: Reader, story: Story) -> tuple[tuple[int, ...], ...]:
     return windows(len(story.frames), length)
 
 
+def token_limit(reader: Reader) -> int | None:
+    """How many content tokens fit a prompt of this CLIP; None where there is no limit."""
+    if not reader.towers:
+        return None
+    return min(chunk_budget(reader.empty[tower]) for tower in reader.towers)
+
+
 def _fitting_length(reader: Reader, story: Story) -> int:
-    """The largest window that fits. Reports frames that are over budget even by themselves."""
+    """The largest window that fits. Reports frames that are over budget even on their own."""
     texts = (story.identity, *story.frames)
     each = [[tokens[tower] for tower in reader.towers] for tokens in map(reader.tokenize, texts)]
     identity, *frames = (max(len(content(chunks)) for chunks in towers) for towers in each)

@@ -2,7 +2,8 @@
 
 import { app } from "../../scripts/app.js";
 
-// Story Prompt tells it to the window whenever its texts may have changed: the strips of frames follow.
+// Story Prompt tells it to the window whenever its texts may have changed: the strips of frames
+// follow.
 export const STORY_CHANGED = "one-prompt-one-story-changed";
 
 // A DOM element in one call: element("button", {class: "x", onclick: f}, "text", child).
@@ -20,18 +21,27 @@ export function element(tag, attributes = {}, ...children) {
 
 export function loadStyle(name) {
     const href = new URL(name, import.meta.url).href;
-    if (!document.querySelector(`link[href="${href}"]`)) document.head.append(element("link", { rel: "stylesheet", href }));
+    if (!document.querySelector(`link[href="${href}"]`))
+        document.head.append(element("link", { rel: "stylesheet", href }));
 }
 
-// Adds `part`, an element with a `minHeight()`, as a node's last widget. It is never saved and never sent.
+// Adds `part`, an element with a `minHeight()`, as a node's last widget. It is never saved and
+// never sent.
 export function addPart(node, name, part, minHeight) {
-    const widget = node.addDOMWidget(name, name, part, { serialize: false, hideOnZoom: false, getMinHeight: minHeight, getMaxHeight: minHeight });
+    const widget = node.addDOMWidget(name, name, part, {
+        serialize: false,
+        hideOnZoom: false,
+        getMinHeight: minHeight,
+        getMaxHeight: minHeight,
+    });
     widget.serialize = false;
-    for (const event of ["pointerdown", "mousedown", "dblclick", "contextmenu"]) part.addEventListener(event, (e) => e.stopPropagation());
+    for (const event of ["pointerdown", "mousedown", "dblclick", "contextmenu"])
+        part.addEventListener(event, (e) => e.stopPropagation());
     return widget;
 }
 
-// Calls `changed` whenever a widget of the node gets another value: typed, loaded, undone or linked.
+// Calls `changed` whenever a widget of the node gets another value: typed, loaded, undone or
+// linked.
 export function watchWidgets(node, names, changed) {
     for (const widget of node.widgets.filter((w) => names.includes(w.name))) {
         const before = widget.callback;
@@ -63,7 +73,8 @@ export function write(node, name, text) {
     app.graph?.setDirtyCanvas?.(true, true);
 }
 
-// Makes the node as high as its widgets need, never lower, and has them laid out again: where there was room, nothing else would.
+// Makes the node as high as its widgets need, never lower, and has them laid out again: where there
+// was room, nothing else would.
 export function growToFit(node) {
     const [width, height] = node.size;
     const needed = node.computeSize()[1];
@@ -72,4 +83,5 @@ export function growToFit(node) {
 }
 
 // Whether an input's text comes from another node, so that it is not known before the run.
-export const isLinked = (node, name) => node.inputs?.some((input) => input.widget?.name === name && input.link != null) ?? false;
+export const isLinked = (node, name) =>
+    node.inputs?.some((input) => input.widget?.name === name && input.link != null) ?? false;

@@ -1,4 +1,5 @@
-// The frames' text and the rows of the editor: one frame a line, `#` before a frame that is switched off.
+// The frames' text and the rows of the editor: one frame per line, `#` before a frame that is
+// switched off.
 
 import { readFrames } from "./lists_text.js";
 import { linesOf, stripped } from "./marks_text.js";
@@ -16,8 +17,10 @@ export const isSeveral = (text) => linesOf(stripped(text)).length > 1;
 export const commands = {
     add: (rows) => [...rows, { on: true, text: "" }],
     remove: (rows, place) => rows.filter((_, index) => index !== place),
-    duplicate: (rows, place) => rows.flatMap((row, index) => (index === place ? [row, { ...row }] : [row])),
-    toggle: (rows, place) => rows.map((row, index) => (index === place ? { ...row, on: !row.on } : row)),
+    duplicate: (rows, place) =>
+        rows.flatMap((row, index) => (index === place ? [row, { ...row }] : [row])),
+    toggle: (rows, place) =>
+        rows.map((row, index) => (index === place ? { ...row, on: !row.on } : row)),
     move: (rows, place, to) => {
         if (to < 0 || to >= rows.length) return rows;
         const moved = rows.filter((_, index) => index !== place);
@@ -26,7 +29,8 @@ export const commands = {
     },
     // A text of several lines written or pasted into one row becomes as many rows.
     write: (rows, place, text, names = []) => {
-        if (linesOf(text).length === 1) return rows.map((row, index) => (index === place ? { ...row, text } : row));
+        if (linesOf(text).length === 1)
+            return rows.map((row, index) => (index === place ? { ...row, text } : row));
         return [...rows.slice(0, place), ...rowsOf(text, names), ...rows.slice(place + 1)];
     },
 };

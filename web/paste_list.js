@@ -1,11 +1,13 @@
-// A list that is pasted into a text box becomes frames on the spot. Both steps go through the browser's own editing, so that its
-// undo brings back first the text as it was pasted and then the text before it.
+// A list that is pasted into a text box becomes frames at once. Both steps go through the browser's
+// own editing, so that its undo brings back first the text as it was pasted and then the text
+// before it.
 
 import { textOf } from "./frames_text.js";
 import { readFrames } from "./lists_text.js";
 
-// The event of a paste into `area`, if what is pasted is a list: replaces it by its frames and returns what it was read as, with
-// the text of the box as it would be without, and as it is now. Else leaves the event to the browser and returns null.
+// The event of a paste into `area`, if what is pasted is a list: replaces it by its frames and
+// returns what it was read as, with the text of the box as it would be without, and as it is now.
+// Else leaves the event to the browser and returns null.
 export function pasteList(event, area, names, between) {
     const pasted = event.clipboardData?.getData("text/plain") ?? "";
     const read = readFrames(pasted, names);
@@ -20,12 +22,16 @@ export function pasteList(event, area, names, between) {
     const end = start + area.value.length - others;
     area.setSelectionRange(start, end);
     const [head, tail] = [area.value.slice(0, start), area.value.slice(end)];
-    insert(area, `${/[^\n]$/.test(head) ? "\n" : ""}${textOf(read.rows)}${/^[^\n]/.test(tail) ? "\n" : ""}`);
+    insert(
+        area,
+        `${/[^\n]$/.test(head) ? "\n" : ""}${textOf(read.rows)}${/^[^\n]/.test(tail) ? "\n" : ""}`,
+    );
     return { read, before, after: area.value };
 }
 
 function insert(area, text) {
     if (document.execCommand("insertText", false, text)) return;
-    area.setRangeText(text, area.selectionStart, area.selectionEnd, "end"); // a browser without it: no undo of its own
+    // a browser without it: no undo of its own
+    area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
     area.dispatchEvent(new Event("input", { bubbles: true }));
 }

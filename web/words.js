@@ -1,159 +1,26 @@
-// The words of our parts of the page, in the page's language. English stands in where a word or a language is missing.
+// The texts of our parts of the page: `onePromptOneStory` in locales/<language>/main.json. The
+// server sends the texts of all packs at once, as it does to the page itself. English is used where
+// a language or a text is missing.
 
+import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 
-const WORDS = {
-    en: {
-        addFrame: "+ frame", frame: "frame {n}", frameOff: "frame switched off", placeholder: "what happens in this picture", tell: "tell this frame",
-        up: "move up (Alt+↑)", down: "move down (Alt+↓)", duplicate: "duplicate", remove: "remove",
-        inPicture: "{name} is in this picture", notInPicture: "{name} is not in this picture",
-        linked: "{inputs} comes from another node: tokens are counted when it runs", and: " and ", about: "about ",
-        overRow: "identity and this frame take {sum} of {limit} CLIP tokens: shorten one of them",
-        over: "frame {frames} does not fit: {fullest} of {limit} CLIP tokens with the identity's {identity}",
-        one: "1 frame: {fullest} of {limit} CLIP tokens, identity {identity}",
-        all: "{window} frames share a prompt: {fullest} of {limit} CLIP tokens, identity {identity}",
-        some: "window is {window} of {count} frames: at most {fullest} of {limit} CLIP tokens, identity {identity}",
-        limitOf: "this is CLIP's limit (SDXL, SD1.x, SD2.x, SD3); models that read by T5 or a language model have none, and window_length frames share a prompt",
-        family: "which model's blocks are shown; not saved", blocks: "blocks of the model", cell: "{name}: click to switch, Shift for all up to here", block: "{name}: {side}x{side} places of a {picture}x{picture} picture",
-        lastBlock: "set strength to 0 to switch IPCA off",
-        allFrames: "all", renderOne: "render frame {n} alone", switchFrame: "frame {n}: render or leave out", take: "take {n}",
-        anotherTake: "frame {n}: another take, from another noise", takeBefore: "frame {n}: the take before", framesUnknown: "the frames are known when the story runs",
-        readAs: "Read as {kind}: {n} frames.", leftOut: "Left out: {what}", undo: "undo",
-        numbers: "a numbered list", bullets: "a list with bullets", headings: "a list with headings", json: "a JSON list", table: "a table", screenplay: "a screenplay", code: "a code block",
-    },
-    zh: {
-        addFrame: "+ 画面", frame: "第 {n} 帧", frameOff: "已关闭的帧", placeholder: "这幅画面里发生什么", tell: "讲述此帧",
-        up: "上移 (Alt+↑)", down: "下移 (Alt+↓)", duplicate: "复制", remove: "删除",
-        inPicture: "{name} 在此画面中", notInPicture: "{name} 不在此画面中",
-        linked: "{inputs} 来自其他节点：运行时才计算词元数", and: "、", about: "约 ",
-        overRow: "身份加此帧共 {sum} 个 CLIP 词元，上限 {limit}：请缩短其一",
-        over: "第 {frames} 帧放不下：含身份的 {identity} 个共 {fullest} / {limit} 个 CLIP 词元",
-        one: "1 帧：{fullest} / {limit} 个 CLIP 词元，身份 {identity}",
-        all: "{window} 帧共用一个提示词：{fullest} / {limit} 个 CLIP 词元，身份 {identity}",
-        some: "窗口为 {count} 帧中的 {window} 帧：最多 {fullest} / {limit} 个 CLIP 词元，身份 {identity}",
-        limitOf: "这是 CLIP 的上限（SDXL、SD1.x、SD2.x、SD3）；用 T5 或语言模型读取的模型没有上限，window_length 帧共用一个提示词",
-        family: "显示哪种模型的块；不保存", blocks: "模型的块", cell: "{name}：点击开关，按住 Shift 连选到此", block: "{name}：{picture}x{picture} 图像中的 {side}x{side} 个位置",
-        lastBlock: "要关闭 IPCA，请把 strength 设为 0",
-        allFrames: "全部", renderOne: "只渲染第 {n} 帧", switchFrame: "第 {n} 帧：渲染或略过", take: "第 {n} 版",
-        anotherTake: "第 {n} 帧：换一份噪声再来一版", takeBefore: "第 {n} 帧：上一版", framesUnknown: "运行故事时才知道有哪些帧",
-        readAs: "识别为{kind}：{n} 帧。", leftOut: "已略去：{what}", undo: "撤销",
-        numbers: "编号列表", bullets: "项目符号列表", headings: "带标题的列表", json: "JSON 列表", table: "表格", screenplay: "剧本", code: "代码块",
-    },
-    "zh-TW": {
-        addFrame: "+ 影格", frame: "第 {n} 影格", frameOff: "已關閉的影格", placeholder: "這幅畫面裡發生什麼", tell: "敘述此影格",
-        up: "上移 (Alt+↑)", down: "下移 (Alt+↓)", duplicate: "複製", remove: "刪除",
-        inPicture: "{name} 在此畫面中", notInPicture: "{name} 不在此畫面中",
-        linked: "{inputs} 來自其他節點：執行時才計算詞元數", and: "、", about: "約 ",
-        overRow: "身分加此影格共 {sum} 個 CLIP 詞元，上限 {limit}：請縮短其一",
-        over: "第 {frames} 影格放不下：含身分的 {identity} 個共 {fullest} / {limit} 個 CLIP 詞元",
-        one: "1 影格：{fullest} / {limit} 個 CLIP 詞元，身分 {identity}",
-        all: "{window} 影格共用一個提示詞：{fullest} / {limit} 個 CLIP 詞元，身分 {identity}",
-        some: "視窗為 {count} 影格中的 {window} 影格：最多 {fullest} / {limit} 個 CLIP 詞元，身分 {identity}",
-        limitOf: "這是 CLIP 的上限（SDXL、SD1.x、SD2.x、SD3）；以 T5 或語言模型讀取的模型沒有上限，window_length 影格共用一個提示詞",
-        family: "顯示哪種模型的區塊；不儲存", blocks: "模型的區塊", cell: "{name}：點擊切換，按住 Shift 連選到此", block: "{name}：{picture}x{picture} 圖像中的 {side}x{side} 個位置",
-        lastBlock: "要關閉 IPCA，請將 strength 設為 0",
-        allFrames: "全部", renderOne: "只算繪第 {n} 影格", switchFrame: "第 {n} 影格：算繪或略過", take: "第 {n} 版",
-        anotherTake: "第 {n} 影格：換一份雜訊再來一版", takeBefore: "第 {n} 影格：上一版", framesUnknown: "執行故事時才知道有哪些影格",
-        readAs: "辨識為{kind}：{n} 影格。", leftOut: "已略去：{what}", undo: "復原",
-        numbers: "編號清單", bullets: "項目符號清單", headings: "帶標題的清單", json: "JSON 清單", table: "表格", screenplay: "劇本", code: "程式碼區塊",
-    },
-    ja: {
-        addFrame: "+ フレーム", frame: "フレーム {n}", frameOff: "オフのフレーム", placeholder: "この絵で起こること", tell: "このフレームを語る",
-        up: "上へ (Alt+↑)", down: "下へ (Alt+↓)", duplicate: "複製", remove: "削除",
-        inPicture: "{name} はこの絵にいます", notInPicture: "{name} はこの絵にいません",
-        linked: "{inputs} は別のノードから来るため、トークンは実行時に数えます", and: "と", about: "約 ",
-        overRow: "アイデンティティとこのフレームで {limit} 中 {sum} CLIP トークン：どちらかを短くしてください",
-        over: "フレーム {frames} は収まりません：アイデンティティの {identity} を含め {limit} 中 {fullest} CLIP トークン",
-        one: "1 フレーム：{limit} 中 {fullest} CLIP トークン、アイデンティティ {identity}",
-        all: "{window} フレームで 1 つのプロンプト：{limit} 中 {fullest} CLIP トークン、アイデンティティ {identity}",
-        some: "ウィンドウは {count} フレーム中 {window}：最大で {limit} 中 {fullest} CLIP トークン、アイデンティティ {identity}",
-        limitOf: "これは CLIP の上限です（SDXL、SD1.x、SD2.x、SD3）。T5 や言語モデルで読むモデルに上限はなく、window_length フレームが 1 つのプロンプトを使います",
-        family: "どのモデルのブロックを表示するか（保存されません）", blocks: "モデルのブロック", cell: "{name}：クリックで切替、Shift でここまで", block: "{name}：{picture}x{picture} の絵で {side}x{side} か所",
-        lastBlock: "IPCA を切るには strength を 0 に",
-        allFrames: "すべて", renderOne: "フレーム {n} だけを描く", switchFrame: "フレーム {n}：描く・描かない", take: "テイク {n}",
-        anotherTake: "フレーム {n}：別のノイズでもう一度", takeBefore: "フレーム {n}：前のテイク", framesUnknown: "フレームは実行時に分かります",
-        readAs: "{kind}として読みました：{n} フレーム。", leftOut: "除いたもの：{what}", undo: "元に戻す",
-        numbers: "番号付きリスト", bullets: "箇条書き", headings: "見出し付きリスト", json: "JSON リスト", table: "表", screenplay: "脚本", code: "コードブロック",
-    },
-    ko: {
-        addFrame: "+ 프레임", frame: "프레임 {n}", frameOff: "꺼진 프레임", placeholder: "이 그림에서 일어나는 일", tell: "이 프레임을 이야기에 넣기",
-        up: "위로 (Alt+↑)", down: "아래로 (Alt+↓)", duplicate: "복제", remove: "삭제",
-        inPicture: "{name}: 이 그림에 있음", notInPicture: "{name}: 이 그림에 없음",
-        linked: "{inputs}: 다른 노드에서 오므로 토큰은 실행할 때 셉니다", and: ", ", about: "약 ",
-        overRow: "정체성과 이 프레임이 {limit} 중 {sum} CLIP 토큰입니다: 하나를 줄이세요",
-        over: "프레임 {frames}이 들어가지 않습니다: 정체성 {identity} 포함 {limit} 중 {fullest} CLIP 토큰",
-        one: "프레임 1개: {limit} 중 {fullest} CLIP 토큰, 정체성 {identity}",
-        all: "프레임 {window}개가 한 프롬프트를 씁니다: {limit} 중 {fullest} CLIP 토큰, 정체성 {identity}",
-        some: "창은 프레임 {count}개 중 {window}개: 최대 {limit} 중 {fullest} CLIP 토큰, 정체성 {identity}",
-        limitOf: "CLIP의 한도입니다(SDXL, SD1.x, SD2.x, SD3). T5나 언어 모델로 읽는 모델에는 한도가 없고 window_length 프레임이 한 프롬프트를 씁니다",
-        family: "어느 모델의 블록을 보일지; 저장되지 않음", blocks: "모델의 블록", cell: "{name}: 눌러서 전환, Shift로 여기까지", block: "{name}: {picture}x{picture} 그림의 {side}x{side} 자리",
-        lastBlock: "IPCA를 끄려면 strength를 0으로",
-        allFrames: "모두", renderOne: "프레임 {n}만 그리기", switchFrame: "프레임 {n}: 그리기 또는 빼기", take: "테이크 {n}",
-        anotherTake: "프레임 {n}: 다른 노이즈로 다시", takeBefore: "프레임 {n}: 이전 테이크", framesUnknown: "프레임은 실행할 때 알 수 있습니다",
-        readAs: "{kind}(으)로 읽음: 프레임 {n}개.", leftOut: "뺀 것: {what}", undo: "되돌리기",
-        numbers: "번호 목록", bullets: "글머리 기호 목록", headings: "제목이 있는 목록", json: "JSON 목록", table: "표", screenplay: "시나리오", code: "코드 블록",
-    },
-    fr: {
-        addFrame: "+ scène", frame: "scène {n}", frameOff: "scène désactivée", placeholder: "ce qui se passe dans cette image", tell: "raconter cette scène",
-        up: "monter (Alt+↑)", down: "descendre (Alt+↓)", duplicate: "dupliquer", remove: "supprimer",
-        inPicture: "{name} est dans cette image", notInPicture: "{name} n'est pas dans cette image",
-        linked: "{inputs} : texte d'un autre nœud, les jetons sont comptés à l'exécution", and: " et ", about: "environ ",
-        overRow: "l'identité et cette scène prennent {sum} jetons CLIP sur {limit} : raccourcissez l'une des deux",
-        over: "la scène {frames} ne tient pas : {fullest} jetons CLIP sur {limit} avec les {identity} de l'identité",
-        one: "1 scène : {fullest} jetons CLIP sur {limit}, identité {identity}",
-        all: "{window} scènes partagent un prompt : {fullest} jetons CLIP sur {limit}, identité {identity}",
-        some: "fenêtre de {window} scènes sur {count} : au plus {fullest} jetons CLIP sur {limit}, identité {identity}",
-        limitOf: "c'est la limite de CLIP (SDXL, SD1.x, SD2.x, SD3) ; les modèles qui lisent par T5 ou un modèle de langage n'en ont pas, et window_length scènes partagent un prompt",
-        family: "de quel modèle sont les blocs affichés ; non enregistré", blocks: "blocs du modèle", cell: "{name} : cliquer pour changer, Maj pour tous jusqu'ici", block: "{name} : {side}x{side} places d'une image de {picture}x{picture}",
-        lastBlock: "pour couper IPCA, mettez strength à 0",
-        allFrames: "toutes", renderOne: "rendre la scène {n} seule", switchFrame: "scène {n} : rendre ou laisser", take: "prise {n}",
-        anotherTake: "scène {n} : une autre prise, depuis un autre bruit", takeBefore: "scène {n} : la prise précédente", framesUnknown: "les scènes sont connues à l'exécution",
-        readAs: "Lu comme {kind} : {n} scènes.", leftOut: "Laissé de côté : {what}", undo: "annuler",
-        numbers: "une liste numérotée", bullets: "une liste à puces", headings: "une liste avec titres", json: "une liste JSON", table: "un tableau", screenplay: "un scénario", code: "un bloc de code",
-    },
-    es: {
-        addFrame: "+ escena", frame: "escena {n}", frameOff: "escena apagada", placeholder: "qué ocurre en esta imagen", tell: "contar esta escena",
-        up: "subir (Alt+↑)", down: "bajar (Alt+↓)", duplicate: "duplicar", remove: "quitar",
-        inPicture: "{name} está en esta imagen", notInPicture: "{name} no está en esta imagen",
-        linked: "{inputs}: texto de otro nodo, los tokens se cuentan al ejecutar", and: " y ", about: "unos ",
-        overRow: "la identidad y esta escena ocupan {sum} de {limit} tokens de CLIP: acorta una de las dos",
-        over: "la escena {frames} no cabe: {fullest} de {limit} tokens de CLIP con los {identity} de la identidad",
-        one: "1 escena: {fullest} de {limit} tokens de CLIP, identidad {identity}",
-        all: "{window} escenas comparten un prompt: {fullest} de {limit} tokens de CLIP, identidad {identity}",
-        some: "la ventana es de {window} de {count} escenas: como mucho {fullest} de {limit} tokens de CLIP, identidad {identity}",
-        limitOf: "es el límite de CLIP (SDXL, SD1.x, SD2.x, SD3); los modelos que leen con T5 o un modelo de lenguaje no tienen, y window_length escenas comparten un prompt",
-        family: "de qué modelo son los bloques mostrados; no se guarda", blocks: "bloques del modelo", cell: "{name}: clic para cambiar, Mayús para todos hasta aquí", block: "{name}: {side}x{side} lugares de una imagen de {picture}x{picture}",
-        lastBlock: "para apagar IPCA pon strength a 0",
-        allFrames: "todas", renderOne: "generar solo la escena {n}", switchFrame: "escena {n}: generar u omitir", take: "toma {n}",
-        anotherTake: "escena {n}: otra toma, desde otro ruido", takeBefore: "escena {n}: la toma anterior", framesUnknown: "las escenas se conocen al ejecutar",
-        readAs: "Leído como {kind}: {n} escenas.", leftOut: "Omitido: {what}", undo: "deshacer",
-        numbers: "una lista numerada", bullets: "una lista con viñetas", headings: "una lista con títulos", json: "una lista JSON", table: "una tabla", screenplay: "un guion", code: "un bloque de código",
-    },
-    ru: {
-        addFrame: "+ кадр", frame: "кадр {n}", frameOff: "выключенный кадр", placeholder: "что происходит на этой картинке", tell: "рассказывать этот кадр",
-        up: "выше (Alt+↑)", down: "ниже (Alt+↓)", duplicate: "повторить", remove: "удалить",
-        inPicture: "{name}: есть на этой картинке", notInPicture: "{name}: нет на этой картинке",
-        linked: "{inputs}: текст из другого узла, токены считаются при запуске", and: " и ", about: "около ",
-        overRow: "образ и этот кадр занимают {sum} из {limit} токенов CLIP: сократите что-то из них",
-        over: "кадр {frames} не помещается: {fullest} из {limit} токенов CLIP вместе с {identity} образа",
-        one: "1 кадр: {fullest} из {limit} токенов CLIP, образ {identity}",
-        all: "общий промпт, кадров {window}: {fullest} из {limit} токенов CLIP, образ {identity}",
-        some: "окно {window} из {count} кадров: не более {fullest} из {limit} токенов CLIP, образ {identity}",
-        limitOf: "это предел CLIP (SDXL, SD1.x, SD2.x, SD3); у моделей с T5 или языковой моделью его нет, и один промпт делят window_length кадров",
-        family: "блоки какой модели показаны; не сохраняется", blocks: "блоки модели", cell: "{name}: щелчок переключает, Shift — все до этого", block: "{name}: {side}x{side} мест картинки {picture}x{picture}",
-        lastBlock: "чтобы выключить IPCA, задайте strength 0",
-        allFrames: "все", renderOne: "только кадр {n}", switchFrame: "кадр {n}: рисовать или пропустить", take: "дубль {n}",
-        anotherTake: "кадр {n}: ещё дубль, из другого шума", takeBefore: "кадр {n}: прежний дубль", framesUnknown: "кадры станут известны при запуске",
-        readAs: "Прочитано как {kind}: кадров {n}.", leftOut: "Пропущено: {what}", undo: "отменить",
-        numbers: "нумерованный список", bullets: "список с маркерами", headings: "список с заголовками", json: "список JSON", table: "таблица", screenplay: "сценарий", code: "блок кода",
-    },
-};
+const texts = await readTexts();
 
-// The page tells its language by its own setting.
+async function readTexts() {
+    try {
+        return await api.getCustomNodesI18n();
+    } catch {
+        return {}; // the parts then show the names of their texts
+    }
+}
+
 const language = () => app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
 
-// A word or sentence in the page's language, with its {places} filled in.
+const textOf = (key, chosen) => texts[chosen]?.onePromptOneStory?.[key];
+
+// A text in the page's language, with its {places} filled in.
 export function say(key, places = {}) {
-    const text = (WORDS[language()] ?? WORDS.en)[key] ?? WORDS.en[key];
+    const text = textOf(key, language()) ?? textOf(key, "en") ?? key;
     return text.replace(/\{(\w+)\}/g, (_, name) => places[name]);
 }

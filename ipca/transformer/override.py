@@ -1,5 +1,5 @@
-"""What one call of a transformer hands to its attention: decided once before the call, gone after
-it.
+"""What one call of a transformer hands to its attention: decided once before the call, dropped
+after it.
 """
 
 import math
@@ -55,14 +55,14 @@ def _attention_of_call(
 
 class JointCall:
     """One model call: `targets` has one entry per row, `chosen` are the running numbers of the
-    blocks in which the identity counts again. The text has `length` positions. Factors hold in
+    blocks in which the identity counts again. The text has `length` positions. Factors apply in
     every block.
 
     Only calls in which every query is a key as well, text and whole image together, are joint.
-    Joint calls are counted, since some models do not tell which block is at work. Factors hold in
-    the family's refiner too, where the text attends to itself, or the other frames' words would be
-    in the frame's own before the first joint call. Other attention passes by. `around` is the
-    override of another pack, which ours goes around.
+    Joint calls are counted, since some models do not report the current block. Factors apply in the
+    family's refiner too, where the text attends to itself, or the other frames' words would be in
+    the frame's own before the first joint call. Other attention is left as it is. `around` is the
+    override of another pack, which ours wraps.
     """
 
     def __init__(
@@ -85,14 +85,19 @@ class JointCall:
         self.tally, self.probe = tally, probe
         self.rows, self.calls, self.text_calls = len(targets), 0, 0
         self.groups = groups_of([target and target.identity_alone for target in targets])
+        before = lengths.before
         self.scaling = Scaling(
-            groups_of(targets), lambda target: target.factors_among_keys(family, length), device
+            groups_of(targets),
+            lambda target: target.factors_among_keys(family, length, before),
+            device,
         )
         self.stages = [stage for stage, _ in family.stages]
         self.text_last = family.text_last
         distinct = dict.fromkeys(group.target for group in self.groups if group.target)
         self.positions = {
-            target: torch.tensor(target.among_keys(family, length)).to(device, non_blocking=True)
+            target: torch.tensor(target.among_keys(family, length, before)).to(
+                device, non_blocking=True
+            )
             for target in distinct
         }
 
@@ -164,9 +169,7 @@ class JointCall:
         if group.target is None:
             return attend(q[rows], k[rows], v[rows], mask)
         positions = self.positions[group.target]
-        if (
-            self.text_last
-        ):  # counted from the end: how many keys the image has is the model's affair
+        if self.text_last:  # counted from the end: how many keys the image has depends on the model
             positions = positions + k.shape[axis]
         settings = self.settings
         kept = settings.kept(q.shape[axis], len(positions), self.step, self.blocks[block])
@@ -176,20 +179,18 @@ class JointCall:
 
     def _is_ours(self, queries: int, keys: int) -> bool:
         """Whether a call with so many is a joint one, or one of the refiner: as long as the text,
-        and before the image's own.
+        and before any other that is.
         """
         if queries == keys >= self.lengths.joint:
             return True
         if not queries == keys == self.lengths.text:
             return False
         self.text_calls += 1
-        return self.lengths.refiners > 0 and (
-            keys != self.lengths.image or self.text_calls <= self.lengths.refiners
-        )
+        return self.text_calls <= self.lengths.refiners
 
     def _block(self, options: Mapping[str, Any]) -> int:
-        """The running number of the block at work: told by ComfyUI, or counted. -1 for one that the
-        table does not have.
+        """The running number of the current block: reported by ComfyUI, or counted. -1 for one that
+        the table does not have.
         """
         self.calls += 1
         stage, number = STAGE_OF.get(options.get("block_type", "")), options.get("block_index")
@@ -207,28 +208,48 @@ class JointCall:
 
 @dataclass(frozen=True)
 class Lengths:
-    """By which a model call's attention calls are told apart: how many tokens text and image have
-    at least, padded, and how many calls the refiners make before with the text alone.
+    """What identifies a model call's attention calls: how many tokens all texts and all images have
+    at least, padded, and how many calls the refiners make before them with only the texts.
+    `before` of the texts' tokens come before the prompt.
     """
 
     text: int
     image: int
     refiners: int
+    before: int = 0
 
     @property
     def joint(self) -> int:
         return self.text + self.image
 
 
-def lengths_of(transformer: Any, family: Family, x: torch.Tensor, text: int) -> Lengths:
-    """Those of a call with latents `x` [B, C, .., H, W] and `text` positions."""
+def lengths_of(
+    transformer: Any, family: Family, x: torch.Tensor, text: int, given: Mapping[str, Any]
+) -> Lengths:
+    """Those of a call with latents `x` [B, C, .., H, W] and `text` positions; `given` are its other
+    keywords.
+
+    In a family with `texts_of_references` every one of ComfyUI's `ref_latents` has a text of its
+    own before the prompt, of `ref_contexts` or else padding; the further `ref_contexts` are after
+    the prompt.
+    """
     patch = getattr(transformer, "patch_size", 2)
     patch = patch[-1] if isinstance(patch, (tuple, list)) else patch
     multiple = getattr(transformer, "pad_tokens_multiple", None) or 1
-    image = (
-        math.prod(x.shape[2:-2]) * math.ceil(x.shape[-2] / patch) * math.ceil(x.shape[-1] / patch)
-    )
-    text, image = (math.ceil(part / multiple) * multiple for part in (text, image))
+
+    def padded(tokens: int) -> int:
+        return math.ceil(tokens / multiple) * multiple
+
+    def tokens_of(latent: torch.Tensor) -> int:
+        sides = (math.ceil(side / patch) for side in latent.shape[-2:])
+        return padded(math.prod(latent.shape[2:-2]) * math.prod(sides))
+
+    pictures = (given.get("ref_latents") or ()) if family.texts_of_references else ()
+    texts = [padded(each.shape[1]) for each in given.get("ref_contexts") or ()] if pictures else []
+    texts += [multiple] * (len(pictures) - len(texts))
     return Lengths(
-        text, image, len(getattr(transformer, family.refiner, ())) if family.refiner else 0
+        padded(text) + sum(texts),
+        tokens_of(x) + sum(tokens_of(picture) for picture in pictures),
+        len(getattr(transformer, family.refiner, ())) if family.refiner else 0,
+        sum(texts[: len(pictures)]),
     )

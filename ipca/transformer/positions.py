@@ -37,16 +37,18 @@ class Positions:
         """The target without its identity; None where nothing is left."""
         return replace(self, places=()) if self.factors else None
 
-    def among_keys(self, family: Family, length: int) -> tuple[int, ...]:
-        """The places among a joint call's keys, for a text of `length` positions; below 0, counted
-        from the end.
+    def among_keys(self, family: Family, length: int, before: int = 0) -> tuple[int, ...]:
+        """The places among a joint call's keys, for a text of `length` positions with so many keys
+        `before` it; below 0, counted from the end.
         """
-        shift = self._shift(family, length)
+        shift = before + self._shift(family, length)
         return tuple(place + shift for place in self.places)
 
-    def factors_among_keys(self, family: Family, length: int) -> tuple[tuple[int, float], ...]:
+    def factors_among_keys(
+        self, family: Family, length: int, before: int = 0
+    ) -> tuple[tuple[int, float], ...]:
         """The factors by their places among a joint call's keys, counted as in `among_keys`."""
-        shift = self._shift(family, length)
+        shift = before + self._shift(family, length)
         return tuple((place + shift, factor) for place, factor in self.factors)
 
     def _shift(self, family: Family, length: int) -> int:
@@ -59,7 +61,7 @@ def positions_of(
     row: Row, length: int, second: int, times: int, with_identity: bool
 ) -> Positions | None:
     """The positions of a row's identity, if that is wanted, and its factors, in a text of `length`
-    and a second tensor of `second`, which is laid after the first `times` times.
+    and a second tensor of `second`, which is appended to the first `times` times.
 
     None where the row has neither, or another node left fewer positions than its record says.
     """

@@ -70,6 +70,6 @@ class PrefixCall(JointCall):
         return (queries, keys) == (self.prefix.target, self.prefix.keys)
 
     def _block(self, options: Mapping[str, Any]) -> int:
-        """ComfyUI tells it, under the name of a single stream."""
+        """ComfyUI reports it under the name of a single stream."""
         number = options.get("block_index")
         return super()._block(options) if number is None else number

@@ -7,7 +7,7 @@ the product is taken last, after RoPE and the norm of keys: with f_j the factor 
 
     k_j' = f_j k_j   v_j' = f_j v_j   out = softmax(q K'^T / sqrt(d)) V'
 
-No mask is needed, so any attention back end goes on working. The factors are beta on the other
+No mask is needed, so any attention back end keeps working. The factors are beta on the other
 frames' words and on absent characters, enhance_beta on the frame's own, their products on the end
 of text, and 1 elsewhere (`svr/reweight.py`).
 """

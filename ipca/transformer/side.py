@@ -1,7 +1,7 @@
 """IPCA on one transformer: which positions count again, on which rows and in which blocks.
 
 No prompt of its own is encoded: the frame's prompt has the identity's keys already. So a
-conditioning that has lost whose its rows are cannot be recognised and is left as it is.
+conditioning that has lost its record cannot be recognised and is left as it is.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,9 @@ class TransformerSide:
         does not matter.
         """
 
+    def require_own_attention(self, model: torch.nn.Module, guider: Any) -> None:
+        """Nothing: where the batch is changed inside the model, a call steps aside by itself."""
+
     def targets(self, conds: Conds) -> dict[UUID, tuple[Positions | None, ...]]:
         targets = {
             cond["uuid"]: self._positions_of(cond) for found in conds.values() for cond in found
@@ -70,7 +73,7 @@ class TransformerSide:
         """With an override for this call, around the one that is there.
 
         Some transformers run no DIFFUSION_MODEL wrapper, and other packs' nodes replace the
-        override: so it is at every call that ours is put around theirs.
+        override: so ours is put around theirs at every call.
         """
         first = next((target for target in call.targets if target), None)
         if first is None:
@@ -84,7 +87,7 @@ class TransformerSide:
             call.targets,
             length,
             call.x.device,
-            lengths_of(call.model, self.family, call.x, first.keys_of(length)),
+            lengths_of(call.model, self.family, call.x, first.keys_of(length), call.given),
             call.step,
             call.options.get(OVERRIDE),
             call.tally,
@@ -108,7 +111,7 @@ class TransformerSide:
         def of(row: Row, speaks: bool) -> Positions | None:
             if not (
                 speaks or not row.phrases
-            ):  # without T5 there is no first text, and the second alone speaks
+            ):  # without T5 there is no first text, and only the second counts
                 return None
             counts = self.settings.strength != 0 and row.identity == self.identity
             return positions_of(row, *lengths, self.family.second_times, counts)
@@ -124,7 +127,7 @@ def family_of_model(model: ModelPatcher) -> Family:
         raise InputError(
             "model",
             f"{type(model.model).__name__} ({type(transformer).__name__}) has neither a UNet with"
-            " text cross-attention nor a joint attention that is known here",
+            " text cross-attention nor a supported joint attention",
             "Use an SDXL, SD1.x or SD2.x checkpoint, or one of"
             f" {', '.join(family.name for family in FAMILIES)}",
         )

@@ -1,4 +1,4 @@
-"""What one UNet call hands to its attn2 sites: decided once before the call, gone after it."""
+"""What one UNet call hands to its attn2 sites: decided once before the call, dropped after it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Remembered:
-    """A row's target: number `memory` of the call's memories, laid `repeats` times."""
+    """A row's target: number `memory` of the call's memories, repeated `repeats` times."""
 
     memory: int
     repeats: int

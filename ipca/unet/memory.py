@@ -1,4 +1,4 @@
-"""The memory: the identity prompt's own encoding, which K_id and V_id are projected from."""
+"""The memory: the identity prompt's own encoding, from which K_id and V_id are projected."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import torch
 from ...story.rows import Row
 
 # Relative distance up to which two embeddings count as one. Rounding in half precision stays well
-# below it, and the embedding of another word lies far above.
+# below it, and the embedding of another word is far above.
 SAME = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """`embeds` [n, C] is what the image may attend to besides its frame; `prefix` [m, C] tells the
-    story's conditioning.
+    """`embeds` [n, C] is what the image may attend to besides its frame; `prefix` [m, C] identifies
+    the story's conditioning.
 
     The prefix is what is found at `positions` of a story's prompt: begin token, common text and
     cast, as far as they are in the first chunk.
@@ -29,8 +29,8 @@ class Memory:
         """Which rows of `text` [B, T, C] have the identity's embeddings in its positions: bool [B].
 
         A causal CLIP gives "identity" and "identity and more" equal identity embeddings, so this
-        finds a conditioning of the story that has lost its record. A begin token says nothing by
-        itself: every prompt has one.
+        finds a conditioning of the story that has lost its record. A begin token identifies
+        nothing: every prompt has one.
         """
         found = (
             len(self.positions) > 1
@@ -86,7 +86,7 @@ def remember(
     removes. `absent` are positions of characters that are not in the frame's cast: left out as
     well. That is ours, not the paper's, and follows from its equation: a key that K_id lacks weighs
     0 in the sum over the memory, and a causal encoder gives the other positions the same embedding
-    in every frame, so the memory of a cast is the identity's less that of who is absent.
+    in every frame, so the memory of a cast is the identity's without the absent characters' rows.
     """
     length = next(
         (place for place, position in enumerate(identity) if place != position), len(identity)

@@ -20,6 +20,7 @@ from .blocks import Site, attention_sites, has_text_cross_attention, sites_of
 from .call import Remembered, UNetCall
 from .install import put_on_sites, with_sites_everywhere
 from .memory import Memories, Memory, recognised, repeats
+from .nag import require_no_nag
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class UNetSide:
 
     def put_on(self, patched: ModelPatcher) -> None:
         put_on_sites(patched, patched.get_model_object("diffusion_model"), self.sites)
+
+    def require_own_attention(self, model: torch.nn.Module, guider: Any) -> None:
+        require_no_nag(model, guider)
 
     def targets(self, conds: Conds) -> dict[UUID, tuple[Target | None, ...]]:
         """A conditioning that has lost its record is recognised by its embeddings, which a causal

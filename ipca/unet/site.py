@@ -124,8 +124,8 @@ def _rows_are_known(call: UNetCall, q: torch.Tensor) -> bool:
 
 
 def _require_a_prompt_per_picture(q: torch.Tensor, k: torch.Tensor) -> None:
-    """ComfyUI-NAG's own sampler node lays the negative's prompts behind the others, for an
-    attention of its own.
+    """ComfyUI-NAG's own sampler node appends the negative's prompts to the others, for an attention
+    of its own.
     """
     if q.shape[0] != k.shape[0]:
         raise ValueError(

@@ -5,8 +5,10 @@ CLIP=a,b), or CHECKPOINT=demo for the model that comes with the pack.
 
 Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the
 checkpoint's text encoder belongs to the vision model, fit (CLIP-T). REFERENCE=picture.png adds a
-row (h) whose frames see that picture, REFERENCE=first one whose others see frame 1's. Writes a page
-with tables and strips of pictures into output/evidence, and goes on where it was stopped.
+row (h) whose frames see that picture, REFERENCE=first one whose others see frame 1's. SWEEP=steps
+shows in which part of a run IPCA acts: rows (a), (d), (e), and IPCA from each quarter of the steps
+on and before each. Writes a page with tables and strips of pictures into output/evidence, and goes
+on where it was stopped.
 """
 
 import json
@@ -30,10 +32,11 @@ from ..world.measure import as_bytes
 from .own_models import DEMO, Habits, load_models, load_vision, reads_references
 from .own_report import below_each_other, page, ratio, table
 from .prompts import OWN, read_stories
-from .rows import FIRST, ROWS, Row, Setting, render
+from .rows import FIRST, ROWS, Row, Setting, by_steps, render
 from .shelf import Shelf, code, fingerprint
 
 STRIP_STORIES, STRIP_PANEL = 4, 192
+STEPS = "steps"
 CODE = (
     "story",
     "references",
@@ -70,6 +73,7 @@ class Wanted:
     window: int
     setting: Setting
     reference: str
+    sweep: str
 
     @classmethod
     def of(cls, environment: dict[str, str], habits: Habits) -> "Wanted":
@@ -101,10 +105,11 @@ class Wanted:
             int(number("WINDOW", 10)),
             setting,
             reference_in(environment.get("REFERENCE") or ""),
+            sweep_in(environment.get("SWEEP") or ""),
         )
 
     def rows(self) -> dict[str, Row]:
-        rows = dict(ROWS)
+        rows = by_steps(self.setting.steps) if self.sweep == STEPS else dict(ROWS)
         if self.reference:
             seen = (
                 "frame 1 as the reference of the others"
@@ -122,6 +127,12 @@ def reference_in(text: str) -> str:
         raise SystemExit(
             f"evidence: REFERENCE={text} is no file; it is a picture's file, or {FIRST}"
         )
+    return text
+
+
+def sweep_in(text: str) -> str:
+    if text not in ("", STEPS):
+        raise SystemExit(f"evidence: SWEEP={text} is no sweep; there is {STEPS}")
     return text
 
 

@@ -52,6 +52,7 @@ HABITS = {
     "Flux2": Habits(1024, 20, 1.0),
     "FluxSchnell": Habits(1024, 4, 1.0),
     "QwenImage": Habits(1328, 20, 2.5, 3.1),
+    "QwenImage21": Habits(1024, 25, 1.0),
     "ZImage": Habits(1024, 9, 1.0, 3.0),
 }
 OF_PARTS, OF_SDXL, OF_SD, OF_DEMO = (

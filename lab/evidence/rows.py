@@ -131,6 +131,22 @@ SWEEPS = {
 }
 
 
+def by_steps(steps: int) -> dict[str, Row]:
+    """IPCA in the late part of a run of so many `steps`, and in its early part: from each quarter
+    on, and up to each. Rows (a), (d) and (e) are what to compare with.
+    """
+    quarters = sorted({round(steps * part / 4) for part in (1, 2, 3)} & set(range(1, steps)))
+    late = {
+        f"from-{step}": Row(f"SVR + IPCA from step {step} on", ipca={"start_at_step": step})
+        for step in quarters
+    }
+    early = {
+        f"to-{step}": Row(f"SVR + IPCA before step {step}", ipca={"end_at_step": step})
+        for step in quarters
+    }
+    return {**{name: ROWS[name] for name in "ade"}, **late, **early}
+
+
 def render(
     studio: Studio, story: dict, row: Row, seed: int, setting: Setting = Setting()
 ) -> tuple[torch.Tensor, float]:

@@ -32,7 +32,12 @@ from lab.pictures.drawings import who_does_what, who_sees_what
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"
 CHART = 4  # which of Story Score's outputs
-BARE = {**SETTINGS, "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
+BARE = {
+    **SETTINGS,
+    "Comfy.Graph.CanvasInfo": False,
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
+    "Comfy.Workflow.ShowMissingModelsWarning": False,  # its dialog would lie on the pictures
+}
 HIDDEN = (
     ".graph-canvas-menu, .p-buttongroup, [class*=canvas-menu], .comfy-menu-hamburger, .p-toast"
     " {display: none !important}"

@@ -2,11 +2,13 @@
 that it is not.
 """
 
+import functools
 import importlib
 import sys
 import types
 
 import comfy.ldm.modules.attention as core
+import comfy.samplers
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
@@ -230,7 +232,7 @@ def test_a_model_that_is_called_outside_any_run(s, warnings_of):
 
 
 def test_nag_by_its_own_sampler_is_refused_with_both_names(s):
-    """It lays the negative's prompt behind the others, for an attention of its own that no replace
+    """It appends the negative's prompt to the others, for an attention of its own that no replace
     patch can be.
     """
     unet = s.model.model.diffusion_model
@@ -248,3 +250,40 @@ def test_nag_by_its_own_sampler_is_refused_with_both_names(s):
     finally:
         del unet.forward
     assert relative(s.sample(s.ipca()), s.sample(bias_form(s))) < ROUNDING
+
+
+class NAGStandIn:
+    """As ComfyUI-NAG puts its forwards: on the UNet before a run, on each attn2 in a call."""
+
+    def forward(self, x, timesteps=None, context=None, *args, nag_negative_context=None, **kwargs):
+        context = torch.cat([context, nag_negative_context])
+        return type(self).forward(self, x, timesteps, context, *args, **kwargs)
+
+    @classmethod
+    def on(cls, unet):
+        bound = functools.partial(cls.forward, nag_negative_context=torch.zeros(1, 77, 8))
+        unet.forward = types.MethodType(bound, unet)
+        for name, module in unet.named_modules():
+            if name.endswith("attn2"):
+                module.forward = types.MethodType(cls.forward, module)
+
+
+def test_refusing_nag_leaves_nothing_of_it_in_the_model(s, warnings_of):
+    unet = s.model.model.diffusion_model
+    positive, latent = s.story_batch()
+    NAGStandIn.on(unet)
+    guider = comfy.samplers.CFGGuider(s.ipca())
+    guider.set_conds(positive, s.negative)
+    guider.nag_negative_cond = s.negative
+    with pytest.raises(ValueError, match="^IPCA Patch - model: ComfyUI-NAG's own sampler node .*"):
+        s.sample_with(guider, latent)
+    assert not any("forward" in vars(module) for module in unet.modules())
+    assert not warnings_of()
+
+
+def test_what_a_cancelled_run_of_nag_left_is_taken_out_aloud(s, warnings_of):
+    unet = s.model.model.diffusion_model
+    NAGStandIn.on(unet)
+    assert relative(s.sample(s.ipca()), s.sample(bias_form(s))) < ROUNDING
+    assert not any("forward" in vars(module) for module in unet.modules())
+    assert sum("had left its attention in the model" in line for line in warnings_of()) == 1

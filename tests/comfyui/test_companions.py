@@ -16,7 +16,7 @@ FOUR = ["in the snow", "at the sea", "in the forest", "in a village"]
 @pytest.fixture(scope="module")
 def core_nodes(nodes):
     """ComfyUI's table of nodes with those that write a conditioning's entries."""
-    inprocess.load_core_extras("edit_model", "ip2p")
+    inprocess.load_core_extras("cond", "edit_model", "ip2p", "sdupscale", "stable_cascade")
     return nodes
 
 
@@ -141,10 +141,6 @@ def two_reference_latents(s, count):
     )
 
 
-def pooled(s, count):
-    return [[cond, {**extra, "pooled_output": numbered(count, 8)}] for cond, extra in s.frames]
-
-
 def instruct(s, count):
     pixels = numbered(count, 64, 64, 3)
     return s.core(
@@ -162,6 +158,34 @@ def inpaint_mask(s, count):
         [cond, {**extra, "concat_latent_image": numbered(1, 4, 8, 8), "concat_mask": mask}]
         for cond, extra in s.frames
     ]
+
+
+def upscale(s, count):
+    return s.core(
+        "SD_4XUpscale_Conditioning",
+        images=numbered(count, 64, 64, 3),
+        positive=s.frames,
+        negative=s.negative,
+        scale_ratio=4.0,
+        noise_augmentation=0.0,
+    )
+
+
+def stage_b(s, count):
+    return s.core(
+        "StableCascade_StageB_Conditioning",
+        conditioning=s.frames,
+        stage_c={"samples": numbered(count, 16, 4, 4)},
+    )
+
+
+def entry(name, *shape):
+    """An entry that core's node writes with one item; other nodes may write more."""
+
+    def write(s, count):
+        return [[cond, {**extra, name: numbered(count, *shape)}] for cond, extra in s.frames]
+
+    return write
 
 
 def vision_output(count):
@@ -225,7 +249,36 @@ KINDS = {
         lambda extra: extra["reference_latents"][1],
         "it has {} reference latents in one batch",
     ),
-    "pooled": (pooled, lambda extra: extra["pooled_output"], "it has {} pooled vectors"),
+    "pooled": (
+        entry("pooled_output", 8),
+        lambda extra: extra["pooled_output"],
+        "it has {} pooled vectors",
+    ),
+    "a ControlNet's text": (
+        entry("cross_attn_controlnet", 77, 96),
+        lambda extra: extra["cross_attn_controlnet"],
+        "it has {} texts for its ControlNet",
+    ),
+    "a ControlNet's pooled": (
+        entry("pooled_output_controlnet", 8),
+        lambda extra: extra["pooled_output_controlnet"],
+        "it has {} pooled vectors for its ControlNet",
+    ),
+    "SD 4x upscaler": (
+        upscale,
+        lambda extra: (extra["concat_image"] + 1) / 2,  # from -1 to 1, as the model reads it
+        "it has {} pictures to upscale",
+    ),
+    "PiD": (
+        entry("lq_latent", 4, 8, 8),
+        lambda extra: extra["lq_latent"],
+        "it has {} latents to upscale",
+    ),
+    "Stable Cascade's Stage B": (
+        stage_b,
+        lambda extra: extra["stable_cascade_prior"],
+        "it has {} latents of Stage C",
+    ),
     "InstructPixToPix": (
         instruct,
         lambda extra: extra["concat_latent_image"],

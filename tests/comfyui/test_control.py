@@ -1,4 +1,4 @@
-"""ControlNet and GLIGEN, with random weights in ComfyUI's own classes: one picture a frame stays
+"""ControlNet and GLIGEN, with random weights in ComfyUI's own classes: one picture per frame stays
 with its frame.
 """
 
@@ -64,8 +64,8 @@ def test_one_pose_a_frame_beside_ipca(s, posed):
 
 @pytest.fixture(scope="module", params=["one ControlNet", "chained", "from 20 to 70 %"])
 def single_runs(request, s, control, poses):
-    """Conditionings with one pose a frame, and every frame's picture by a plain run with its own
-    pose alone.
+    """Conditionings with one pose per frame, and every frame's picture by a plain run with only its
+    own pose.
     """
 
     def apply(positive, negative, hints):

@@ -313,8 +313,8 @@ def test_regions(s):
 
 
 def test_a_prompt_joined_behind_the_story(s):
-    """Conditioning (Concat): the identity still stands at the beginning of the rows. ComfyUI wants
-    as many rows behind.
+    """Conditioning (Concat): the identity is still at the beginning of the rows. ComfyUI wants as
+    many rows after it.
     """
     style = [[s.encode("oil painting")[0][0].expand(3, -1, -1), {}]]
     joined = s.core("ConditioningConcat", conditioning_to=s.frames, conditioning_from=style)
@@ -327,7 +327,9 @@ def test_a_prompt_joined_behind_the_story(s):
 
 
 def test_an_inpainting_model(studio):
-    """Nine channels: the masked picture and its mask go with the latent, here one mask a frame."""
+    """Nine channels: the masked picture and its mask go with the latent, here one mask per
+    frame.
+    """
     s = studio("sdxl inpaint")
     generator = torch.Generator().manual_seed(4)
     more = {

@@ -98,7 +98,7 @@ CHECKED = [
 
 @pytest.mark.parametrize("node_id", CHECKED)
 def test_every_input_is_checked_against_its_schema(nodes, node_id):
-    """Each alone: it is checked before anything is done, in a list after a good value too."""
+    """Each separately: it is checked before anything is done, in a list after a good value too."""
     node, schema = nodes[node_id], nodes[node_id].GET_SCHEMA()
     good = defaults_of(node)
     for declared in schema.inputs:

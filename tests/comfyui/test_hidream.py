@@ -1,5 +1,5 @@
 """HiDream-I1 from the story to the picture: T5, and every layer of Llama in a second text tensor,
-behind the image's keys.
+after the image's keys.
 """
 
 import math
@@ -47,9 +47,7 @@ def biased(s, columns, joint):
     ids=["one prompt", "three", "three of unequal length"],
 )
 def test_the_identitys_words_count_twice_wherever_they_stand(s, window_length, times):
-    """Counted by the tokenizers: T5's words are its first rows, Llama's come behind its begin
-    token.
-    """
+    """Counted by the tokenizers: T5's words are its first rows, Llama's follow its begin token."""
     texts = [FRAMES[0], " ".join([FRAMES[1]] * times), FRAMES[2]]
     story = s.prompt(s.identity, texts, window_length)
     t5 = len(s.clip.tokenizer.t5xxl.tokenizer(s.identity)["input_ids"]) - 1
@@ -70,9 +68,7 @@ def test_the_identitys_words_count_twice_wherever_they_stand(s, window_length, t
 
 
 def test_a_weight_in_hidreams_prompt_is_advised_against(s, caplog):
-    """ComfyUI takes Llama's layers for its tokens: a weight changes rows of words that stand before
-    it.
-    """
+    """ComfyUI takes Llama's layers for its tokens: a weight changes rows of words before it."""
     plain, weighted = (s.encode(text)[0][1][LLAMA] for text in ("a (red) fox", "a (red:1.5) fox"))
     same = [(plain[0, layer, :2] - weighted[0, layer, :2]).abs().max() < 1e-4 for layer in range(3)]
     assert not all(same), "else the warning is out of date"
@@ -91,7 +87,7 @@ def test_a_prompt_that_comfyui_cuts_for_t5_is_told(s, caplog):
     assert first and max(long) == 126 and not behind, "the end token is the last"
     assert [len(phrase) for phrase in extra[ROWS][0].second[2:]] == [180, 3]
     assert (
-        caplog.text.count("the beginning of a long prompt alone") == 1
+        caplog.text.count("only the beginning of a long prompt") == 1
         and "ends in 'in the snow in" in caplog.text
     )
     caplog.clear()

@@ -207,7 +207,7 @@ def test_with_pag_on_top(s):
 
 
 def test_with_sag_on_top(s):
-    """Self-attention guidance runs the negative alone, numbered 0."""
+    """Self-attention guidance runs only the negative, numbered 0."""
 
     def sag(model):
         return s.core("SelfAttentionGuidance", model=model, scale=0.5, blur_sigma=2.0)

@@ -13,7 +13,7 @@ from comfy.ldm.modules.attention import attention_pytorch
 
 from bench.joint_scene import IDENTITY, IMAGE, LENGTH, LLAMA, STAGES, Scene, in_llama
 from bench.studio import relative, with_override
-from bench.toy_transformers import SHAPES
+from bench.toy_transformers import SHAPES, TEXT_WIDTH
 
 ROUNDING = 1e-5  # float32, two steps; seen: 2e-6
 FAMILIES = sorted(SHAPES)
@@ -180,7 +180,7 @@ def test_without_t5_hidreams_second_text_counts_alone(hidream):
 
 
 def test_hidreams_text_stands_behind_a_reference_picture_too(hidream):
-    """HiDream-E1's conditioning has one, which lies beside the picture."""
+    """HiDream-E1's conditioning has one, which is beside the picture."""
     picture = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
     story, negative = (
         [[rows, {**extra, "concat_latent_image": picture}]]
@@ -257,6 +257,35 @@ def test_a_models_own_mask_is_kept(pack):
             assert relative(out, expected) < ROUNDING
 
 
+@pytest.mark.parametrize("strength_type, strength", [("multiply", 0.7), ("attn_bias", 0.3)])
+def test_redux_after_story_batch(flux, strength_type, strength):
+    """Apply Style Model puts its tokens behind the text, and a mask over all tokens where it is
+    told to: the identity stays where it was.
+    """
+    extra_tokens, generator = 5, torch.Generator().manual_seed(8)
+    pictures = torch.randn(extra_tokens, 1, TEXT_WIDTH, generator=generator)
+    style = type("Style", (), {"get_cond": lambda self, _: pictures.clone()})()
+    [[rows, extra]] = flux.frames([IDENTITY])
+    (positive,) = flux.nodes["StyleModelApply"]().apply_stylemodel(
+        [[rows, extra]], style, None, strength, strength_type
+    )
+    total = LENGTH + extra_tokens + IMAGE
+
+    def override(func, q, k, v, heads, mask=None, **kwargs):
+        assert k.shape[2] == total and (mask is None) == (strength_type == "multiply")
+        bias = torch.zeros(1, 1, 1, total)
+        bias[..., list(IDENTITY)] = math.log(2)
+        bias = bias.expand(len(q), 1, total, total)
+        return func(q, k, v, heads, bias if mask is None else bias + mask.float(), **kwargs)
+
+    model = flux.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    ours = flux.sample(flux.ipca(), positive, cfg=1.0)
+    assert relative(ours, flux.sample(model, positive, cfg=1.0)) < ROUNDING
+    plain = flux.sample(flux.model, positive, cfg=1.0)
+    assert relative(ours, plain) > 100 * ROUNDING
+
+
 def test_a_run_without_the_story_says_so(flux, warnings_of):
     stranger = [list(flux.text(1))]
     out = flux.sample(flux.ipca(), stranger)
@@ -289,6 +318,6 @@ def test_a_second_node_replaces_the_first_and_strength_0_removes_it(flux):
 
 def test_what_has_no_meaning_is_refused(flux):
     with pytest.raises(
-        ValueError, match=r"^IPCA Patch - protect_identity: off has no meaning for Flux"
+        ValueError, match=r"^IPCA Patch - protect_identity: off does not apply to Flux"
     ):
         flux.ipca(protect_identity=False)

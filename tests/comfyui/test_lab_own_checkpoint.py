@@ -35,6 +35,7 @@ def evidence(pack, monkeypatch, tmp_path):
         "BATCH",
         "WINDOW",
         "REFERENCE",
+        "SWEEP",
     ):
         monkeypatch.delenv(name, raising=False)
     root = own_checkpoint.ROOT
@@ -121,6 +122,50 @@ def test_a_model_in_parts(evidence, tmp_path):
     )
     strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
     assert len(set(strips.values())) == len(strips), "every row is another way of telling"
+
+
+def test_a_sweep_over_the_steps(evidence, tmp_path):
+    """On a transformer: IPCA from a step on, and before it. Both are told apart from each other and
+    from all steps by their pictures, and before step 4 of 4 nothing would be cut off.
+    """
+    from bench.toy_parts import write_toy_transformer, write_toy_vae
+
+    unet, vae, prompts = (
+        tmp_path / "qwen.safetensors",
+        tmp_path / "vae.safetensors",
+        tmp_path / "prompts.yaml",
+    )
+    write_toy_transformer(unet, "qwen-image")
+    write_toy_vae(vae, "qwen-image")
+    prompts.write_text(PROMPTS, encoding="utf-8")
+    wanted = {
+        "UNET": unet,
+        "CLIP": vae,
+        "VAE": vae,
+        "PROMPTS": prompts,
+        "STORIES": 1,
+        "SIZE": 64,
+        "STEPS": 4,
+    }
+    page, numbers, folder = evidence(**wanted, SWEEP="steps")
+    quarters = [f"{part}-{step}" for part in ("from", "to") for step in (1, 2, 3)]
+    assert list(numbers) == ["a", "d", "e", *quarters]
+    assert "| (from-2) SVR + IPCA from step 2 on | 1 |" in page
+    assert "| (to-3) SVR + IPCA before step 3 | 1 |" in page
+    strips = {row: (folder / f"row-{row}.png").read_bytes() for row in numbers}
+    assert len(set(strips.values())) == len(strips), "every part of the run is another picture"
+    with pytest.raises(SystemExit, match="SWEEP=colours is no sweep; there is steps"):
+        evidence(**wanted, SWEEP="colours")
+
+
+def test_steps_that_are_too_few_to_quarter(pack):
+    from lab.evidence.rows import by_steps
+
+    assert list(by_steps(1)) == ["a", "d", "e"]
+    assert list(by_steps(2)) == ["a", "d", "e", "from-1", "to-1"]
+    assert [row.ipca for name, row in by_steps(20).items() if name.startswith("to")] == [
+        {"end_at_step": step} for step in (5, 10, 15)
+    ]
 
 
 def test_a_row_with_a_reference(evidence, tmp_path):
@@ -357,8 +402,8 @@ def vistory(*shots, **characters):
 
 
 def test_vistorybench_is_read(nodes, tmp_path):
-    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of its
-    words alone.
+    """By the pack's own Story Prompt: each frame has the cast of its shot, and a prompt of only its
+    words.
     """
     from lab.evidence import prompts
 

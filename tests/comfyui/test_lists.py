@@ -25,21 +25,26 @@ def told(s, **lists):
     return stories
 
 
+def given_to(s, **lists):
+    """What Story Batch is given: its defaults as lists of one, small pictures, and `lists`."""
+    inputs = {**defaults_of(s.nodes["StoryBatch"]), "width": 64, "height": 64}
+    inputs = {name: [value] for name, value in inputs.items()}
+    return {**inputs, "story": [s.story], "frames": [s.frames], **lists}
+
+
 def batches(s, **lists):
-    node = s.nodes["StoryBatch"]
-    given = {
-        name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()
-    }
-    out = node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists})
+    out = s.nodes["StoryBatch"].execute(**given_to(s, **lists))
     return *out.args[:5], out.ui["story_frames"]
 
 
+def seeded(s, **lists):
+    """The outputs with a list of seeds: positive, latent, captions, negative, file_names, seed."""
+    *outputs, _, names, seeds = s.nodes["StoryBatch"].execute(**given_to(s, **lists)).args
+    return *outputs, names, seeds
+
+
 def file_names(s, **lists):
-    node = s.nodes["StoryBatch"]
-    given = {
-        name: [value] for name, value in {**defaults_of(node), "width": 64, "height": 64}.items()
-    }
-    return node.execute(**{**given, "story": [s.story], "frames": [s.frames], **lists}).args[5]
+    return s.nodes["StoryBatch"].execute(**given_to(s, **lists)).args[5]
 
 
 def test_a_list_of_texts_is_one_story(s):
@@ -133,6 +138,39 @@ def test_stories_run_one_after_the_other(s):
     assert [share.captions for share in both[4]] == [story.frames for story in stories]
     own = [{"samples": numbered(1)}, {"samples": numbered(2) + 5}]
     assert numbers(batches(s, story=stories, frames=frames, latent=own)[1]) == [1, 1, 1, 1, 6, 7]
+
+
+@pytest.mark.parametrize("at_once, batch", [(1, 4), (3, 2), (0, 1)])
+def test_every_frame_with_every_seed(s, at_once, batch):
+    """All lists have one entry per batch and seed, in the order of the seeds."""
+    once = batches(s, frames_per_batch=[at_once])
+    positives, latents, captions, _, names, seeds = seeded(
+        s, frames_per_batch=[at_once], seeds=[7, 5, 7]
+    )
+    assert seeds == [7] * batch + [5] * batch + [7] * batch
+    assert len(positives) == len(latents) == len(names) == len(seeds) and captions == FOUR * 3
+    for place, (positive, latent) in enumerate(zip(positives, latents)):
+        assert torch.equal(positive[0][0], once[0][place % batch][0][0])
+        assert latent["batch_index"] == once[1][place % batch]["batch_index"]
+
+
+def test_every_story_with_every_seed(s):
+    """As many seeds as latents of a list, or as stories, change nothing about these."""
+    four = [{"samples": numbered(4)[at : at + 1]} for at in range(4)]
+    _, latents, *_, seeds = seeded(s, latent=four, seeds=[1, 2, 3, 4])
+    assert numbers(latents) == [1, 2, 3, 4] * 4 and seeds == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
+    stories = [s.story, *told(s, frames=["at sea", "in snow"])]
+    frames = [s.svr(story) for story in stories]
+    _, _, captions, *_, seeds = seeded(s, story=stories, frames=frames, seeds=[8, 9])
+    assert captions == [*FOUR, "at sea", "in snow"] * 2 and seeds == [8] * 6 + [9] * 6
+
+
+def test_without_seeds_the_output_says_what_to_connect(s):
+    for given in ({}, {"seeds": []}, {"seeds": [None]}):
+        *_, seeds = seeded(s, **given)
+        assert len(seeds) == 4 and all("Connect a list of seeds" in each.message for each in seeds)
+    with pytest.raises(ValueError, match="^Story Batch - seeds: -1 is outside 0 to"):
+        seeded(s, seeds=[3, -1])
 
 
 def test_nothing_in_a_list_is_nothing_connected(s):

@@ -1,4 +1,4 @@
-"""Little memory and the Cancel button: same pictures, and nothing left behind."""
+"""Little memory and the Cancel button: same pictures, and nothing left over."""
 
 import comfy.model_management
 import pytest

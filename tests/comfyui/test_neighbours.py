@@ -27,7 +27,7 @@ def whole_block(shape):
 
 
 def delta(out, q, k, v, extra_options, weight=0.5, **kwargs):
-    """An additive neighbour, as IPAdapter: its own attention result on top, from q alone."""
+    """An additive neighbour, as IPAdapter: its own attention result on top, from only q."""
     return weight * torch.tanh(q.flip(-1))
 
 

@@ -72,10 +72,7 @@ def test_an_unexpanded_wildcard_is_said_once(s, caplog):
         story = told(s, frames).args[0][0]
         told(s, frames)
     (record,) = caplog.records
-    assert (
-        "'{snow|rain}', '__place__' goes to the text encoder as it is written"
-        in record.getMessage()
-    )
+    assert "'{snow|rain}', '__place__' is sent to the text encoder literally" in record.getMessage()
     assert (
         "connect a node that expands it" in record.getMessage()
         and story.frames[0] == "in the {snow|rain}"

@@ -62,7 +62,7 @@ def test_a_frame_sees_nobody_who_is_not_in_it(scene):
 
 
 def test_two_characters_exchange_their_pictures(scene):
-    """The same picture on both sides changes nothing; another changes those frames alone that have
+    """The same picture on both sides changes nothing; another changes only those frames that have
     either of them.
     """
     before = scene.rendered(BOTH)
@@ -366,7 +366,7 @@ def test_a_character_that_no_frame_has_and_a_story_without_a_cast(flux):
     with pytest.raises(
         ValueError,
         match=(
-            "^Story Reference - character: no frame has @dog, so nobody would see the picture."
+            "^Story Reference - character: no frame has @dog, so no frame would see the picture."
             " Write @dog into"
         ),
     ):
@@ -374,7 +374,8 @@ def test_a_character_that_no_frame_has_and_a_story_without_a_cast(flux):
     with pytest.raises(
         ValueError,
         match=(
-            "^Story Reference - character: 'dog' is unknown: the story names nobody. Leave it empty"
+            "^Story Reference - character: 'dog' is unknown: the story names no character. Leave"
+            " it empty"
         ),
     ):
         flux.refer(flux.prompt("a dog", ["at the pond"]), DOG, "dog")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 
 import pytest
@@ -58,8 +59,9 @@ CONTRACT = {
             "negative",
             "retake",
             "model",
+            "seeds",
         ],
-        ["positive", "latent", "captions", "negative", "share", "file_names"],
+        ["positive", "latent", "captions", "negative", "share", "file_names", "seed"],
     ),
     "StorySheet": (
         [
@@ -191,8 +193,23 @@ def test_every_text_of_every_node_is_translated(nodes, language):
         else:
             assert shape_of(text) == shape_of(in_code)
             assert text["description"] != in_code["description"]
-    main = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))
-    assert main["nodeCategories"]["story"].strip()
+    assert main_texts(language)["nodeCategories"]["story"].strip()
+
+
+def main_texts(language: str) -> dict:
+    return json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "zh-TW", "ja", "ko", "fr", "es", "ru"])
+def test_every_text_of_the_page_is_translated(language):
+    """With the same {places}; `say` of web/words.js asks for no text that is missing."""
+    english, texts = (main_texts(each)["onePromptOneStory"] for each in ("en", language))
+    assert list(texts) == list(english) and all(texts.values())
+    for key, text in texts.items():
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", english[key])), key
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "web").glob("*.js"))
+    assert set(re.findall(r'\bsay\(\s*"(\w+)"', code)) <= set(english)
+    assert all(f'"{key}"' in code for key in english)
 
 
 def as_the_page_shows(pairs: list) -> dict:

@@ -26,7 +26,7 @@ SAMPLERS, SCHEDULERS = comfy.samplers.KSampler.SAMPLERS, comfy.samplers.KSampler
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_step_range(studio, sampler):
-    """On in the first step alone. What a sampler evaluates between two steps belongs to the earlier
+    """On only in the first step. What a sampler evaluates between two steps belongs to the earlier
     one.
     """
     s = studio("small")

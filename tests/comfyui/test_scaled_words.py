@@ -52,7 +52,7 @@ def told(scene, factors=FACTORS):
 @pytest.mark.parametrize("family", sorted(SHAPES))
 @pytest.mark.parametrize("strength", [1.0, 2.5])
 def test_factors_beside_the_identity(scenes, family, strength):
-    """A record's factors hold in any transformer, wherever its text stands among the keys."""
+    """A record's factors hold in any transformer, wherever its text is among the keys."""
     scene = scenes(family)
     ours, identity_alone = (
         scene.sample(scene.ipca(strength=strength), told(scene)),

@@ -1,5 +1,5 @@
-"""Story Batch against stock nodes: what has one row a frame is cut along the frames, all else is
-shared.
+"""Story Batch against stock nodes: what has one row per frame is cut along the frames, everything
+else is shared.
 """
 
 import pytest
@@ -76,7 +76,7 @@ def test_masks_and_controlnet_hints_follow_their_frames(s, nodes):
     for hint in (
         shared,
         hints,
-    ):  # two ControlNets in a chain: one picture for all, then one a frame
+    ):  # two ControlNets in a chain: one picture for all, then one per frame
         control = comfy.controlnet.ControlNet(torch.nn.Module(), load_device="cpu")
         frames = nodes["ControlNetApply"]().apply_controlnet(frames, control, hint, 1.0)[0]
     before = frames[0][1]["control"]
@@ -182,7 +182,7 @@ def test_latents_that_do_not_fit_the_model(s):
     assert s.batch(latent=picture) and s.batch(
         model=qwen, latent={"samples": torch.zeros(1, 4, 8, 8)}
     )
-    with pytest.raises(ValueError, match="^Story Batch - model: its latents are no pictures. "):
+    with pytest.raises(ValueError, match="^Story Batch - model: its latents are not pictures. "):
         s.batch(model=model_of("Hunyuan3Dv2"))
     with pytest.raises(ValueError, match="^Story Batch - model: expected a MODEL, received str"):
         s.batch(model="flux")

@@ -38,7 +38,7 @@ def slate(s, images, its_share, earlier=None, **inputs):
 
 
 def gather(s, images):
-    """Story Gather in a graph of its own, with a Save Image behind its sheet and one that has
+    """Story Gather in a graph of its own, with a Save Image after its sheet and one that has
     nothing to do with it.
     """
     graph = {
@@ -51,8 +51,8 @@ def gather(s, images):
 
 
 def in_graph(node, number, graph):
-    """The node as ComfyUI runs it at that place of a graph: it is told where it stands, by newer
-    cores in a dict of its own.
+    """The node as ComfyUI runs it at that place of a graph: it learns its place, from newer cores
+    in a dict of its own.
     """
     hidden = {io.Hidden.unique_id: number, io.Hidden.prompt: graph}
     return node.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})

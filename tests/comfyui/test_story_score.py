@@ -179,13 +179,13 @@ def test_a_baseline_that_gives_no_gain(nodes, vision, pictures):
             baseline=torch.stack([pictures[0], pictures[1] * math.nan]),
         )
     _, _, _, report, _, gain = score(nodes, pictures[:1], vision("clip"), baseline=pictures[:1])
-    assert math.isnan(gain) and "gain: not measured, one picture" in report
+    assert math.isnan(gain) and "gain: not measured, a single picture" in report
     _, _, _, report, _, gain = score(
         nodes, pictures, vision("clip"), baseline=pictures[:1].repeat(5, 1, 1, 1)
     )
     assert (
         math.isnan(gain)
-        and "gain: not measured, the baseline's pictures are as alike as can be (1.000)" in report
+        and "gain: not measured, the baseline's pictures are already identical (1.000)" in report
     )
     report = score(nodes, pictures, vision("clip"), baseline=1 - pictures[:3])[3]
     assert (
@@ -242,7 +242,7 @@ class Held(TorchDispatchMode):
 
 def test_memory_does_not_grow_with_the_story(nodes, vision, pictures):
     """The pictures are one picture, lent again and again: all copied, 100 more would hold 100 more;
-    the chart alone differs in size.
+    only the chart differs in size.
     """
     picture = pictures[:1].repeat(1, 8, 8, 1)
     peaks = []
@@ -278,9 +278,7 @@ def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
     other = torch.where(mask.bool().unsqueeze(-1), same, torch.rand(4, 32, 32, 3))
     assert score(nodes, other, vision("clip"))[0] < 0.9999
     likeness, _, odd, report, *_ = score(nodes, other, vision("clip"), mask=mask)
-    assert (
-        likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "the characters alone" in report
-    )
+    assert likeness == pytest.approx(1.0, abs=1e-5) and odd == 0 and "only the characters" in report
     one_each = score(nodes, other, vision("clip"), mask=[mask.repeat(4, 1, 1)])[0]
     assert one_each == pytest.approx(likeness, abs=1e-6)
 
@@ -329,7 +327,7 @@ def test_a_single_picture_has_no_likeness_but_may_have_a_fit(nodes, vision, pict
     )
     assert math.isnan(likeness) and math.isnan(fit) and odd == 0 and chart.shape[0] == 1
     assert (
-        "one picture has no other to be like" in report
+        "a single picture has no other to compare with" in report
         and "clip not connected" in report
         and "in a meadow" in report
     )
@@ -346,7 +344,7 @@ def test_what_does_not_fit_is_refused_by_name(nodes, vision, pictures):
     with refused("clip: its text embeddings"):
         score(nodes, pictures, vision("clip", projection_dim=own + 1), clip=clip, captions=captions)
     for kind in ("siglip", "dinov2"):
-        with refused("clip: this clip_vision is no CLIP"):
+        with refused("clip: this clip_vision is not a CLIP"):
             score(nodes, pictures[:2], vision(kind), clip=clip, captions=captions[:2])
     bare = toy_clip("sd15")
     bare.cond_stage_model.clip_l.transformer.text_projection.weight.data = torch.eye(
@@ -378,7 +376,7 @@ def test_a_vision_model_without_a_projection_is_no_clip(nodes, tmp_path, picture
     own = clip.cond_stage_model.clip_l.transformer.text_projection.weight.shape[0]
     vision = toy_vision("siglip", tmp_path, hidden_size=own)
     vision.model.visual_projection = torch.nn.Identity()
-    with refused("clip: this clip_vision is no CLIP"):
+    with refused("clip: this clip_vision is not a CLIP"):
         score(nodes, pictures[:2], vision, clip=clip, captions=["a", "b"])
 
 

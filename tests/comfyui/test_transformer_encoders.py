@@ -11,7 +11,7 @@ import comfy.sd
 import pytest
 import torch
 
-from bench.studio import FRAMES, Studio
+from bench.studio import FRAMES, Studio, defaults_of
 from bench.toy_encoders import KINDS, toy_encoder
 
 ROWS = "one_prompt_one_story_rows"
@@ -37,7 +37,7 @@ LOST = (
     "ideogram4 with sight",
 )
 READ = [kind for kind in KINDS if kind not in LOST]
-# What stands behind the text: a template's end, or T5's end token.
+# What follows the text: a template's end, or T5's end token.
 QWEN = "<|im_end|>\n<|im_start|>assistant\n"
 THINKING = f"{QWEN}<think>\n\n</think>\n\n"
 GEMMAS = ("lumina2", "lumina2 with gemma3", "newbie")
@@ -158,7 +158,7 @@ def test_the_tokens_of_a_phrases_columns_say_the_phrase(studios, kind, identity,
                     key,
                     [ids[column - first] for column in columns if first <= column < last],
                 )
-                # CLIP's decoding knows small letters alone and sets words apart
+                # CLIP's decoding knows only small letters and separates words
                 assert (
                     said == phrase
                     if key not in ("l", "g")
@@ -261,7 +261,7 @@ def test_where_length_is_lost_an_alpha_that_somebody_chose_is_told(studios, capl
     s.svr()
     assert "alpha" not in caplog.text
     s.svr(weaken_alpha=0.1)
-    assert caplog.text.count("do nothing for QwenImage") == 1
+    assert caplog.text.count("have no effect on QwenImage") == 1
 
 
 def check_reweighted(clip, kind, own, all_phrases, before, after, eot_apart):
@@ -366,6 +366,16 @@ def test_a_shared_prompt_needs_one_batch_and_no_limit_of_tokens(studios):
     assert len(s.batch(story, frames, frames_per_batch=0)[0]) == 1
     window = s.svr(s.prompt(s.identity, texts, window_length=2))
     assert [len(row.phrases) for row in window[0][1][ROWS]] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("kind, limit", [("sd3", 75), ("flux", None), ("qwen-image", None)])
+def test_the_page_hears_whether_there_is_a_limit_of_tokens(nodes, kind, limit):
+    clip = toy_encoder(kind)
+    story = Studio(nodes, None, clip).story
+    output = nodes["SVRReweight"].execute(
+        **{**defaults_of(nodes["SVRReweight"]), "clip": clip, "story": story}
+    )
+    assert output.ui == {"story_limit": [limit]}
 
 
 @pytest.mark.parametrize("kind", ["flux2", "chroma", "qwen-image"])

@@ -127,7 +127,8 @@ def test_a_master_that_only_delegates(cluster, plain, whole):
 def test_a_master_that_delegates_and_does_not_say_so(cluster, plain, whole):
     prompt = with_collector(plain)
     with pytest.raises(
-        PromptFailed, match="if the master only delegates, say so in master of Story Slate"
+        PromptFailed,
+        match="if the master only delegates, set master of Story Slate to only delegates",
     ) as failure:
         cluster.run(prompt, delegate=True)
     assert_named(failure.value, prompt, whole, "1-2", [3, 4, 5, 6, 7])
@@ -249,7 +250,7 @@ def test_a_hundred_frames_over_three_machines(cluster, plain):
 
 
 def test_a_killed_workers_frames_are_named_and_rendered_alone(cluster, plain, slow_whole):
-    """The second run makes the missing frames alone, takes the first run's pictures along, and has
+    """The second run makes only the missing frames, takes the first run's pictures along, and has
     the whole sheet.
     """
     prompt = with_collector(slow(plain))

@@ -42,7 +42,7 @@ def test_blocks_are_switched_in_the_picture(page):
 
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page):
-    """The same lists stand in the tests of the block names, against real UNets."""
+    """The same lists are in the tests of the block names, against real UNets."""
     open_template(page, "sdxl-story")
     look_at(page, "IPCAPatch")
     pressed = page.locator(".opos-u button[aria-pressed=true] b")

@@ -78,6 +78,50 @@ def test_a_frame_that_cannot_fit_is_marked_and_the_window_shrinks(editor):
     )
 
 
+def wait_for_budget(page, text: str) -> None:
+    page.wait_for_function(
+        "text => document.querySelector('.opos-budget')?.innerText.includes(text)", arg=text
+    )
+
+
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
+def test_the_bar_counts_tokens_only_where_clip_reads_the_story(page):
+    open_template(page, "sdxl-story")
+    wait_for_budget(page, "of 75 CLIP tokens")
+    open_template(page, "qwen-image-story")
+    wait_for_budget(page, "no token limit")
+    assert not page.locator(".opos-meter").count()
+    assert not "".join(page.locator(".opos-tokens").all_inner_texts()).strip()
+    page.evaluate(
+        "app.graph._nodes.find(n => n.type === 'CLIPLoader').widgets.find(w => w.name === 'type')"
+        ".value = 'stable_diffusion'"
+    )
+    page.dispatch_event(".opos-editor", "pointerenter")
+    wait_for_budget(page, "of 75 CLIP tokens")
+
+
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
+def test_a_run_says_whether_there_is_a_limit_of_tokens(page):
+    """The loader, of another pack, does not say what it loads."""
+    open_template(page, "first-story")
+    wait_for_budget(page, "of 75 CLIP tokens")
+    page.evaluate("""() => {
+        const graph = app.graph;
+        const svr = graph._nodes.find(node => node.type === 'SVRReweight');
+        const loader = LiteGraph.createNode('ToyTextEncoder');
+        graph.add(loader);
+        loader.widgets.find(widget => widget.name === 'kind').value = 'qwen-image';
+        loader.connect(0, svr, svr.inputs.findIndex(input => input.name === 'clip'));
+        const show = LiteGraph.createNode('PreviewAny');
+        graph.add(show);
+        svr.connect(0, show, 0);
+        graph._nodes.filter(node => node.type === 'SaveImage').forEach(node => graph.remove(node));
+    }""")
+    assert "of 75 CLIP tokens" in budget(page)
+    queue(page)
+    wait_for_budget(page, "frames share a prompt: no token limit")
+
+
 def test_frames_are_switched_off_moved_doubled_added_and_removed(editor):
     one, two, three, four = frames(editor)
     row(editor, 2).locator("input[type=checkbox]").click()
@@ -358,7 +402,7 @@ def speak(page):
 
 @on_two_pages
 def test_our_words_follow_the_pages_language(page, speak):
-    """The page's own setting, as it stands when a workflow opens."""
+    """The page's own setting, as it is when a workflow opens."""
     for language, add, everything in (
         ("ja", "+ フレーム", "すべて"),
         ("fr", "+ scène", "toutes"),

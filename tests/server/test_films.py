@@ -1,7 +1,7 @@
 """What people do with a story's pictures, by core's own nodes on a real server: films, second
 passes, files, data sets.
 
-The reference is always each frame alone, or the files themselves.
+The reference is always each frame separately, or the files themselves.
 """
 
 import numpy as np
@@ -175,14 +175,14 @@ def test_the_bundled_second_pass_is_each_frame_alone(run, info):
 
 
 def test_three_seeds_as_a_list(run, seven):
-    """In one batch, as the help says: every frame with every seed."""
-    prompt = with_nodes(
-        with_inputs(seven, "StoryBatch", frames_per_batch=0), seeds=("ToySeeds", {"seeds": "1,2,3"})
-    )
-    shown = saved_pixels(prompt, run(with_inputs(prompt, "KSampler", seed=["seeds", 0]))[1])
+    """Every frame with every seed, through a second pass picture by picture, as new nodes are."""
+    batch = node_of(seven, "StoryBatch")
+    prompt = with_nodes(second_pass(seven), seeds=("ToySeeds", {"seeds": "1,2,3"}))
+    prompt = with_inputs(prompt, "StoryBatch", seeds=["seeds", 0], frames_per_batch=1)
+    shown = saved_pixels(prompt, run(with_inputs(prompt, "KSampler", seed=[batch, 6]))[1])
     assert len(shown) == 21
     for seed in (1, 3):
-        alone = with_inputs(seven, "KSampler", seed=seed)
+        alone = with_inputs(second_pass(seven), "KSampler", seed=seed)
         assert same_pixels(shown[7 * (seed - 1) : 7 * seed], saved_pixels(alone, run(alone)[1]))
 
 

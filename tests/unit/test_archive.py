@@ -140,6 +140,8 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./block_families.js",
         "./cast_text.js",
         "./element.js",
+        "./encoder_types.js",
+        "./frame_row.js",
         "./frames_text.js",
         "./headings_text.js",
         "./items_text.js",
@@ -151,6 +153,7 @@ def test_the_page_part_runs_no_text_and_talks_to_our_route_alone(name):
         "./selection_text.js",
         "./story_graph.js",
         "./table_text.js",
+        "./token_bar.js",
         "./words.js",
     }
 

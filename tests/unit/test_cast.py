@@ -86,7 +86,11 @@ def test_without_a_character_line_every_text_stands_as_it_is(identity, frames):
             "at sea\n\n@cat asleep",
             "frames: line 3: @cat is unknown. The cast is @girl, @old_dog, @nobody",
         ),
-        (IDENTITY, "@girl at sea @nobody", "frames: line 1: @nobody stands beside a character"),
+        (
+            IDENTITY,
+            "@girl at sea @nobody",
+            "frames: line 1: @nobody is used together with a character",
+        ),
         (IDENTITY, "at sea\n@nobody", "frames: line 2: '@nobody' has no words"),
         (
             "@girl: a girl\n@Girl: another",
@@ -94,11 +98,11 @@ def test_without_a_character_line_every_text_stands_as_it_is(identity, frames):
             "identity: line 2: @Girl is named twice (known so far: @girl)",
         ),
         ("common\n@girl:", "x", "identity: line 2: @girl has no description"),
-        ("@nobody: a ghost", "x", "identity: line 1: @nobody is taken"),
+        ("@nobody: a ghost", "x", "identity: line 1: @nobody is reserved"),
         (
             "@girl: a girl\nin soft light",
             "x",
-            "identity: line 2: 'in soft light' stands behind a character but is none",
+            "identity: line 2: 'in soft light' is after a character but is not one",
         ),
         ("with @cat\n@girl: a girl", "x", "identity: line 1: @cat is unknown. The cast is @girl"),
         (

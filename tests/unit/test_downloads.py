@@ -10,7 +10,7 @@ import pytest
 
 from bench.workflow import FILES, load, names
 
-YOURS = {"your_style_lora.safetensors"}  # stands for a file that nobody but the artist can name
+YOURS = {"your_style_lora.safetensors"}  # means a file that only the artist can name
 LOADERS = [
     pytest.param(node, id=f"{name}-{node['type']}-{node['id']}")
     for name in names()

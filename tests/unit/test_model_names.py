@@ -1,4 +1,4 @@
-"""Model names stand in tooltips, help and docs in every language: all of them have those of
+"""Model names are in tooltips, help and docs in every language: all of them have those of
 `families.py`, and say nothing less.
 """
 

@@ -89,11 +89,11 @@ def test_the_report_names_everything_and_what_is_not_measured():
     assert "odd one: picture 3, likeness 0.216" in text
     assert "fit 0.350" in text and "(caption 1 fits it better: 0.300) - on the moon" in text
     bare = in_words(Score(matrix, None, "clip not connected"), [], masked=True)
-    assert "fit: not measured, clip not connected" in bare and "the characters alone" in bare
+    assert "fit: not measured, clip not connected" in bare and "only the characters" in bare
     single = in_words(
         Score(torch.ones(1, 1, dtype=torch.float64), None, "clip not connected"), [], masked=False
     )
-    assert "one picture has no other" in single and "nan" not in single
+    assert "a single picture has no other" in single and "nan" not in single
 
 
 def test_the_report_names_the_picture_least_like_the_reference():

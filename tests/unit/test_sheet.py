@@ -103,13 +103,71 @@ def test_a_machine_without_the_letters_names_them(monkeypatch):
     assert draw_sheet([plain(RED)], ["狐"], "", Look())[1] == "狐"
 
 
-def test_cjk_letters_are_drawn_where_a_font_has_them():
+@pytest.fixture
+def only_cjk(tmp_path, monkeypatch):
+    """A machine whose only font has these characters, not even a space: each is other bars."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    def bars(number):
+        pen = TTGlyphPen(None)
+        for bit in range(6):
+            if number >> bit & 1:
+                low, high = 140 * bit, 140 * bit + 100
+                pen.moveTo((50, low))
+                for corner in ((50, high), (950, high), (950, low)):
+                    pen.lineTo(corner)
+                pen.closePath()
+        return pen.glyph()
+
+    names = [".notdef", *(f"uni{ord(character):04X}" for character in CJK)]
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder(names)
+    font.setupCharacterMap(dict(zip(map(ord, CJK), names[1:])))
+    font.setupGlyf({name: bars(63 - place) for place, name in enumerate(names)})
+    font.setupHorizontalMetrics(dict.fromkeys(names, (1000, 50)))
+    font.setupHorizontalHeader(ascent=880, descent=-120)
+    font.setupPost()
+    font.save(tmp_path / "only-cjk.ttf")
+    monkeypatch.setattr(fonts, "FOLDERS", (str(tmp_path),))
+    return tmp_path / "only-cjk.ttf"
+
+
+CJK = "在雪地里狐が"
+
+
+def test_cjk_letters_are_drawn_where_a_font_has_them(only_cjk):
     letters, missing = fonts.Fonts().letters_for("狐が雪", 24)
-    if missing:
-        pytest.skip("no CJK font on this machine")
     (font,) = letters.fonts
     masks = {bytes(font.getmask(character)) for character in "狐が雪"}
+    assert missing == "" and font.path == str(only_cjk)
     assert len(masks) == 3, "every character looks different"
+
+
+def test_latin_beside_a_font_that_lacks_it_is_no_box(only_cjk):
+    """Drawn run by run, as Pillow draws each in the font that has it, spaces in the Latin one."""
+    text, size = "Fox 在雪地里 2", 24
+    letters, missing = fonts.Fonts().letters_for(text, size)
+    latin, cjk = ImageFont.load_default(size), ImageFont.truetype(str(only_cjk), size)
+    drawn, expected = Image.new("L", (300, 40)), Image.new("L", (300, 40))
+    letters.write(ImageDraw.Draw(drawn), 5, 3, text, "white")
+    left, above = 5.0, max(font.getmetrics()[0] for font in (latin, cjk))
+    for run, font in (("Fox ", latin), ("在雪地里", cjk), (" 2", latin)):
+        at = round(left), 3 + above - font.getmetrics()[0]
+        ImageDraw.Draw(expected).text(at, run, font=font, fill="white")
+        left += font.getlength(run)
+    assert missing == "" and np.array_equal(pixels(drawn), pixels(expected))
+    spaced, _ = fonts.Fonts().letters_for("雪 雪", size)
+    assert [run for run, _ in spaced.runs("雪 雪")] == ["雪", " ", "雪"]
+
+
+def test_a_sheet_looks_for_fonts_once_and_names_what_none_has(only_cjk, monkeypatch):
+    searched = []
+    walk = fonts.os.walk
+    monkeypatch.setattr(fonts.os, "walk", lambda *given: searched.append(given) or walk(*given))
+    captions = ["Fox 在雪地里 2", "雪", "狸 in 雪", "Fox"]
+    _, missing = draw_sheet([plain(RED)] * 4, captions, "狐 and friends", Look())
+    assert missing == "狸" and len(searched) == 1
 
 
 class Face:
@@ -143,8 +201,8 @@ def test_each_run_of_characters_has_a_font_that_has_it(faces):
     letters, missing = fonts.Fonts().letters_for("Fox 在雪地里 2", 20)
     assert letters.runs("Fox 在雪地里 2") == [
         ("Fox ", made["latin"]),
-        ("在雪地里 ", made["cjk"]),
-        ("2", made["latin"]),
+        ("在雪地里", made["cjk"]),
+        (" 2", made["latin"]),
     ]
     assert missing == "" and letters.getlength("Fox 在") == 100 and letters.metrics == (15, 4)
 

@@ -65,7 +65,7 @@ def test_short_window_is_circular_and_begins_with_its_frame():
             60,
             2,
         ),  # 20 + 31: every neighbouring pair fits, a triple of 61 does not
-        ([60, 70], 10, 75, 1),  # over budget even alone: still legal
+        ([60, 70], 10, 75, 1),  # over budget even on its own: still legal
     ],
 )
 def test_window_is_the_largest_that_fits_every_frame(sizes, length, budget, expected):
