@@ -12,7 +12,7 @@ import comfy.sample
 import torch
 from comfy.ldm.modules.attention import attention_basic
 
-from bench.studio import defaults_of
+from bench.studio import defaults_of, with_override
 from bench.toy_transformers import POOLED_WIDTH, TEXT_WIDTH, toy_latent, toy_transformer
 
 LENGTH = 12
@@ -44,11 +44,13 @@ def in_llama(columns):
 
 
 class Scene:
-    """A family's model, and a story's CONDITIONING made by hand: any text encoder would do."""
+    """A family's model, and a story's CONDITIONING made by hand: any text encoder would do.
+    `changed` replaces numbers of the model's shape.
+    """
 
-    def __init__(self, family, pack, nodes):
+    def __init__(self, family, pack, nodes, **changed):
         self.family, self.nodes = family, nodes
-        self.model = toy_transformer(family)
+        self.model = toy_transformer(family, **changed)
         self.side = 4 if family in SMALL_PATCHES else 8
         self.rows = importlib.import_module(f"{pack.__name__}.story.rows")
         self.story = (
@@ -136,6 +138,22 @@ class Scene:
             **more,
         )
 
+    def first_outputs(self, model, positive=None, length=LENGTH):
+        """What the first model call with it gives each chunk, by its number, with a negative of
+        that length.
+        """
+        seen, spied = {}, model.clone()
+
+        def spy(apply, args):
+            out = apply(args["input"], args["timestep"], **args["c"])
+            for chunk, rows in zip(args["cond_or_uncond"], out.chunk(len(args["cond_or_uncond"]))):
+                seen.setdefault(chunk, rows)
+            return out
+
+        spied.set_model_unet_function_wrapper(spy)
+        self.sample(spied, positive, [list(self.text(99, length=length))], steps=1)
+        return seen
+
     def keys_of(self, columns):
         """The identity's places among the text's keys; HiDream's second text is there twice."""
         llama = in_llama(columns) if self.family == "hidream" else ()
@@ -207,6 +225,4 @@ class Scene:
                 skip_reshape=split,
             )
 
-        model = self.model.clone()
-        model.model_options["transformer_options"]["optimized_attention_override"] = override
-        return model
+        return with_override(self.model, override)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import aiohttp
@@ -129,6 +130,13 @@ class Client:
     def get(self, path: str):
         """JSON of a path, or its bytes where it is something else."""
         return wait_for(self._get(path))
+
+    @cached_property
+    def info(self) -> dict:
+        """What the server says of its nodes. It stays the same as long as the server runs, but for
+        the files in its folders.
+        """
+        return self.get("/object_info")
 
     def run(
         self,

@@ -158,3 +158,10 @@ class Studio:
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     """Largest difference, relative to the largest value."""
     return float((a - b).abs().max() / b.abs().max())
+
+
+def with_override(model, override):
+    """The model with another attention, as Sage nodes and others put it there."""
+    patched = model.clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    return patched

@@ -112,6 +112,13 @@ def _small_unet_config() -> dict:
     return {**_unet(L_WIDTH, [1, 2], [1, 1], [1, 1, 1, 1], 1), "num_res_blocks": [1, 1]}
 
 
+def _one_level_unet_config() -> dict:
+    """One level and three attn2, one each down, in the middle and up: for torch.compile, which
+    traces every layer.
+    """
+    return {**_unet(L_WIDTH, [1], [1], [1, 0], 1), "num_res_blocks": [1]}
+
+
 _XL_CLIP = (sdxl_clip.SDXLTokenizer, sdxl_clip.SDXLClipModel)
 _SD1_TEXT = (
     (sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
@@ -148,6 +155,7 @@ SHAPES = {
     "koala": (models.KOALA_700M, _koala_unet_config, _XL_CLIP, _XL_ENCODERS),
     "sd15": (models.SD15, sd1_unet_config, *_SD1_TEXT),
     "small": (models.SD15, _small_unet_config, *_SD1_TEXT),
+    "one level": (models.SD15, _one_level_unet_config, *_SD1_TEXT),
     "sd2": (
         models.SD20,
         lambda: sd1_unet_config(H_WIDTH, use_linear_in_transformer=True, model_channels=64),

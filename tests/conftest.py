@@ -29,17 +29,22 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Deal the tests out to the workers so that none makes again what a neighbour has: file by
-    file, the page's by the page's server.
+    """Deal the tests out to the workers so that none makes again what a neighbour has: the page's
+    by the page's server, all of the one server's, the others file by file.
 
     What takes long comes first, or one worker would be left with it at the end.
     """
     items.sort(key=lambda item: ROOMS.index(item.path.parent.name))
     for item in items:
-        page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-        item.add_marker(
-            pytest.mark.xdist_group(f"page {page.split(',')[0]}" if page else item.path.stem)
-        )
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+
+
+def group_of(item) -> str:
+    page = getattr(item, "callspec", None) and item.callspec.params.get("page")
+    if page:
+        return f"page {page.split(',')[0]}"
+    shares = item.path.parent.name == "server" and not hasattr(item.module, "server")
+    return "server" if shares else item.path.stem
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +123,7 @@ def story_prompt(client):
     from bench.workflow import load, substitute, to_api, with_inputs
 
     prompt = substitute(
-        to_api(load("sdxl-story"), client.get("/object_info")),
+        to_api(load("sdxl-story"), client.info),
         "CheckpointLoaderSimple",
         "ToyCheckpoint",
         {"shape": "sdxl"},

@@ -28,7 +28,7 @@ from bench.page import (
 )
 from bench.server import Client, Server
 from bench.subgraphs import all_nodes
-from bench.workflow import load, names, runs_on_the_demo_model, saved, to_api, with_inputs
+from bench.workflow import load, names, saved, to_api, with_inputs
 from lab.pictures import thumbnails
 
 DOCS, HELP, WORKFLOWS = ROOT / "docs", ROOT / "web/docs", ROOT / "workflows"

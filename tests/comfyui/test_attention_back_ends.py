@@ -15,7 +15,7 @@ from comfy.patcher_extension import WrappersMP
 
 from bench.joint_scene import IDENTITY, Scene
 from bench.references import bias_form
-from bench.studio import relative
+from bench.studio import relative, with_override
 
 ROUNDING = 5e-5
 NEED_A_MASK = [{"strength": 10.0}, {"dropout": 0.5, "dropout_seed": 3}]
@@ -53,12 +53,6 @@ def refusing(func, q, k, v, heads, mask=None, **kwargs):
 
 
 OVERRIDES = [swallowing, swallowing_at_low_precision, refusing]
-
-
-def with_override(model, override):
-    patched = model.clone()
-    patched.model_options["transformer_options"]["optimized_attention_override"] = override
-    return patched
 
 
 @pytest.mark.parametrize("override", OVERRIDES)

@@ -19,16 +19,13 @@ def s(studio, shape):
     return studio(shape)
 
 
-PATCHES = {
+# What reaches into the UNet's layers, and what changes how its output is read: there it does not
+# matter which UNet it is.
+IN_THE_LAYERS = {
     "FreeU": {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2},
     "FreeU_V2": {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2},
     "HyperTile": {"tile_size": 32, "swap_size": 2, "max_depth": 1, "scale_depth": False},
     "TomePatchModel": {"ratio": 0.3},
-    "RescaleCFG": {"multiplier": 0.7},
-    "FreSca": {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 4},
-    "TCFG": {},
-    "CFGZeroStar": {},
-    "DifferentialDiffusion": {},
     "UNetCrossAttentionMultiply": {"q": 1.1, "k": 0.9, "v": 1.2, "out": 0.9},
     "PatchModelAddDownscale": {
         "block_number": 2,
@@ -39,6 +36,13 @@ PATCHES = {
         "downscale_method": "bilinear",
         "upscale_method": "bilinear",
     },
+}
+ON_THE_OUTPUT = {
+    "RescaleCFG": {"multiplier": 0.7},
+    "FreSca": {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 4},
+    "TCFG": {},
+    "CFGZeroStar": {},
+    "DifferentialDiffusion": {},
     "ModelSamplingDiscrete": {"sampling": "v_prediction", "zsnr": True},
     "ModelSamplingContinuousEDM": {
         "sampling": "edm_playground_v2.5",
@@ -49,10 +53,9 @@ PATCHES = {
 }
 
 
-@pytest.mark.parametrize("node", PATCHES)
-def test_model_patches_in_either_order(s, node):
+def the_same_in_either_order(s, node, inputs):
     def patched(model):
-        return s.core(node, model=model, **PATCHES[node])
+        return s.core(node, model=model, **inputs)
 
     size = (
         128 if node == "FreeU_V2" else 64
@@ -70,6 +73,17 @@ def test_model_patches_in_either_order(s, node):
     assert relative(sampled(patched(s.ipca())), expected) < ROUNDING
     assert relative(sampled(s.ipca(patched(s.model))), expected) < ROUNDING
     assert relative(sampled(patched(s.model)), expected) > SEES_IT
+
+
+@pytest.mark.parametrize("node", IN_THE_LAYERS)
+def test_patches_in_the_layers_in_either_order(s, node):
+    the_same_in_either_order(s, node, IN_THE_LAYERS[node])
+
+
+@pytest.mark.parametrize("node", ON_THE_OUTPUT)
+def test_patches_on_the_output_in_either_order(studio, node):
+    shape = "sdxl" if node == "ModelSamplingDiscrete" else "small"  # which rounds too far there
+    the_same_in_either_order(studio(shape), node, ON_THE_OUTPUT[node])
 
 
 def test_lcm_and_turbo_without_a_negative(s):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from comfy.ldm.modules.attention import attention_basic
 
-from bench.studio import FRAMES, Studio, relative
+from bench.studio import FRAMES, Studio, relative, with_override
 from bench.toy_encoders import WIDTH, toy_encoder
 from bench.toy_models import G_WIDTH, L_WIDTH
 from bench.toy_transformers import toy_transformer
@@ -38,9 +38,7 @@ def biased(s, columns, joint):
             rows[..., columns] = math.log(2) if chunk == 0 else 0
         return attention_basic(q, k, v, heads, mask=bias.expand(-1, -1, joint, -1))
 
-    model = s.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = override
-    return model
+    return with_override(s.model, override)
 
 
 @pytest.mark.parametrize(

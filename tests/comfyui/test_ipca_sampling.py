@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.references import KeysAndValues, bias_form
-from bench.studio import relative
+from bench.studio import relative, with_override
 
 ROUNDING = (
     5e-5  # float32, several UNet calls deep; seen: 1e-5, where IPCA itself moves the result by 0.3
@@ -242,7 +242,8 @@ def test_only_the_storys_part_of_a_combined_positive_carries_the_identity(s):
     "backend", ["attention_basic", "attention_split", "attention_sub_quad", "attention_pytorch"]
 )
 @pytest.mark.parametrize("more", [{}, {"strength": 0.5}, {"dropout": 0.3}])
-def test_every_attention_back_end_agrees(s, monkeypatch, backend, more):
+def test_every_attention_back_end_agrees(studio, monkeypatch, backend, more):
+    s = studio("small")
     expected = s.sample(s.ipca(**more), steps=2)
     monkeypatch.setattr(
         comfy.ldm.modules.attention,
@@ -253,14 +254,13 @@ def test_every_attention_back_end_agrees(s, monkeypatch, backend, more):
 
 
 def test_attention_overrides_see_our_calls(s):
-    model = s.ipca()
     keys = []
 
     def override(func, *args, **kwargs):
         keys.append(args[1].shape[1])
         return func(*args, **kwargs)
 
-    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    model = with_override(s.ipca(), override)
     assert relative(s.sample(model), s.sample(s.ipca())) < ROUNDING
     assert 77 + s.identity_tokens() in keys
 

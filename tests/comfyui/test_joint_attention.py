@@ -12,7 +12,7 @@ import torch
 from comfy.ldm.modules.attention import attention_pytorch
 
 from bench.joint_scene import IDENTITY, IMAGE, LENGTH, LLAMA, STAGES, Scene, in_llama
-from bench.studio import relative
+from bench.studio import relative, with_override
 from bench.toy_transformers import SHAPES, TEXT_WIDTH
 
 ROUNDING = 1e-5  # float32, two steps; seen: 2e-6
@@ -56,22 +56,9 @@ def test_cfg_1_and_a_negative_of_another_length(scene):
 
 @pytest.mark.parametrize("length", [LENGTH, 20], ids=["batched", "apart"])
 def test_the_negatives_rows_stay_the_same_to_the_last_bit(scene, length):
-    def outputs(model):
-        """What the first model call with it gives each chunk, by its number."""
-        seen = {}
-        spied = model.clone()
-
-        def spy(apply, args):
-            out = apply(args["input"], args["timestep"], **args["c"])
-            for chunk, rows in zip(args["cond_or_uncond"], out.chunk(len(args["cond_or_uncond"]))):
-                seen.setdefault(chunk, rows)
-            return out
-
-        spied.set_model_unet_function_wrapper(spy)
-        scene.sample(spied, steps=1, negative=[list(scene.text(99, length=length))])
-        return seen
-
-    ours, plain = outputs(scene.ipca()), outputs(scene.model)
+    ours, plain = (
+        scene.first_outputs(model, length=length) for model in (scene.ipca(), scene.model)
+    )
     assert torch.equal(ours[1], plain[1])
     assert not torch.equal(ours[0], plain[0])
 
@@ -128,19 +115,14 @@ def test_any_order_with_another_override(scene):
         calls.append(k.shape)
         return func(q, k, v, heads, mask, **kwargs) * 1.25
 
-    def with_theirs(model):
-        model = model.clone()
-        model.model_options["transformer_options"]["optimized_attention_override"] = theirs
-        return model
-
-    before = scene.sample(scene.ipca(with_theirs(scene.model)))
+    before = scene.sample(scene.ipca(with_override(scene.model, theirs)))
     lengths = set(calls)
     calls.clear()
-    assert torch.equal(before, scene.sample(with_theirs(scene.ipca())))
+    assert torch.equal(before, scene.sample(with_override(scene.ipca(), theirs)))
     assert set(calls) == lengths and any(shape[-2] > IMAGE for shape in lengths), (
         "theirs sees the keys that are laid in"
     )
-    assert relative(before, scene.sample(with_theirs(scene.model))) > 100 * ROUNDING
+    assert relative(before, scene.sample(with_override(scene.model, theirs))) > 100 * ROUNDING
 
 
 def test_blocks_by_number(scene):

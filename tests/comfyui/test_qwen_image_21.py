@@ -12,7 +12,7 @@ import torch
 from comfy.ldm.modules.attention import attention_basic
 
 from bench.joint_scene import IDENTITY, IMAGE, LENGTH, Scene
-from bench.studio import relative
+from bench.studio import relative, with_override
 from bench.toy_transformers import toy_latent
 
 ROUNDING = 1e-5
@@ -90,9 +90,7 @@ def biased(scene, prefix, strength, factors=None):
                 ] = math.log(1 + strength)
         return attention_basic(q, k, v, heads, mask=bias)
 
-    model = scene.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = override
-    return model
+    return with_override(scene.model, override)
 
 
 @pytest.mark.parametrize("inputs", [{}, {"strength": 2.5}])
@@ -139,9 +137,7 @@ def test_the_prefix_reads_what_it_always_read(scene, referred):
             seen.append((q, k, v))
             return func(q, k, v, heads, mask, **kwargs)
 
-        model = model.clone()
-        model.model_options["transformer_options"]["optimized_attention_override"] = spy
-        scene.sample(model, positive, negative, cfg=1.0, steps=1)
+        scene.sample(with_override(model, spy), positive, negative, cfg=1.0, steps=1)
         return seen
 
     total = len(prefix) + IMAGE

@@ -18,7 +18,7 @@ from bench.reference_scene import (
     ReferenceScene,
     picture,
 )
-from bench.studio import relative
+from bench.studio import relative, with_override
 from bench.toy_encoders import KINDS, toy_encoder
 from bench.toy_transformers import toy_transformer
 from bench.toy_vae import LinearVae
@@ -111,8 +111,7 @@ def test_a_megapixel_is_as_many_keys_as_the_help_says(scene):
         lengths.add(k.shape[2])
         return func(q, k, *args, **kwargs)
 
-    model = scene.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = spy
+    model = with_override(scene.model, spy)
     story = scene.refer(
         scene.prompt(scene.identity, FRAMES[:1], 1), picture(1, 64, 64), "girl", megapixels=1.0
     )
@@ -228,9 +227,7 @@ def biased(scene, story, frames, frame, references):
             q, k, v, heads, mask=bias.expand(-1, -1, k.shape[2], -1), skip_reshape=True
         )
 
-    model = scene.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = override
-    return model
+    return with_override(scene.model, override)
 
 
 def test_ipca_counts_the_identitys_words_again_and_no_picture(scene):

@@ -3,6 +3,7 @@ against SVR on a UNet.
 """
 
 import dataclasses
+import functools
 import importlib
 
 import comfy.samplers
@@ -11,7 +12,7 @@ import torch
 from comfy_api.latest import io
 
 from bench.joint_scene import IDENTITY, LENGTH, Scene
-from bench.studio import Studio, defaults_of, relative
+from bench.studio import Studio, defaults_of, relative, with_override
 from bench.toy_encoders import toy_encoder
 from bench.toy_transformers import SHAPES
 
@@ -120,20 +121,10 @@ def test_cfg_1_and_a_negative_of_another_length(scenes, family):
 def test_the_negatives_rows_stay_the_same_to_the_last_bit(scenes, family, length):
     scene = scenes(family)
 
-    def first_outputs(model):
-        seen, spied = {}, model.clone()
-
-        def spy(apply, args):
-            out = apply(args["input"], args["timestep"], **args["c"])
-            for chunk, rows in zip(args["cond_or_uncond"], out.chunk(len(args["cond_or_uncond"]))):
-                seen.setdefault(chunk, rows)
-            return out
-
-        spied.set_model_unet_function_wrapper(spy)
-        scene.sample(spied, told(scene), [list(scene.text(99, length=length))], steps=1)
-        return seen
-
-    ours, plain = first_outputs(scene.ipca(strength=0.0)), first_outputs(scene.model)
+    ours, plain = (
+        scene.first_outputs(model, told(scene), length)
+        for model in (scene.ipca(strength=0.0), scene.model)
+    )
     assert torch.equal(ours[1], plain[1])
     assert not torch.equal(ours[0], plain[0])
 
@@ -187,18 +178,15 @@ def test_any_order_with_another_override_and_no_mask(scenes, family):
         masks.append(mask)
         return func(q, k, v, heads, mask, **kwargs) * 1.25
 
-    def with_theirs(model):
-        model = model.clone()
-        model.model_options["transformer_options"]["optimized_attention_override"] = theirs
-        return model
-
-    own = scene.sample(with_theirs(scene.model)), [mask is None for mask in masks]
+    own = scene.sample(with_override(scene.model, theirs)), [mask is None for mask in masks]
     masks.clear()
-    before = scene.sample(scene.ipca(with_theirs(scene.model), strength=0.0), told(scene))
+    before = scene.sample(scene.ipca(with_override(scene.model, theirs), strength=0.0), told(scene))
     assert [mask is None for mask in masks] == own[1], (
         "a mask of ours would send flash and sage away"
     )
-    assert torch.equal(before, scene.sample(with_theirs(scene.ipca(strength=0.0)), told(scene)))
+    assert torch.equal(
+        before, scene.sample(with_override(scene.ipca(strength=0.0), theirs), told(scene))
+    )
     assert relative(before, own[0]) > 100 * ROUNDING
 
 
@@ -273,11 +261,15 @@ def test_on_a_unet_factors_are_svr_without_alphas(pack, studio, mode):
             k, v = scaling.of(k, 1), scaling.of(v, 1)
         return func(q, k, v, heads, mask, **kwargs)
 
-    model = s.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    model = with_override(s.model, override)
     positive, latent = s.story_batch(frames=s.svr(mode="original"))
     assert relative(s.sample(model, positive, latent), by_svr) < ROUNDING
     assert relative(s.sample(s.model, positive, latent), by_svr) > 100 * ROUNDING
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return functools.cache(toy_encoder)
 
 
 PATCH = {"class_type": "IPCAPatch", "inputs": {"model": ["4", 0]}}
@@ -294,7 +286,7 @@ GRAPHS = {
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("kind", ["qwen-image", "chroma"])
-def test_words_that_no_ipca_patch_turns_down_are_said_once(nodes, warnings_of, kind, name):
+def test_words_that_no_ipca_patch_turns_down_are_said_once(nodes, warnings_of, encoder, kind, name):
     """Chroma reads how long a row is, so there SVR Reweight does it itself."""
     more, model, told_of = GRAPHS[name]
     graph = {
@@ -304,7 +296,7 @@ def test_words_that_no_ipca_patch_turns_down_are_said_once(nodes, warnings_of, k
         "4": {"class_type": "UNETLoader", "inputs": {}},
         **more,
     }
-    s = Studio(nodes, None, toy_encoder(kind))
+    s = Studio(nodes, None, encoder(kind))
     node = nodes["SVRReweight"]
     hidden = {io.Hidden.unique_id: "1", io.Hidden.prompt: graph}
     told = node.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})

@@ -34,7 +34,7 @@ def plain(running):
     """The bundled workflow, small and quick, every frame from noise of its own so that none looks
     like another.
     """
-    prompt = to_api(load("distributed-story"), running.client.get("/object_info"))
+    prompt = to_api(load("distributed-story"), running.client.info)
     prompt = with_inputs(prompt, "StoryBatch", width=128, height=128, noise="per frame")
     return with_inputs(prompt, "KSampler", steps=2)
 

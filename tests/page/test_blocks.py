@@ -41,32 +41,25 @@ def test_blocks_are_switched_in_the_picture(page):
 
 
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
-@pytest.mark.parametrize(
-    "family, blocks, coarse",
-    [
-        ("SDXL", ["down1", "down2", "mid", "up0", "up1"], ["down2", "mid", "up0"]),
-        (
-            "SD1.x, SD2.x",
-            ["down0", "down1", "down2", "mid", "up1", "up2", "up3"],
-            ["down2", "mid", "up1"],
-        ),
-        ("Story Demo Model", ["down1", "mid", "up0"], ["down1", "mid", "up0"]),
-    ],
-)
-def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(
-    page, family, blocks, coarse
-):
+def test_the_picture_knows_the_blocks_that_the_nodes_read_off_the_models(page):
     """The same lists are in the tests of the block names, against real UNets."""
     open_template(page, "sdxl-story")
     look_at(page, "IPCAPatch")
-    page.locator(".opos-blocks select").select_option(family)
-    page.locator(".opos-presets button", has_text="all").click()
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == blocks
-    page.locator(".opos-presets button", has_text="coarse").click()
-    assert page.locator(".opos-u button[aria-pressed=true] b").all_inner_texts() == coarse
-    assert page.locator(".opos-presets button").all_inner_texts() == (
-        ["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"]
-    )
+    pressed = page.locator(".opos-u button[aria-pressed=true] b")
+    presets = page.locator(".opos-presets button")
+    for family, blocks, coarse in (
+        ("SDXL", "down1 down2 mid up0 up1", "down2 mid up0"),
+        ("SD1.x, SD2.x", "down0 down1 down2 mid up1 up2 up3", "down2 mid up1"),
+        ("Story Demo Model", "down1 mid up0", "down1 mid up0"),
+    ):
+        page.locator(".opos-blocks select").select_option(family)
+        presets.filter(has_text="all").click()
+        assert pressed.all_inner_texts() == blocks.split(), family
+        presets.filter(has_text="coarse").click()
+        assert pressed.all_inner_texts() == coarse.split(), family
+        assert presets.all_inner_texts() == (
+            ["all", "coarse", "fine"] if coarse != blocks else ["all", "coarse"]
+        )
 
 
 def test_a_transformers_blocks_are_switched_by_number(page):
@@ -86,23 +79,26 @@ def test_a_transformers_blocks_are_switched_by_number(page):
     assert page.locator(".opos-stages button[aria-pressed=true]").count() == 13
 
 
-@pytest.mark.parametrize(
-    "family, cells", [("Krea 2", 28), ("Ovis-Image", 33), ("Qwen-Image", 60), ("SDXL", 5)]
-)
-def test_every_block_is_in_sight_whatever_family_was_shown_before(page, family, cells):
+def test_every_block_is_in_sight_whatever_family_was_shown_before(page):
     """From the three blocks of the demo model's to a larger picture: the node has room, nothing of
     the picture is cut off.
     """
     open_template(page, "first-story")
     look_at(page, "IPCAPatch")
-    page.locator(".opos-blocks select").select_option(family)
     button = page.locator(".opos-stages button, .opos-u button")
-    assert button.count() == cells
-    page.wait_for_function(
-        """() => {
-            const shown = document.querySelector(".opos-blocks").getBoundingClientRect();
-            return [...document.querySelectorAll(".opos-stages button, .opos-u button")].every(
-                each => each.getBoundingClientRect().bottom <= shown.bottom + 1);
-        }""",
-        timeout=5000,
-    )
+    node = "app.graph._nodes.find(node => node.type === 'IPCAPatch')"
+    size = page.evaluate(f"Array.from({node}.size)")
+    for family, cells in (("Krea 2", 28), ("Ovis-Image", 33), ("Qwen-Image", 60), ("SDXL", 5)):
+        page.locator(".opos-blocks select").select_option("Story Demo Model")
+        assert button.count() == 3
+        page.evaluate(f"size => {node}.setSize(size)", size)  # as it was opened
+        page.locator(".opos-blocks select").select_option(family)
+        assert button.count() == cells, family
+        page.wait_for_function(
+            """() => {
+                const shown = document.querySelector(".opos-blocks").getBoundingClientRect();
+                return [...document.querySelectorAll(".opos-stages button, .opos-u button")].every(
+                    each => each.getBoundingClientRect().bottom <= shown.bottom + 1);
+            }""",
+            timeout=5000,
+        )

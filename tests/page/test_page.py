@@ -19,6 +19,7 @@ from bench.page import (
 from bench.workflow import load, names, old_workflows, to_api
 
 
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
     browse_templates(page)
     for name in names():
@@ -87,6 +88,7 @@ def class_and_inputs(prompt: dict) -> dict:
     }
 
 
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize("name", old_workflows())
 def test_the_page_reads_an_old_workflow_as_it_was_meant(page, info, name):
     workflow = old_workflows()[name]
@@ -94,6 +96,7 @@ def test_the_page_reads_an_old_workflow_as_it_was_meant(page, info, name):
     assert prompt_of(page, info) == class_and_inputs(to_api(workflow, info))
 
 
+@pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 def test_the_first_story_runs_from_the_page_and_its_storyboard_appears(page):
     open_template(page, "first-story")
     look_at(

@@ -94,7 +94,7 @@ def test_broken_workflows_are_refused_or_run(client, story_prompt):
 
 def test_broken_slates_and_shares_are_refused_or_run(client):
     """The same, with pictures that have no slate, shares that are none, or no image at all."""
-    prompt = to_api(load("distributed-story"), client.get("/object_info"))
+    prompt = to_api(load("distributed-story"), client.info)
     small = with_inputs(
         with_inputs(prompt, "StoryBatch", width=64, height=64, select="1"), "KSampler", steps=1
     )

@@ -34,7 +34,7 @@ def prompt(request, server, client):
     if FAMILIES[request.param] not in SHAPES:
         pytest.skip(f"this ComfyUI has no {FAMILIES[request.param]}")
     family, models = FAMILIES[request.param], server.folder / "models"
-    prompt = to_api(load(request.param), client.get("/object_info"))
+    prompt = to_api(load(request.param), client.info)
     files = {item["class_type"]: item["inputs"] for item in prompt.values()}
     unet, vae = files["UNETLoader"]["unet_name"], files["VAELoader"]["vae_name"]
     write_toy_transformer(models / "diffusion_models" / unet, family)

@@ -17,7 +17,7 @@ OTHER_MACHINES = 4  # another CPU rounds otherwise: 8-bit steps
 
 @pytest.mark.parametrize("name", old_workflows())
 def test_an_old_workflow_gives_the_same_pictures(client, name):
-    prompt = to_api(old_workflows()[name], client.get("/object_info"))
+    prompt = to_api(old_workflows()[name], client.info)
     ours = np.concatenate(
         [picture[::8, ::8] for picture in saved_pixels(prompt, client.run(prompt))], axis=1
     )

@@ -52,7 +52,7 @@ def files(server):
 @pytest.fixture
 def prompt_of(server, client, files):
     def of(name):
-        prompt = to_api(load(name), client.get("/object_info"))
+        prompt = to_api(load(name), client.info)
         loads = {item["class_type"]: item["inputs"] for item in prompt.values()}
         family = FAMILIES[name]
         files(family, loads["UNETLoader"]["unet_name"], loads["VAELoader"]["vae_name"])

@@ -67,6 +67,11 @@ DEPRECATED_SINCE = {
 TOKENS = "/one-prompt-one-story/tokens"
 
 
+def few_steps(client, name: str) -> dict:
+    """A bundled workflow's prompt, of as many steps as tell its frames apart."""
+    return with_inputs(to_api(load(name), client.info), "KSampler", steps=4)
+
+
 def pictures(client, prompt: dict, prefix: str = "story/frame") -> list[np.ndarray]:
     """Run the prompt; what its Save Image of that prefix saved."""
     return saved_pixels(prompt, client.run(prompt), prefix)
@@ -78,7 +83,7 @@ def whole(client, story_prompt):
 
 
 def test_the_server_loads_the_pack_without_a_word(server, client):
-    info = client.get("/object_info")
+    info = client.info
     assert all(info[node]["category"] == "story" for node in IDS)
     start = server.log.split("got prompt")[0]
     # The clone's folder may have our name too, and ComfyUI's own lines carry its path: where the
@@ -97,7 +102,7 @@ def test_the_story_is_four_different_pictures(whole):
 
 
 def test_the_first_story_runs_as_it_is_bundled(client):
-    shown = pictures(client, to_api(load("first-story"), client.get("/object_info")))
+    shown = pictures(client, to_api(load("first-story"), client.info))
     assert [picture.shape for picture in shown] == [(256, 256, 3)] * 4
     for picture in shown:
         assert np.array_equal(picture[::8, ::8].repeat(8, 0).repeat(8, 1), picture), (
@@ -190,11 +195,12 @@ def test_the_workflows_are_in_the_template_browser(client):
 
 @pytest.mark.parametrize("name", names())
 def test_every_workflow_passes_the_servers_validation(client, name):
-    info = client.get("/object_info")
+    info = client.info
     if name == "lora-dataset" and "SaveImageTextDataSetToFolder" not in info:
         pytest.skip("its node came with ComfyUI 0.3.75")
     prompt = to_api(load(name), info)
     if runs_on_the_demo_model(name):
+        prompt = with_inputs(prompt, "KSampler", steps=2)
         outputs = client.run(prompt)
         assert all(
             outputs[node] for node, item in prompt.items() if item["class_type"] == "SaveImage"
@@ -222,7 +228,7 @@ def test_the_blueprint_is_listed_and_draws_what_its_nodes_draw_side_by_side(clie
 
 @pytest.mark.parametrize("name", names())
 def test_no_workflow_has_a_node_that_core_calls_deprecated(client, name):
-    info, used = client.get("/object_info"), {node["type"] for node in all_nodes(load(name))}
+    info, used = client.info, {node["type"] for node in all_nodes(load(name))}
     assert (
         not [node for node in used if info.get(node, {}).get("deprecated")]
         and not used & DEPRECATED_SINCE
@@ -230,7 +236,7 @@ def test_no_workflow_has_a_node_that_core_calls_deprecated(client, name):
 
 
 def test_two_machines_share_a_story_without_a_gap(client):
-    prompt = to_api(load("first-story"), client.get("/object_info"))
+    prompt = few_steps(client, "first-story")
     first, second, alone = (
         pictures(client, with_inputs(prompt, "StoryBatch", part_index=part, parts=parts))
         for part, parts in ((0, 2), (1, 2), (0, 1))
@@ -242,7 +248,7 @@ def test_slate_and_gather_change_nothing_on_one_machine(client):
     """The pictures without the two are the same to the last bit, and so is the sheet, whatever the
     batches.
     """
-    prompt = to_api(load("distributed-story"), client.get("/object_info"))
+    prompt = few_steps(client, "distributed-story")
     (decode,) = (node for node, item in prompt.items() if item["class_type"] == "VAEDecode")
     (batch,) = (node for node, item in prompt.items() if item["class_type"] == "StoryBatch")
     without = with_inputs(
@@ -276,10 +282,7 @@ def test_missing_frames_end_the_run_after_the_others_are_saved(client):
     frames are not.
     """
     prompt = with_inputs(
-        to_api(load("distributed-story"), client.get("/object_info")),
-        "StoryBatch",
-        part_index=1,
-        parts=2,
+        few_steps(client, "distributed-story"), "StoryBatch", part_index=1, parts=2
     )
     with pytest.raises(PromptFailed) as failure:
         client.run(prompt)
@@ -294,7 +297,7 @@ def test_missing_frames_end_the_run_after_the_others_are_saved(client):
 
 
 def test_a_long_story_comes_in_batches_that_agree_with_single_frames(client):
-    prompt = to_api(load("long-story"), client.get("/object_info"))
+    prompt = few_steps(client, "long-story")
     story = pictures(client, prompt)
     assert len(story) == 20
     assert same_pixels(
