@@ -58,9 +58,9 @@ def report_cuts(
         if reader.cuts(key, " ".join(phrases), tokens[key]):
             last = max(place for place, positions in enumerate(layout.phrases) if positions)
             reader.say_once(
-                "SVR Reweight: ComfyUI gives %s only the beginning of a long prompt, up to '%s'"
-                " here: the other text encoders read the rest. Shorten the texts, or lower"
-                " window_length",
+                "SVR Reweight: ComfyUI gives %s only the beginning of a long prompt, which ends"
+                " within '%s' here: the other text encoders read the rest. Shorten the texts, or"
+                " lower window_length",
                 key,
                 phrases[last][:SHOWN],
             )

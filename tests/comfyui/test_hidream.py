@@ -88,7 +88,7 @@ def test_a_prompt_that_comfyui_cuts_for_t5_is_told(s, caplog):
     assert [len(phrase) for phrase in extra[ROWS][0].second[2:]] == [180, 3]
     assert (
         caplog.text.count("only the beginning of a long prompt") == 1
-        and "ends in 'in the snow in" in caplog.text
+        and "ends within 'in the snow in" in caplog.text
     )
     caplog.clear()
     s.svr()
