@@ -9,13 +9,14 @@ full run writes its section of docs/evidence.md, a quick one output/evidence/tra
 import json
 import multiprocessing
 import os
+import textwrap
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from bench import inprocess
 from bench.inprocess import ROOT
@@ -25,7 +26,7 @@ from demo import model as demo
 from ..evidence import demo as on_the_unet
 from ..evidence.cast import draw_casts, measure_cast
 from ..evidence.demo import FRAMES, FULL_RUN, SEED, draw_stories, measure
-from ..evidence.report import Results, Told, strip_sheet
+from ..evidence.report import Results, Told
 from ..evidence.rows import Row, Setting
 from ..evidence.section import put_section
 from ..evidence.shelf import Shelf, code, fingerprint
@@ -43,7 +44,7 @@ UNET = Setting()  # the demo model's own
 CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # Of the main rows these come first, then the other tables' stories, then the rest.
 FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 30, 30, 30
-STRIP_STORIES = 4
+STRIP_STORIES = 2
 WORKERS = int(os.environ.get("WORKERS", "1" if torch.cuda.is_available() else str(os.cpu_count())))
 CODE = (
     *(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")),
@@ -131,16 +132,34 @@ def results_of(todo: list[Job], shelf: Shelf) -> Results:
 
 
 def strips(todo: list[Job], shelf: Shelf, folder: Path) -> None:
-    """A picture of the rows that tell most, one below the other, for each of the first stories."""
-    wanted = [(seed, ROWS[name].label) for seed in range(STRIP_STORIES) for name in STRIPS]
+    """A line for each of the rows that tell most, with the first stories side by side."""
     jobs_of = {(job[1], job[3].label): job for job in todo if job[0] == UNSAID}
-    found = []
-    for job in (jobs_of[place] for place in wanted if place in jobs_of):
-        if shelf.get(*keys(job)):
-            found.append(shelf.pixels(*keys(job)))
-    if found:
-        sheet = strip_sheet(found, zoom=3)
-        sheet.save(folder / "evidence-transformer.png", optimize=True)
+    lines = []
+    for name, label in STRIPS.items():
+        found = [jobs_of.get((seed, ROWS[name].label)) for seed in range(STRIP_STORIES)]
+        kept = [job for job in found if job and shelf.get(*keys(job))]
+        if kept:
+            lines.append((f"({name}) {label}", [shelf.pixels(*keys(job)) for job in kept]))
+    if lines:
+        labelled(lines).save(folder / "evidence-transformer.png", optimize=True)
+
+
+def labelled(
+    lines: list[tuple[str, list[np.ndarray]]], zoom: int = 3, left: int = 190
+) -> Image.Image:
+    """Strips [h, w, 3] of each line side by side, with its words on the left."""
+    gap, (high, wide, _) = 12, lines[0][1][0].shape
+    step, across = zoom * high + gap, zoom * wide + gap
+    size = (left + across * max(len(strips) for _, strips in lines), step * len(lines))
+    sheet = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for row, (words, pictures) in enumerate(lines):
+        text = textwrap.fill(words, 22)
+        draw.multiline_text((6, row * step + step / 2), text, "black", font, anchor="lm")
+        for place, strip in enumerate(pictures):
+            large = Image.fromarray(strip.repeat(zoom, 0).repeat(zoom, 1))
+            sheet.paste(large, (left + place * across, row * step))
+    return sheet
 
 
 def write(todo: list[Job], shelf: Shelf, count: int) -> None:
