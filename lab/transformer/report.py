@@ -32,8 +32,8 @@ shows (see [lab/README.md](../lab/README.md))."""
 SETTING = """`make evidence TRANSFORMER=1`: {done} stories, the same as above, {steps} Euler steps,
 CFG {cfg:g}, shared noise unless said; sweeps over the first {swept}.{more} Columns as above.
 *stated*: share of body colours, coat colours and patterns that come out as said. *less (b)'s* and
-*less (h)'s*: differences of identity on the same stories. enhance_beta 1.1 and 1.2 were chosen on the
-first ten stories."""
+*less (h)'s*: differences of identity on the same stories. enhance_beta 1.1 and 1.2 were chosen on
+the first ten stories."""
 SUMMARY = """What follows: whether a row draws what its frames say, and whether it keeps more of
 the identity than (h), a prompt for each frame. *better*: by at least two standard errors."""
 CAST = """### A cast on the transformer
