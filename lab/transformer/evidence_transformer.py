@@ -5,13 +5,14 @@ in the rows of `rows.py`; and as a check on the demo model's UNet, factors again
 writes its section of docs/evidence.md, a quick one output/evidence/transformer.md.
 """
 
+import textwrap
 from argparse import Namespace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from bench import inprocess
 from bench.studio import Studio
@@ -20,7 +21,7 @@ from demo import model as demo
 from ..evidence import demo as on_the_unet
 from ..evidence.cast import draw_casts, measure_cast
 from ..evidence.demo import FULL_RUN
-from ..evidence.loop import Job, Study, beside_each_other, costs
+from ..evidence.loop import Job, Study, below_each_other, beside_each_other, costs
 from ..evidence.results import Results
 from ..evidence.rows import Setting
 from ..evidence.section import put_section
@@ -87,8 +88,21 @@ def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
         latents, seconds = ways.render(studios, job.story, job.row, job.seed, job.setting)
     pictures = latents.clamp(-1, 1).clone()
     columns = (measure_cast if "cast" in job.story else measure)(pictures, job.story, judge)
-    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)], 0)
+    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
     return {**columns, "seconds": seconds, **spent}, strip
+
+
+def labelled(ways: list[list[Image.Image]], zoom: int = 3, left: int = 190) -> Image.Image:
+    """A line for each of the rows that tell most: its words, and two stories side by side."""
+    lines, font = [], ImageFont.load_default(15)
+    for (name, label), strips in zip(STRIPS.items(), ways):
+        large = [ImageOps.scale(strip, zoom, Image.Resampling.NEAREST) for strip in strips[:2]]
+        if large:
+            words = Image.new("RGB", (left - 12, large[0].height), "white")
+            text, middle = textwrap.fill(f"({name}) {label}", 22), large[0].height / 2
+            ImageDraw.Draw(words).multiline_text((6, middle), text, "black", font, anchor="lm")
+            lines.append(beside_each_other([words, *large], 12))
+    return below_each_other(lines, 12)
 
 
 def study(options: Namespace) -> Study:
@@ -117,6 +131,5 @@ def study(options: Namespace) -> Study:
         measures=MEASURES,
         numbers="evidence-transformer.json",
         workers=options.workers,
-        gap=1,
-        zoom=3,
+        sheet=labelled,
     )

@@ -11,7 +11,7 @@ from ..evidence.rows import ROWS as UNET
 from ..evidence.rows import Row, Setting
 from ..evidence.section import BEGIN, END
 from .model import WEIGHTS
-from .rows import ROWS, STRIPS, SWEEPS
+from .rows import ROWS, SWEEPS
 
 COLUMNS = ("identity", "colour", "alignment", "scene", "prop", "kind", "stated")
 ALIGNED = 0.985  # of separate prompts' alignment: the paper's on SDXL
@@ -114,7 +114,6 @@ def section(
         "" if done >= count else f" The command renders {count}, and goes on where it was stopped."
     )
     counted = {"done": done, "swept": min(done, swept), "more": more}
-    strip = ", ".join(f"({name}) {ROWS[name].label}" for name in STRIPS)
     parts = [
         BEGIN,
         CANDOUR.format(size=size, minutes=record["minutes"], seen=f"{record['seen']:,}"),
@@ -123,7 +122,7 @@ def section(
         SUMMARY,
         summary(results, unsaid),
         ipca_table(results, unsaid),
-        f"The first stories; the lines of each are {strip}.",
+        "The first two stories:",
         "![One prompt on the transformer, row by row](evidence-transformer.png)",
         CAST.format(stories=results.count(cast, ROWS["e"])) if cast_table(results, cast) else "",
         cast_table(results, cast),

@@ -59,7 +59,15 @@ ROWS = {
         for strength in STRENGTHS[:2]
     },
 }
-STRIPS = ("b", "c", "d", "e", "f1", "i1.2", "j3")
+STRIPS = {
+    "b": "a prompt for each frame, same noise",
+    "c": "one prompt, nothing turned down",
+    "d": "SVR on the embeddings, as before",
+    "e": "beta on keys and values",
+    "f1": "the same with IPCA",
+    "i1.2": "(e) with enhance_beta 1.2",
+    "j1": "the same with IPCA",
+}
 SWEEPS = {
     "weaken_beta": [
         Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta}) for beta in (0.0, 0.01, 0.2, 0.5)
