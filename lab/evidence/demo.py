@@ -24,7 +24,7 @@ from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
 from .cast import draw_casts, measure_cast
-from .loop import Job, Study, beside_each_other, costs
+from .loop import Job, Study, below_each_other, beside_each_other, costs
 from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
 from .report import CAST, MEASURES, PLACE, SAID, SWEEP_STORIES, UNSAID
 from .rows import DOSES, ROWS, SWEEPS, render
@@ -52,7 +52,7 @@ def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
     else:
         measured = measure_cast if "cast" in job.story else measure
         columns = measured(pictures, job.story, judge)
-    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)], 0)
+    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
     return {**columns, "seconds": seconds, **spent}, strip
 
 
@@ -116,6 +116,5 @@ def study(options: Namespace) -> Study:
         whole_folder="docs" if count >= FULL_RUN and set(options.sweeps) == set(PARTS) else "",
         measures=MEASURES,
         workers=options.workers,
-        gap=1,
-        zoom=3,
+        sheet=lambda ways: below_each_other(ways[0], gap=1, zoom=3),
     )

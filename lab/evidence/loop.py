@@ -46,7 +46,8 @@ class Study:
 
     `stages` are rendered one after the other, and the tables are printed after each. `tell` renders
     and judges a job: its columns, and its pictures side by side. `write` puts the page and its
-    charts into a folder; `strips` are the files that show the first stories, each in these rows.
+    charts into a folder. `strips` are the files that show the first stories in these rows, and
+    `sheet` makes such a file of the strips of every row.
     """
 
     depends_on: tuple
@@ -60,8 +61,7 @@ class Study:
     measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
     numbers: str = "evidence.json"
     workers: int = 1
-    gap: int = 6  # pixels between two stories' strips, before they are shown `zoom` times as large
-    zoom: int = 1
+    sheet: Callable[[list[list[Image.Image]]], Image.Image] = lambda ways: below_each_other(ways[0])
 
 
 def go(study: Study, root: Path = ROOT) -> Results:
@@ -82,14 +82,14 @@ def go(study: Study, root: Path = ROOT) -> Results:
     folder.mkdir(parents=True, exist_ok=True)
     study.write(results, folder)
     (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
-    for name, shown in study.strips.items():
-        ways = [job for way in shown for job in jobs if (job.setting, job.row) == way]
-        ways.sort(key=lambda job: job.seed)
-        paths = [shelf.picture(*job.keys()) for job in ways]
-        strips = [Image.open(path) for path in paths if path.exists()]
-        if strips:
-            sheet = below_each_other(strips, study.gap, study.zoom)
-            sheet.save(folder / name, optimize=True)
+    for name, ways in study.strips.items():
+        paths = [
+            [shelf.picture(*job.keys()) for job in jobs if (job.setting, job.row) == way]
+            for way in ways
+        ]
+        shown = [[Image.open(path) for path in row if path.exists()] for row in paths]
+        if any(shown):
+            study.sheet(shown).save(folder / name, optimize=True)
     print(f"evidence: written into {folder}")
     return results
 
@@ -125,7 +125,7 @@ def costs() -> Iterator[dict[str, float]]:
     found["peak GiB"] = (torch.cuda.max_memory_allocated() if cuda else of_process) / 2**30
 
 
-def beside_each_other(pictures: list[Image.Image], gap: int) -> Image.Image:
+def beside_each_other(pictures: list[Image.Image], gap: int = 0) -> Image.Image:
     width = sum(picture.width + gap for picture in pictures) - gap
     board = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
     left = 0
@@ -135,7 +135,7 @@ def beside_each_other(pictures: list[Image.Image], gap: int) -> Image.Image:
     return board
 
 
-def below_each_other(strips: list[Image.Image], gap: int, zoom: int = 1) -> Image.Image:
+def below_each_other(strips: list[Image.Image], gap: int = 6, zoom: int = 1) -> Image.Image:
     """Strips of several stories, each pixel `zoom` times as large."""
     turned = [strip.transpose(Image.Transpose.TRANSPOSE) for strip in strips]
     sheet = beside_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)

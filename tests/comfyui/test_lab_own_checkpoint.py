@@ -336,7 +336,7 @@ def test_the_table_says_what_is_compared(evidence, monkeypatch, tmp_path, instal
         assert all(a != b[0]["likeness"] for a, b in zip(likeness, plain.values()))
     else:
         assert "| likeness (CLIP-I), whole pictures |" in page
-        assert "MASK=rembg was set, but that package is not installed" in page
+        assert "MASK=rembg was set, and the package rembg is not installed" in page
         assert all(a == b[0]["likeness"] for a, b in zip(likeness, plain.values()))
 
 
