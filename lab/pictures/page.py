@@ -126,6 +126,7 @@ def photograph_nodes(page) -> None:
         page,
         load("first-story-simple")["definitions"]["subgraphs"][0]["id"],
         DOCS / "step-2-prompt.jpg",
+        scale=0.75,  # all of it
     )
     open_template(page, "first-story")
     page.evaluate(
@@ -135,8 +136,8 @@ def photograph_nodes(page) -> None:
     photograph_node(page, "StoryBatch", DOCS / "step-4-select.jpg")
 
 
-def photograph_node(page, node_type: str, path: Path) -> None:
-    look_at(page, node_type, scale=1)
+def photograph_node(page, node_type: str, path: Path, scale: float = 1) -> None:
+    look_at(page, node_type, scale=scale)
     page.wait_for_timeout(1000)
     node = page.evaluate(
         "type => String(app.graph._nodes.find(node => node.type === type).id)", node_type
