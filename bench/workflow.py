@@ -32,6 +32,7 @@ CONTROLLED = {
     "seed",
     "noise_seed",
 }  # the page stores "control after generate" after these, and where the server says so
+DYNAMIC = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings widgets of its own, in newer ComfyUI
 OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
 OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget
 
@@ -157,20 +158,31 @@ def with_collector(prompt: dict, load_balance: bool = False) -> dict:
 
 def _widget_values(node: dict, info: dict) -> dict:
     """By name. A workflow saved before a widget came has no value for it: it has its default."""
-    values = list(node.get("widgets_values") or [])
-    inputs = {}
-    for name, (kind, *more) in {
-        **info["input"].get("required", {}),
-        **info["input"].get("optional", {}),
+    return _read(info["input"], list(node.get("widgets_values") or []))
+
+
+def _read(inputs: dict, values: list, before: str = "") -> dict:
+    """The values of these inputs' widgets, taken off `values`, in the page's order. Where a choice
+    brings widgets of its own, these come right after it; `before` is its name and a dot.
+    """
+    found = {}
+    for short, (kind, *more) in {
+        **inputs.get("required", {}),
+        **inputs.get("optional", {}),
     }.items():
-        options = more[0] if more else {}
-        if not _is_widget(kind, options):
+        name, options = before + short, more[0] if more else {}
+        if options.get("hidden") or not _is_widget(kind, options):
             continue
-        inputs[name] = values.pop(0) if values else options["default"]
-        controlled = name in CONTROLLED or options.get("control_after_generate")
+        if kind == DYNAMIC:
+            choices = {choice["key"]: choice["inputs"] for choice in options["options"]}
+            found[name] = values.pop(0) if values else next(iter(choices))
+            found.update(_read(choices[found[name]], values, f"{name}."))
+            continue
+        found[name] = values.pop(0) if values else options["default"]
+        controlled = short in CONTROLLED or options.get("control_after_generate")
         if controlled and values and values[0] in ("fixed", "increment", "decrement", "randomize"):
             values.pop(0)
-    return inputs
+    return found
 
 
 def _filled(value, workflow: dict):
@@ -191,5 +203,5 @@ def _filled(value, workflow: dict):
 
 def _is_widget(kind, options: dict) -> bool:
     return not options.get("forceInput") and (
-        isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+        isinstance(kind, list) or kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC)
     )
