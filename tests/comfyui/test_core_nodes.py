@@ -61,8 +61,8 @@ def the_same_in_either_order(s, node, inputs):
         128 if node == "FreeU_V2" else 64
     )  # FreeU V2 divides by the spread over the deepest level, which must not be one pixel
     steps = (
-        5 if node == "ModelSamplingDiscrete" else 2
-    )  # zero terminal SNR in few steps magnifies rounding
+        5 if node.startswith("ModelSampling") else 2
+    )  # zero terminal SNR and V prediction in few steps magnify rounding
     positive, latent = s.story_batch(width=size, height=size)
 
     def sampled(model):

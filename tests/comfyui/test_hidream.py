@@ -92,4 +92,5 @@ def test_a_prompt_that_comfyui_cuts_for_t5_is_told(s, caplog):
     )
     caplog.clear()
     s.svr()
-    assert not caplog.text
+    ours = [record for record in caplog.records if record.name == "one-prompt-one-story"]
+    assert not ours, "ComfyUI may warn of models that other tests still hold"

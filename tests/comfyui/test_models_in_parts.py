@@ -14,6 +14,7 @@ from bench.toy_transformers import SHAPES, toy_transformer
 
 FAMILIES = [family for family in READS if family in SHAPES]
 
+# Not Qwen-Image 2.1's: this ComfyUI does not have its class, and a stand-in has no real files.
 REAL_WIDTHS = {
     "qwen-image": {
         "attention_head_dim": 128,
@@ -44,7 +45,7 @@ def kinds(names) -> set[str]:
     return {re.sub(r"\.\d+\.", ".N.", name) for name in names}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family in REAL_WIDTHS])
 def test_names_and_family_are_those_of_the_real_files(tmp_path, family):
     """By ComfyUI's own detection on weights of the real widths, which take no memory."""
     supported, shape = SHAPES[family]

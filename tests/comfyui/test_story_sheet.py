@@ -28,13 +28,15 @@ def test_batches_of_different_sizes_come_on_one_sheet_in_order(nodes):
     assert (out[0, :8, 96:] == 1).all(), "the rest is paper"
 
 
-def test_one_channel_is_grey_and_alpha_is_left_out(nodes):
-    grey, alpha = (
-        torch.full((1, 8, 8, 1), 0.5),
-        torch.cat([torch.full((1, 8, 8, 3), 0.5), torch.zeros(1, 8, 8, 1)], dim=-1),
+def test_one_channel_is_grey_and_a_transparent_picture_shows_the_paper(nodes):
+    """The paper is white; half transparent grey is between the two."""
+    grey = torch.full((1, 8, 8, 1), 0.5)
+    colour, shape = torch.full((1, 8, 8, 3), 0.5), (1, 8, 8, 1)
+    opaque, half, clear = (
+        torch.cat([colour, torch.full(shape, opacity)], dim=-1) for opacity in (1.0, 0.5, 0.0)
     )
-    for picture in (grey, alpha):
-        assert (sheet(nodes, [picture], margin=0, numbers=False) - 0.5).abs().max() < 0.003
+    for picture, seen in ((grey, 0.5), (opaque, 0.5), (half, 0.75), (clear, 1.0)):
+        assert (sheet(nodes, [picture], margin=0, numbers=False) - seen).abs().max() < 0.005
 
 
 def test_captions_may_be_missing_a_list_or_lines_of_one_text(nodes):
