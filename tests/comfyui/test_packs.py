@@ -26,6 +26,14 @@ ROUNDING = 5e-5
 either_order = pytest.mark.parametrize("ours_first", [True, False])
 
 
+def folder_of(name: str) -> Path:
+    """The pack's folder; without one the test is skipped."""
+    path = Path(os.environ.get("NEIGHBOURS_PATH", "")) / name
+    if not os.environ.get("NEIGHBOURS_PATH") or not path.is_dir():
+        pytest.skip(f"NEIGHBOURS_PATH names no folder with {name}")
+    return path
+
+
 @pytest.fixture(scope="module")
 def pack_named(pack):
     """pack_named(folder) -> a function that finds that pack's modules by the end of their name."""
@@ -34,9 +42,7 @@ def pack_named(pack):
     loaded = {}
 
     def named(folder):
-        path = Path(os.environ.get("NEIGHBOURS_PATH", "")) / folder
-        if not os.environ.get("NEIGHBOURS_PATH") or not path.is_dir():
-            pytest.skip(f"NEIGHBOURS_PATH names no folder with {folder}")
+        path = folder_of(folder)
         if folder not in loaded:
             loaded[folder] = wait_for(nodes.load_custom_node(str(path), "custom_nodes"))
 
@@ -351,6 +357,7 @@ def face_detailer(pack_named, studio_of):
     """face_detailer(pictures, positive, model, seed): Impact-Pack's FaceDetailer with that box."""
     import asyncio
 
+    folder_of("ComfyUI-Impact-Pack")
     sys.modules.setdefault("impact.subpack_nodes", types.ModuleType("impact.subpack_nodes"))
     sys.path.insert(0, os.environ["COMFYUI_PATH"])  # its `utils` before comfy's, as in main.py
     import server

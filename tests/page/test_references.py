@@ -30,6 +30,7 @@ def test_chips_show_the_pictures_and_the_strip_knows_the_frames(page):
         "() => { const of = name => app.graph._nodes.filter(n => n.type === 'StoryReference').map(n"
         " => n.widgets.find(w => w.name === name)); of('character')[1].value = '@GIRL'; }"
     )
+    page.mouse.move(2, 2)  # the node looks when the pointer comes in
     page.locator(".opos-budget").hover()
     assert pictures(page) == [["girl.png", None]] * 5, "the first of two of the same character"
     look_at(page, "StoryBatch")
