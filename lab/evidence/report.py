@@ -80,7 +80,10 @@ kind of character in five scenes: each of body colour, coat colour and pattern i
 frames or drawn anew in each. *rank*: Spearman's correlation over stories of likeness with the share
 of attributes that are equal. Standard errors are by bootstrap over stories, those of differences on
 the same resamples. *whole pictures* and *masked* are Story Score's likeness without and with its
-mask; *layer* is one of the vision model's, in place of its embedding; *colours* are histograms."""
+mask; *layer* is one of the vision model's, in place of its embedding; *colours* are histograms.
+
+Two of the three attributes are colours, so colours tell more here than of most characters. Story
+Score's likeness stays the paper's CLIP-I, so that its numbers can be compared."""
 
 
 def table(results: Results) -> str:
