@@ -4,6 +4,7 @@ session.
 
 import json
 import os
+import re
 import sys
 import types
 from pathlib import Path
@@ -29,22 +30,34 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Deal the tests out to the workers so that none makes again what a neighbour has: the page's
-    by the page's server, all of the one server's, the others file by file.
-
-    What takes long comes first, or one worker would be left with it at the end.
-    """
+    """What takes long comes first, or one worker would be left with it at the end."""
     items.sort(key=lambda item: ROOMS.index(item.path.parent.name))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
 
 
-def group_of(item) -> str:
-    page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-    if page:
-        return f"page {page.split(',')[0]}"
-    shares = item.path.parent.name == "server" and not hasattr(item.module, "server")
-    return "server" if shares else item.path.stem
+def pytest_xdist_make_scheduler(config, log):
+    """Deals the tests out to the workers in groups, so that none makes again what a neighbour has.
+
+    (--dist=loadgroup asks for the same by markers, which pytest-xdist 3.8 loses under pytest 9.2:
+    it writes them into the tests' names.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class InGroups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return InGroups(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """The page's tests by the page's server, all of the shared server's, the others file by
+    file.
+    """
+    file, _, test = nodeid.partition("::")
+    if page := re.search(r"\b(own|newest), (classic|nodes 2\.0)", test):
+        return f"page {page[1]}"
+    shared = Path(file).parent.name == "server" and Path(file).name != "test_long_story.py"
+    return "server" if shared else file
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def started_again(page):
         wait_for_app(page)
         draw_nodes(page, page.anew)
         page.evaluate(VISITED)
+    page.mouse.move(0, 0)  # or what is under it does not see it come
 
 
 def draw_nodes(page, anew: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bench.page import TWO_PAGES, look_at, open_template, queue, set_setting, widget
 
 ROWS = ".opos-frames li"
-# For what the editor makes of a text, which does not depend on how a page draws its nodes.
+# For what the editor makes of a text and of a run. How it is clicked is tested on all four.
 on_two_pages = pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 
 
@@ -360,6 +360,7 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
     assert values[-1] == "3:3", "nothing of the strip is saved"
 
 
+@on_two_pages
 def test_after_a_run_the_strip_shows_each_frames_picture(strip):
     strip.locator(".opos-frame").nth(1).click()
     queue(strip, steps=2)
