@@ -225,11 +225,13 @@ class StoryBatch(StoryNode):
         outputs = [cls.batches(**inputs) for inputs in runs]
         positives, latents, captions, negatives, shares, names, rendered = zip(*outputs)
         again = len(each_seed)
+        batches: list[Any] = sum(positives, [])
         return io.NodeOutput(
-            *(sum(lists, []) * again for lists in (positives, latents, captions, negatives)),
+            batches * again,
+            *(sum(lists, []) * again for lists in (latents, captions, negatives)),
             list(shares),
             sum(names, []) * again,
-            [seed for seed in each_seed for _ in sum(positives, [])],
+            [seed for seed in each_seed for _ in batches],
             # The page's strip of frames shows which frame each picture is.
             ui={"story_frames": sum(rendered, []) * again},
         )

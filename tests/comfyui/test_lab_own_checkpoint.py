@@ -72,23 +72,22 @@ def test_random_weights_in_the_shape_of_sdxl(evidence, tmp_path):
     assert (folder / "row-a.png").exists() and (folder / "row-g.png").exists()
 
 
-def test_a_model_in_parts(evidence, tmp_path):
-    """A diffusion model and a VAE of the real format, as small as Qwen-Image's can be; its text
-    encoder has no file and is made.
+def in_parts(folder, **vae_options):
+    """The options of one story on a diffusion model and a VAE of the real format, as small as
+    Qwen-Image's can be; its text encoder has no file and is made.
     """
     from bench.toy_parts import write_toy_transformer, write_toy_vae
 
-    unet, vae, prompts = (
-        tmp_path / "qwen.safetensors",
-        tmp_path / "vae.safetensors",
-        tmp_path / "prompts.yaml",
-    )
+    unet, vae = folder / "qwen.safetensors", folder / "vae.safetensors"
     write_toy_transformer(unet, "qwen-image")
-    write_toy_vae(vae, "qwen-image")
+    write_toy_vae(vae, "qwen-image", **vae_options)
+    prompts = folder / "prompts.yaml"
     prompts.write_text(PROMPTS, encoding="utf-8")
-    page, numbers, folder = evidence(
-        UNET=unet, CLIP=vae, VAE=vae, PROMPTS=prompts, STORIES=1, SIZE=64, STEPS=2, WINDOW=2
-    )
+    return {"UNET": unet, "CLIP": vae, "VAE": vae, "PROMPTS": prompts, "STORIES": 1, "SIZE": 64}
+
+
+def test_a_model_in_parts(evidence, tmp_path):
+    page, numbers, folder = evidence(**in_parts(tmp_path), STEPS=2, WINDOW=2)
     assert "numbers mean nothing" in page and "window_length 2" in page and "No fit: " in page
     assert list(numbers) == list("abcdefg") and all(
         len(stories) == 1 and stories[0]["likeness"] for stories in numbers.values()
@@ -101,25 +100,7 @@ def test_a_sweep_over_the_steps(evidence, tmp_path):
     """On a transformer: IPCA from a step on, and before it. Both are told apart from each other and
     from all steps by their pictures, and before step 4 of 4 nothing would be cut off.
     """
-    from bench.toy_parts import write_toy_transformer, write_toy_vae
-
-    unet, vae, prompts = (
-        tmp_path / "qwen.safetensors",
-        tmp_path / "vae.safetensors",
-        tmp_path / "prompts.yaml",
-    )
-    write_toy_transformer(unet, "qwen-image")
-    write_toy_vae(vae, "qwen-image")
-    prompts.write_text(PROMPTS, encoding="utf-8")
-    wanted = {
-        "UNET": unet,
-        "CLIP": vae,
-        "VAE": vae,
-        "PROMPTS": prompts,
-        "STORIES": 1,
-        "SIZE": 64,
-        "STEPS": 4,
-    }
+    wanted = {**in_parts(tmp_path), "STEPS": 4}
     page, numbers, folder = evidence(**wanted, SWEEP="steps")
     quarters = [f"{part}-{step}" for part in ("from", "to") for step in (1, 2, 3)]
     assert list(numbers) == ["a", "d", "e", *quarters]
@@ -145,26 +126,9 @@ def test_a_row_with_a_reference(evidence, tmp_path):
     """By a picture that every frame sees, then by frame 1, whose own picture is row (e)'s."""
     from PIL import Image
 
-    from bench.toy_parts import write_toy_transformer, write_toy_vae
-
-    unet, vae, picture = (
-        tmp_path / "qwen.safetensors",
-        tmp_path / "vae.safetensors",
-        tmp_path / "fox.png",
-    )
-    write_toy_transformer(unet, "qwen-image")
-    write_toy_vae(vae, "qwen-image", encodes=True)
-    (tmp_path / "prompts.yaml").write_text(PROMPTS, encoding="utf-8")
+    picture = tmp_path / "fox.png"
     Image.new("RGB", (96, 64), "red").save(picture)
-    wanted = {
-        "UNET": unet,
-        "CLIP": vae,
-        "VAE": vae,
-        "PROMPTS": tmp_path / "prompts.yaml",
-        "STORIES": 1,
-        "SIZE": 64,
-        "STEPS": 1,
-    }
+    wanted = {**in_parts(tmp_path, encodes=True), "STEPS": 1}
     page, numbers, folder = evidence(**wanted, REFERENCE=picture)
     assert (
         list(numbers) == list("abcdefgh")
