@@ -7,9 +7,11 @@ width as well, from the family and knows none so small. Text encoders have no fi
 constants of ComfyUI's (see toy_encoders).
 """
 
+import inspect
 import math
 from pathlib import Path
 
+import comfy.sd
 import torch
 from comfy.ldm.models.autoencoder import AutoencoderKL, AutoencodingEngine
 from comfy.ldm.wan.vae import WanVAE
@@ -55,9 +57,12 @@ def load_toy_transformer(path: Path) -> ModelPatcher:
 
 
 def _wan_vae() -> torch.nn.Module:
-    """Qwen-Image's VAE is that of Wan: its loader reads the width off the file."""
+    """Qwen-Image's VAE is that of Wan: the loader reads the width off the file, older cores' takes
+    96.
+    """
+    reads_width = 'decoder.head.0.gamma"].shape' in inspect.getsource(comfy.sd.VAE.__init__)
     return WanVAE(
-        dim=8,
+        dim=8 if reads_width else 96,
         z_dim=16,
         dim_mult=[1, 2, 4, 4],
         num_res_blocks=2,

@@ -185,19 +185,15 @@ def test_clip_type_follows_the_diffusion_model(pack):
 
     assert [
         clip_type(None, model_of(family))
-        for family in ("QwenImage", "Flux", "FluxSchnell", "Chroma", "SD3", "ZImage")
-    ] == [
-        CLIPType.QWEN_IMAGE,
-        CLIPType.FLUX,
-        CLIPType.FLUX,
-        CLIPType.CHROMA,
-        CLIPType.SD3,
-        CLIPType.STABLE_DIFFUSION,
-    ]
+        for family in ("QwenImage", "Flux", "FluxSchnell", "Chroma", "SD3")
+    ] == [CLIPType.QWEN_IMAGE, CLIPType.FLUX, CLIPType.FLUX, CLIPType.CHROMA, CLIPType.SD3]
+    if hasattr(models, "ZImage"):  # older cores have none
+        assert clip_type(None, model_of("ZImage")) is CLIPType.STABLE_DIFFUSION
     assert clip_type("hidream", model_of("Flux")) is CLIPType.HIDREAM
-    assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), (
-        "a type of Load CLIP, on older cores without a name"
-    )
+    if hasattr(models, "Flux2"):
+        assert clip_type("flux2", model_of("Flux2")) is clip_type(None, model_of("Flux2")), (
+            "a type of Load CLIP, on older cores without a name"
+        )
     if hasattr(CLIPType, "MAGE"):
         assert (
             clip_type(None, model_of("MageFlow")) is CLIPType.MAGE

@@ -473,7 +473,8 @@ def test_a_tokenizer_without_word_ids_is_refused_by_name(studios):
     """LongCat-Image's has Qwen-Image's name."""
     pytest.importorskip("comfy.text_encoders.longcat_image")
     with pytest.raises(
-        ValueError, match=r"^SVR Reweight - clip: its tokenizer qwen25_7b does not say which word"
+        ValueError,
+        match=r"^SVR Reweight - clip: its tokenizer qwen25_7b does not report which word",
     ):
         studios("chroma").svr(clip=clip_with("longcat_image.LongCatImageTokenizer"))
 

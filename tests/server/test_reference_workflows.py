@@ -31,13 +31,10 @@ def files(server):
 
     inprocess.start()
     from bench.toy_parts import write_toy_transformer, write_toy_vae
-    from bench.toy_transformers import SHAPES
 
     made = {}
 
     def get(family, unet, vae):
-        if family not in SHAPES:
-            pytest.skip(f"this ComfyUI has no {family}")
         if family not in made:
             models = server.folder / "models"
             made[family] = models / "diffusion_models" / unet, models / "vae" / vae
@@ -51,10 +48,14 @@ def files(server):
 
 @pytest.fixture
 def prompt_of(server, client, files):
+    from bench.toy_transformers import SHAPES
+
     def of(name):
+        family = FAMILIES[name]
+        if family not in SHAPES:
+            pytest.skip(f"this ComfyUI has no {family}")
         prompt = to_api(load(name), client.info)
         loads = {item["class_type"]: item["inputs"] for item in prompt.values()}
-        family = FAMILIES[name]
         files(family, loads["UNETLoader"]["unet_name"], loads["VAELoader"]["vae_name"])
         prompt = substitute(
             prompt,
