@@ -33,12 +33,18 @@ CONTROLLED = {
     "noise_seed",
 }  # the page stores "control after generate" after these, and where the server says so
 DYNAMIC = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings widgets of its own, in newer ComfyUI
+CAME_WITH_0_3_75 = {"SaveImageTextDataSetToFolder", "Flux2Scheduler"}  # core's nodes
 OUTPUT = " [output]"  # ends the name of a picture that Load Image takes from the output folder
 OF_A_WIDGET = re.compile(r"%([^%.]+)\.([^%]+)%")  # in a text: the value of another node's widget
 
 
 def load(name: str) -> dict:
     return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def newer_nodes(name: str, info: dict) -> set[str]:
+    """Core's nodes that a bundled workflow has and an older ComfyUI lacks."""
+    return {node["type"] for node in load(name)["nodes"]} & CAME_WITH_0_3_75 - set(info)
 
 
 def old_workflows() -> dict[str, dict]:
@@ -171,7 +177,7 @@ def _read(inputs: dict, values: list, before: str = "") -> dict:
         **inputs.get("optional", {}),
     }.items():
         name, options = before + short, more[0] if more else {}
-        if options.get("hidden") or not _is_widget(kind, options):
+        if not _is_widget(kind, options):
             continue
         if kind == DYNAMIC:
             choices = {choice["key"]: choice["inputs"] for choice in options["options"]}

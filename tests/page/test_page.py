@@ -16,7 +16,7 @@ from bench.page import (
     wait_for_app,
     widget,
 )
-from bench.workflow import load, names, old_workflows, to_api
+from bench.workflow import load, names, newer_nodes, old_workflows, to_api
 
 
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
@@ -45,6 +45,8 @@ def test_a_template_is_opened_by_hand_and_survives_a_reload(page):
 @pytest.mark.parametrize("page", TWO_PAGES, indirect=True)
 @pytest.mark.parametrize("name", names())
 def test_a_workflow_opens_as_it_was_saved_and_makes_the_same_prompt_as_ours(page, info, name):
+    if lacking := newer_nodes(name, info):
+        pytest.skip(f"this ComfyUI has no {', '.join(lacking)}")
     open_template(page, name)
     page.wait_for_function(
         "count => app.graph._nodes.length === count", arg=len(load(name)["nodes"])
@@ -77,7 +79,11 @@ def prompt_of(page, info: dict) -> dict:
     prompt = page.evaluate("app.graphToPrompt().then(result => result.output)")
     for item in prompt.values():
         known = {name for part in info[item["class_type"]]["input"].values() for name in part}
-        item["inputs"] = {name: value for name, value in item["inputs"].items() if name in known}
+        item["inputs"] = {
+            name: value
+            for name, value in item["inputs"].items()
+            if name.split(".")[0] in known  # format.codec comes with what format is set to
+        }
     return class_and_inputs(prompt)
 
 

@@ -13,6 +13,7 @@ from bench.subgraphs import all_nodes
 from bench.workflow import (
     load,
     names,
+    newer_nodes,
     runs_on_the_demo_model,
     same_pixels,
     saved,
@@ -33,7 +34,6 @@ IDS = [
     "StorySheet",
     "StorySlate",
 ]
-CAME_WITH_0_3_75 = {"SaveImageTextDataSetToFolder", "Flux2Scheduler"}
 # Core's nodes that ComfyUI 0.33.0 marks deprecated; the ComfyUI that the tests run on may be older.
 DEPRECATED_SINCE = {
     *(
@@ -197,9 +197,8 @@ def test_the_workflows_are_in_the_template_browser(client):
 @pytest.mark.parametrize("name", names())
 def test_every_workflow_passes_the_servers_validation(client, name):
     info = client.info
-    used = {node["type"] for node in load(name)["nodes"]}
-    if used & CAME_WITH_0_3_75 - set(info):
-        pytest.skip("its nodes came with ComfyUI 0.3.75")
+    if lacking := newer_nodes(name, info):
+        pytest.skip(f"this ComfyUI has no {', '.join(lacking)}")
     prompt = to_api(load(name), info)
     if runs_on_the_demo_model(name):
         prompt = with_inputs(prompt, "KSampler", steps=2)
