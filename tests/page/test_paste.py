@@ -40,6 +40,8 @@ def paste(page, text: str, at: str = "all") -> None:
     """
     copied(page, text)
     box = page.evaluate_handle(BOX).as_element()
+    if not box.is_visible():  # a busy page moves the view back late
+        look_at(page, "StoryPrompt")
     box.click()
     page.keyboard.press("Control+A" if at == "all" else at)
     page.keyboard.press("Control+V")
