@@ -32,10 +32,10 @@ def histograms(
     """
     pictures = [picture for batch in batches for picture in batch]
     rows = []
-    for picture, mask in zip(pictures, masks or [None] * len(pictures), strict=True):
+    for picture, mask in zip(pictures, masks or [torch.ones(1, 1)] * len(pictures), strict=True):
         red, green, blue = (picture.cpu() * BINS).long().clamp(0, BINS - 1).unbind(-1)  # (H, W)
         colour = (red * BINS + green) * BINS + blue
-        shown = torch.ones(colour.shape) if mask is None else fitted(mask.cpu(), colour.shape)
-        rows.append(torch.bincount(colour.flatten(), shown.double().flatten(), BINS**3))
+        shown = fitted(mask.cpu(), colour.shape).double()
+        rows.append(torch.bincount(colour.flatten(), shown.flatten(), BINS**3))
     counts = torch.stack(rows)
     return (counts / counts.sum(1, keepdim=True)).sqrt()
