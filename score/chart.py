@@ -66,6 +66,7 @@ def _title(score: Score) -> str:
         if not math.isnan(score.gain)
         else []
     )
+    parts += [] if math.isnan(score.mean_colours) else [f"colours {score.mean_colours:.3f}"]
     return "    ".join(parts)
 
 
@@ -168,6 +169,7 @@ def _aside(
     values["gain"] = [] if score.gains is None else score.gains.tolist()
     values["colours"] = [] if score.colours is None else to_others(score.colours).tolist()
     marked = {"mean": score.odd, "ref": score.least_like_reference}
+    marked["colours"] = score.least_in_colours
     wide = max(cell, 4 * size)
     for number, name in enumerate(columns):
         left = corner[0] + number * wide

@@ -69,6 +69,10 @@ class Score:
         return odd_one(self.likeness)
 
     @property
+    def least_in_colours(self) -> int | None:
+        return None if self.colours is None else odd_one(self.colours)
+
+    @property
     def least_like_reference(self) -> int | None:
         return None if self.to_reference is None else lowest_one(self.to_reference)
 
@@ -164,13 +168,13 @@ def _baseline_line(score: Score) -> str:
 
 def _colours_line(score: Score, masked: bool) -> str:
     what = "of the characters" if masked else "of whole pictures, the scene's too"
-    before = ""
+    said = f"colours {score.mean_colours:.3f}: mean overlap of the colours {what}"
+    if score.colours is not None and score.least_in_colours is not None:
+        own = to_others(score.colours)[score.least_in_colours]
+        said += f"; least: picture {score.least_in_colours + 1}, {own:.3f}"
     if score.baseline_colours is not None:
-        before = f"; the baseline has {mean_pairwise(score.baseline_colours):.3f}"
-    return (
-        f"colours {score.mean_colours:.3f}: mean overlap of the colours {what}, 1 is the same"
-        f" colours{before}"
-    )
+        said += f"; the baseline has {mean_pairwise(score.baseline_colours):.3f}"
+    return said
 
 
 def _better_caption(fits: torch.Tensor, index: int) -> str:

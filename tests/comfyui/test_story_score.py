@@ -302,6 +302,7 @@ def test_colours_overlap_by_their_shares(nodes, vision):
     *_, report, chart, _, colours = score(nodes, pictures, vision("clip"))
     assert colours == pytest.approx(sum(pairs) / 3, abs=1e-9)
     assert f"colours {colours:.3f}: mean overlap of the colours of whole pictures" in report
+    assert f"least: picture 2, {(pairs[0] + pairs[2]) / 2:.3f}" in report
     for line, (a, b) in zip(report.splitlines()[-3:], ((0, 1), (0, 2), (1, 2)), strict=True):
         assert line.strip().endswith(f"colours {(pairs[a] + pairs[b]) / 2:.3f}")
     alpha = [torch.cat([part, torch.rand(*part.shape[:3], 1)], dim=-1) for part in pictures]
@@ -319,7 +320,7 @@ def test_colours_in_the_mask_do_not_see_the_scene(nodes, vision):
         for more in ({}, {"mask": mask}, {"mask": 1 - mask})
     )
     assert whole[6] == pytest.approx(0.5) and inside[6] == pytest.approx(1) and outside[6] == 0
-    assert "the colours of the characters" in inside[3]
+    assert "the colours of the characters" in inside[3] and "least" not in inside[3]
     third = torch.where(mask > 0, 1.0, 0.5)  # the scene at half weight: shares 2/3 and 1/3
     assert score(nodes, pictures, vision("clip"), mask=third)[6] == pytest.approx(2 / 3)
     halved = mask[:, ::2, ::2]  # the edge of a mask of another size is soft
