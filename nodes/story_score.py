@@ -10,7 +10,8 @@ from PIL import Image
 
 from ..errors import InputError
 from ..score.chart import CELL, draw_chart
-from ..score.embed import Change, embed_captions, embed_pictures
+from ..score.colours import overlap_of_colours
+from ..score.embed import Change, embed_captions, embed_pictures, three_channels
 from ..score.likeness import cosines
 from ..score.masks import Masks, background_as_noise, baseline_masks_of, masks_of
 from ..score.report import Score, in_words
@@ -140,6 +141,14 @@ class StoryScore(StoryNode):
                         " pictures, below 0 less alike. nan without a baseline."
                     ),
                 ),
+                io.Float.Output(
+                    display_name="colours",
+                    tooltip=(
+                        "How far the colours of all pairs of pictures overlap, of the characters"
+                        " only where a mask is connected: 1 the same colours, 0 none in common. nan"
+                        " for a single picture."
+                    ),
+                ),
             ],
         )
 
@@ -171,16 +180,25 @@ class StoryScore(StoryNode):
             else None
         )
         before = (
-            embed_pictures(vision, plain, _change(plain_masks, vision), "baseline")
+            embed_pictures(vision, plain, _change(plain_masks, vision, "baseline_mask"), "baseline")
             if plain
             else None
         )
-        to_baseline = None if before is None else cosines(before, before)
-        score = Score(cosines(figures, figures), fits, why, to_reference, to_baseline)
+        score = Score(
+            cosines(figures, figures),
+            fits,
+            why,
+            to_reference,
+            baseline=None if before is None else cosines(before, before),
+            colours=_colours(images, masks),
+            baseline_colours=_colours(plain, plain_masks) if plain else None,
+        )
         odd = 0 if score.odd is None else score.odd + 1
         words = in_words(score, texts, masks is not None)
         chart = image_of(draw_chart(list(map(_thumbnail, pictures)), score))
-        return io.NodeOutput(score.mean_likeness, score.mean_fit, odd, words, chart, score.gain)
+        return io.NodeOutput(
+            score.mean_likeness, score.mean_fit, odd, words, chart, score.gain, score.mean_colours
+        )
 
 
 def _baseline_of(
@@ -208,8 +226,14 @@ def _baseline_of(
     return batches, baseline_masks_of(given_masks, total, own)
 
 
-def _change(masks: Masks | None, vision: ClipVisionModel) -> Change | None:
-    return None if masks is None else background_as_noise(masks, getattr(vision, "image_size", 224))
+def _colours(batches: list[torch.Tensor], masks: Masks | None) -> torch.Tensor:
+    return overlap_of_colours([three_channels(batch) for batch in batches], masks)
+
+
+def _change(masks: Masks | None, vision: ClipVisionModel, name: str = "mask") -> Change | None:
+    if masks is None:
+        return None
+    return background_as_noise(masks, getattr(vision, "image_size", 224), name)
 
 
 def _why_no_fit(texts: list[str], encoder: CLIP | None) -> str:

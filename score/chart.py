@@ -22,7 +22,7 @@ SPREAD = 0.1  # the colours cover at least this much, so that pictures that are 
 
 def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     """RGB chart: thumbnails above and left of the matrix, each picture's mean likeness, fit,
-    likeness to the reference and gain right of it.
+    likeness to the reference, gain and colours right of it.
 
     `thumbnails` are small pictures, one per row of the matrix; cells shrink with their number, from
     36 pixels on they hold no numbers any more.
@@ -34,6 +34,7 @@ def draw_chart(thumbnails: list[Image.Image], score: Score) -> Image.Image:
     columns = (["mean"] if count > 1 else []) + (["fit"] if score.fits is not None else [])
     columns += ["ref"] if score.to_reference is not None else []
     columns += ["gain"] if score.gains is not None else []
+    columns += ["colours"] if score.colours is not None and count > 1 else []
     side = (count + 1) * cell
     aside = len(columns) * max(cell, 4 * size)
     width = max(side + aside, 26 * size, _length(_title(score), round(1.6 * size))) + 2 * MARGIN
@@ -65,6 +66,7 @@ def _title(score: Score) -> str:
         if not math.isnan(score.gain)
         else []
     )
+    parts += [] if math.isnan(score.mean_colours) else [f"colours {score.mean_colours:.3f}"]
     return "    ".join(parts)
 
 
@@ -158,14 +160,16 @@ def _aside(
     cell: int,
     size: int,
 ) -> None:
-    """Each picture's mean likeness to the others, fit, likeness to the reference and gain: numbers
-    where they can be read, else bars.
+    """Each picture's mean likeness to the others, fit, likeness to the reference, gain and colours:
+    numbers where they can be read, else bars.
     """
     values = {"mean": to_others(score.likeness).tolist()}
     values["fit"] = [] if score.fits is None else score.fits.diagonal().tolist()
     values["ref"] = [] if score.to_reference is None else score.to_reference.tolist()
     values["gain"] = [] if score.gains is None else score.gains.tolist()
+    values["colours"] = [] if score.colours is None else to_others(score.colours).tolist()
     marked = {"mean": score.odd, "ref": score.least_like_reference}
+    marked["colours"] = score.least_in_colours
     wide = max(cell, 4 * size)
     for number, name in enumerate(columns):
         left = corner[0] + number * wide

@@ -41,7 +41,7 @@ def embed_pictures(
     first = 0
     for pictures in _few_at_once(batches):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        shown = _three_channels(pictures)
+        shown = three_channels(pictures)
         encoded = clip_vision.encode_image(shown if change is None else change(shown, first))
         rows.append(_embedding(encoded).float().cpu())
         first += len(pictures)
@@ -135,6 +135,6 @@ def _few_at_once(batches: list[torch.Tensor]) -> Iterator[torch.Tensor]:
         yield from torch.split(batch, AT_ONCE)
 
 
-def _three_channels(pictures: torch.Tensor) -> torch.Tensor:
+def three_channels(pictures: torch.Tensor) -> torch.Tensor:
     """One channel is grey, an alpha channel is left out."""
     return pictures.expand(*pictures.shape[:3], 3) if pictures.shape[-1] == 1 else pictures[..., :3]

@@ -86,6 +86,12 @@ def on_noise(pictures: torch.Tensor, masks: torch.Tensor, noise: torch.Tensor) -
     return laid.lerp(pictures, masks.to(pictures).unsqueeze(-1))
 
 
+def fitted(mask: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """A mask [h, w] at the size [H, W] of its picture, in 0..1."""
+    resized = torch.nn.functional.interpolate(mask[None, None].float(), size, mode="bilinear")
+    return resized[0, 0].clamp(0, 1)
+
+
 def seeded_noise(size: int) -> torch.Tensor:
     """Uniform noise [size, size, 3] in 0..1, the same at every call."""
     return torch.rand(size, size, 3, generator=torch.Generator().manual_seed(0))

@@ -4,7 +4,7 @@ import torch
 
 from ..errors import InputError
 from .embed import Change
-from .likeness import on_noise, seeded_noise
+from .likeness import fitted, on_noise, seeded_noise
 
 Masks = list[torch.Tensor]
 
@@ -54,17 +54,21 @@ def baseline_masks_of(given: Masks | None, count: int, own: Masks | None) -> Mas
     return own[:1] * count
 
 
-def background_as_noise(masks: Masks, image_size: int) -> Change:
+def background_as_noise(masks: Masks, image_size: int, name: str = "mask") -> Change:
     """Pictures with all but their masks replaced by noise, before the vision model sees them.
 
-    `image_size` is how many pixels wide the vision model looks at them.
+    `image_size` is how many pixels wide the vision model looks at them. Raises InputError of the
+    input `name` where nothing of a mask is left at the size of its picture.
     """
     noise = seeded_noise(image_size)
 
     def change(pictures: torch.Tensor, first: int) -> torch.Tensor:
         size = pictures.shape[1:3]
-        own = [mask[None, None].float() for mask in masks[first : first + len(pictures)]]
-        fitted = [torch.nn.functional.interpolate(mask, size, mode="bilinear") for mask in own]
-        return on_noise(pictures, torch.cat(fitted)[:, 0].clamp(0, 1), noise)
+        own = [fitted(mask, size) for mask in masks[first : first + len(pictures)]]
+        for number, mask in enumerate(own, start=1 + first):
+            if not mask.max() > 0:
+                problem = f"mask {number} is empty at its picture's size, {size[1]}x{size[0]}"
+                raise InputError(name, problem, "Connect masks of the pictures' size")
+        return on_noise(pictures, torch.stack(own), noise)
 
     return change

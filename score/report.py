@@ -17,7 +17,7 @@ class Score:
 
     `to_reference` [n]: each picture's mean likeness to the reference pictures, or None where there
     are none. `baseline` [m, m]: likeness between the baseline's pictures, or None where there are
-    none.
+    none. `colours` [n, n] and `baseline_colours` [m, m]: overlap of their colours.
     """
 
     likeness: torch.Tensor
@@ -25,6 +25,8 @@ class Score:
     why_no_fit: str = ""
     to_reference: torch.Tensor | None = None
     baseline: torch.Tensor | None = None
+    colours: torch.Tensor | None = None
+    baseline_colours: torch.Tensor | None = None
 
     @property
     def mean_likeness(self) -> float:
@@ -33,6 +35,10 @@ class Score:
     @property
     def mean_fit(self) -> float:
         return math.nan if self.fits is None else float(self.fits.diagonal().mean())
+
+    @property
+    def mean_colours(self) -> float:
+        return math.nan if self.colours is None else mean_pairwise(self.colours)
 
     @property
     def mean_baseline(self) -> float:
@@ -63,6 +69,10 @@ class Score:
         return odd_one(self.likeness)
 
     @property
+    def least_in_colours(self) -> int | None:
+        return None if self.colours is None else odd_one(self.colours)
+
+    @property
     def least_like_reference(self) -> int | None:
         return None if self.to_reference is None else lowest_one(self.to_reference)
 
@@ -81,9 +91,12 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
         lines.append(_reference_line(score.to_reference, score.least_like_reference))
     if score.baseline is not None:
         lines.append(_baseline_line(score))
+    if score.colours is not None and count > 1:
+        lines.append(_colours_line(score, masked))
     gains = score.gains
     lines.append("")
     own = to_others(score.likeness).tolist()
+    colours = [] if score.colours is None else to_others(score.colours).tolist()
     for index in range(count):
         parts = [] if count == 1 else [f"likeness {own[index]:.3f}"]
         if score.fits is not None:
@@ -92,6 +105,8 @@ def in_words(score: Score, captions: list[str], masked: bool) -> str:
             parts.append(f"reference {score.to_reference[index]:.3f}")
         if gains is not None:
             parts.append(f"gain {gains[index]:.2f}")
+        if colours and count > 1:
+            parts.append(f"colours {colours[index]:.3f}")
         caption = f" - {captions[index]}" if captions else ""
         lines.append(f"{index + 1}: {', '.join(parts) or 'nothing to compare with'}{caption}")
     return LINE_BREAK.join(lines)
@@ -148,6 +163,17 @@ def _baseline_line(score: Score) -> str:
             len(score.baseline) if score.baseline is not None else 0,
         )
         said += f"; only for the whole: the baseline's {others} pictures do not pair with {count}"
+    return said
+
+
+def _colours_line(score: Score, masked: bool) -> str:
+    what = "of the characters" if masked else "of whole pictures, the scene's too"
+    said = f"colours {score.mean_colours:.3f}: mean overlap of the colours {what}"
+    if score.colours is not None and score.least_in_colours is not None:
+        own = to_others(score.colours)[score.least_in_colours]
+        said += f"; least: picture {score.least_in_colours + 1}, {own:.3f}"
+    if score.baseline_colours is not None:
+        said += f"; the baseline has {mean_pairwise(score.baseline_colours):.3f}"
     return said
 
 

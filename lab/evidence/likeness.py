@@ -17,6 +17,7 @@ from scipy import stats
 
 from bench.inprocess import ROOT
 from demo.vision import load_demo_vision
+from score.colours import histograms
 from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 
 from ..files import progress
@@ -25,9 +26,10 @@ from ..world.render import NAMES, Attributes, Renderer
 from .unsaid import FRAMES
 
 NUMBERS = ROOT / "docs/evidence-likeness.json"
-RESAMPLES, BINS = 1000, 6
+RESAMPLES = 1000
 ZOOM = 2  # by which pictures are enlarged; 8, as the VAE has it, changes a rank by less than 0.02
 TODAY, MASKED = "whole pictures", "masked"
+LAYER_2 = "masked, layer 2, tokens in the mask"
 Features = dict[str, torch.Tensor]  # of a story's frames, by way: [frames, d]
 
 
@@ -77,8 +79,8 @@ def features(vision, pictures: torch.Tensor, masks: torch.Tensor) -> Features:
         for layer in range(layers.shape[1]):
             tokens = layers[:, layer, 1:]
             ways[f"{name}, layer {layer + 1}, tokens in the mask"] = (tokens * inside).sum(1)
-    ways["colours of whole pictures"] = histograms(pictures, torch.ones_like(masks))
-    ways["colours in the mask"] = histograms(pictures, masks)
+    ways["colours of whole pictures"] = histograms([pictures])
+    ways["colours in the mask"] = histograms([pictures], list(masks))
     return ways
 
 
@@ -97,19 +99,6 @@ def cropped(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return torch.cat(cut).movedim(1, -1)
 
 
-def histograms(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Square roots of the shares of BINS^3 colours, [frames, BINS^3]: a cosine of two is their
-    Bhattacharyya coefficient.
-    """
-    bins = (pictures * BINS).long().clamp(max=BINS - 1)
-    index = (bins[..., 0] * BINS + bins[..., 1]) * BINS + bins[..., 2]
-    counts = [
-        torch.bincount(colours.flatten(), mask.flatten(), BINS**3)
-        for colours, mask in zip(index, masks)
-    ]
-    return torch.stack([count / count.sum() for count in counts]).sqrt()
-
-
 def likenesses(count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """By way the mean over pairs of every story, [stories], and what is really equal, [stories]."""
     vision = load_demo_vision()
@@ -120,7 +109,7 @@ def likenesses(count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         equal.append(share)
         ways = features(vision, pictures, masks)
         told = {name: mean_pairwise(cosines(rows, rows)) for name, rows in ways.items()}
-        for name in (TODAY, MASKED, "masked and cropped"):
+        for name in (TODAY, MASKED, "masked and cropped", LAYER_2):
             told[f"{name}, mean with the colours in the mask"] = (
                 told[name] + told["colours in the mask"]
             ) / 2

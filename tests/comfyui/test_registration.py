@@ -97,7 +97,7 @@ CONTRACT = {
             "baseline",
             "baseline_mask",
         ],
-        ["likeness", "fit", "odd_frame", "report", "chart", "gain"],
+        ["likeness", "fit", "odd_frame", "report", "chart", "gain", "colours"],
     ),
 }
 

@@ -65,7 +65,7 @@ def test_likeness_is_the_mean_cosine_of_all_pairs_for_every_tower(nodes, vision,
     cosines = rows @ rows.T
     count = len(few)
     expected = (cosines.sum() - count) / (count * (count - 1))
-    likeness, fit, odd, report, chart, _ = score(nodes, few, vision(kind))
+    likeness, fit, odd, report, chart, *_ = score(nodes, few, vision(kind))
     assert likeness == pytest.approx(float(expected), abs=2e-7) and expected < 1 - 1e-6
     assert odd == 1 + int(cosines.sum(1).argmin())
     assert math.isnan(fit) and "clip and captions not connected" in report
@@ -178,9 +178,9 @@ def test_a_baseline_that_gives_no_gain(nodes, vision, pictures):
             vision("clip"),
             baseline=torch.stack([pictures[0], pictures[1] * math.nan]),
         )
-    _, _, _, report, _, gain = score(nodes, pictures[:1], vision("clip"), baseline=pictures[:1])
+    _, _, _, report, _, gain, _ = score(nodes, pictures[:1], vision("clip"), baseline=pictures[:1])
     assert math.isnan(gain) and "gain: not measured, a single picture" in report
-    _, _, _, report, _, gain = score(
+    _, _, _, report, _, gain, _ = score(
         nodes, pictures, vision("clip"), baseline=pictures[:1].repeat(5, 1, 1, 1)
     )
     assert (
@@ -283,6 +283,55 @@ def test_with_a_mask_the_background_does_not_count(nodes, vision, pictures):
     assert one_each == pytest.approx(likeness, abs=1e-6)
 
 
+RED, GREEN, BLUE = (torch.eye(3)[channel].expand(16, 8, 3) for channel in range(3))
+
+
+def beside(*parts):
+    """A picture [1, 16, 8 n, 3] of plain parts."""
+    return torch.cat(parts, dim=1).unsqueeze(0)
+
+
+def test_colours_overlap_by_their_shares(nodes, vision):
+    """Bhattacharyya's coefficient of shares (1/2, 1/2) and (1/2, 1/2) of red in common is 1/2, of
+    (1/3, 2/3) and (1/2, 1/2) of the same two sqrt(1/6) + sqrt(1/3). Sizes differ, and neither place
+    nor an alpha channel counts.
+    """
+    pictures = [beside(RED, GREEN), beside(BLUE, RED), beside(GREEN, RED, GREEN)]
+    third = math.sqrt(1 / 6) + math.sqrt(1 / 3)
+    pairs = (0.5, third, math.sqrt(1 / 6))  # 1 and 2, 1 and 3, 2 and 3
+    *_, report, chart, _, colours = score(nodes, pictures, vision("clip"))
+    assert colours == pytest.approx(sum(pairs) / 3, abs=1e-9)
+    assert f"colours {colours:.3f}: mean overlap of the colours of whole pictures" in report
+    assert f"least: picture 2, {(pairs[0] + pairs[2]) / 2:.3f}" in report
+    for line, (a, b) in zip(report.splitlines()[-3:], ((0, 1), (0, 2), (1, 2)), strict=True):
+        assert line.strip().endswith(f"colours {(pairs[a] + pairs[b]) / 2:.3f}")
+    alpha = [torch.cat([part, torch.rand(*part.shape[:3], 1)], dim=-1) for part in pictures]
+    assert score(nodes, alpha, vision("clip"))[6] == colours
+    told = score(nodes, pictures[:2], vision("clip"), baseline=pictures[1:])
+    assert told[6] == pytest.approx(0.5) and f"the baseline has {pairs[2]:.3f}" in told[3]
+
+
+def test_colours_in_the_mask_do_not_see_the_scene(nodes, vision):
+    pictures = torch.cat([beside(RED, GREEN), beside(RED, BLUE), beside(RED, 1 - RED)])
+    mask = torch.zeros(1, 16, 16)
+    mask[:, :, :8] = 1
+    whole, inside, outside = (
+        score(nodes, pictures, vision("clip"), **more)
+        for more in ({}, {"mask": mask}, {"mask": 1 - mask})
+    )
+    assert whole[6] == pytest.approx(0.5) and inside[6] == pytest.approx(1) and outside[6] == 0
+    assert "the colours of the characters" in inside[3] and "least" not in inside[3]
+    third = torch.where(mask > 0, 1.0, 0.5)  # the scene at half weight: shares 2/3 and 1/3
+    assert score(nodes, pictures, vision("clip"), mask=third)[6] == pytest.approx(2 / 3)
+    halved = mask[:, ::2, ::2]  # the edge of a mask of another size is soft
+    assert 0.8 < score(nodes, pictures, vision("clip"), mask=halved)[6] < 1
+    with refused("mask: mask 2 is empty at its picture's size, 16x16. Connect masks of the"):
+        dot = torch.zeros(3, 64, 64)
+        dot[0], dot[2] = 1, 1
+        dot[1, 0, 0] = 1
+        score(nodes, pictures, vision("clip"), mask=dot)
+
+
 def test_fit_is_the_mean_cosine_to_the_own_caption(nodes, vision, pictures):
     clip = toy_clip("sd15")
     captions = ["in a meadow", "in the snow", "on the moon", "(by the sea:1.0)", "at home"]
@@ -322,10 +371,11 @@ def test_of_two_towers_the_one_that_fits_is_taken(nodes, vision, pictures):
 
 
 def test_a_single_picture_has_no_likeness_but_may_have_a_fit(nodes, vision, pictures):
-    likeness, fit, odd, report, chart, _ = score(
+    likeness, fit, odd, report, chart, _, colours = score(
         nodes, pictures[:1], vision("clip"), captions="in a meadow"
     )
     assert math.isnan(likeness) and math.isnan(fit) and odd == 0 and chart.shape[0] == 1
+    assert math.isnan(colours) and "colours" not in report
     assert (
         "a single picture has no other to compare with" in report
         and "clip not connected" in report
