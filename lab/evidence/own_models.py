@@ -7,32 +7,27 @@ Names of files are looked for as they are, then in ComfyUI's folder of that kind
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import comfy.clip_vision
 import comfy.sd
-import comfy.utils
 import folder_paths
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.utils import load_torch_file
 from safetensors import safe_open
 
-from bench.inprocess import ROOT
+import nodes
+from demo.model import WEIGHTS
 from demo.vision import WEIGHTS as VISION_WEIGHTS
 from families import family_of
+
+from .rows import pack_nodes
 
 DEMO = "demo"
 # header entry of a file that was made for testing: the shape of the small model in it
 RANDOM_WEIGHTS = "random_weights"
-MEANINGLESS = (
-    "**These files have random weights: the pictures are noise and the numbers mean nothing.**"
-)
-UNJUDGED = (
-    "A model with joint attention: the pack's mechanism is tested on its classes with random"
-    " weights, its effect on pictures had not been judged on any of them when this was written."
-    " These numbers and strips are the first to look at."
-)
 
 
 class Habits(NamedTuple):
@@ -56,18 +51,14 @@ HABITS = {
     "QwenImage21": Habits(1024, 25, 1.0),
     "ZImage": Habits(1024, 9, 1.0, 3.0),
 }
-OF_PARTS, OF_SDXL, OF_SD, OF_DEMO = (
-    Habits(1024, 30, 4.0),
-    Habits(1024, 30, 5.0),
-    Habits(512, 30, 5.0),
-    Habits(256, 20, 4.0),
-)
+OF_PARTS, OF_SDXL = Habits(1024, 30, 4.0), Habits(1024, 30, 5.0)
+OF_SD, OF_DEMO = Habits(512, 30, 5.0), Habits(256, 20, 4.0)
 
 
 @dataclass(frozen=True)
 class Models:
-    """MODEL, CLIP and VAE, the name of the page about them, the files that results depend on and
-    notes for the page.
+    """MODEL, CLIP and VAE, the name of the page about them, the files that results depend on, and
+    whether those have random weights.
     """
 
     name: str
@@ -75,16 +66,29 @@ class Models:
     clip: object
     vae: object
     files: list[Path]
-    habits: Habits
-    notes: list[str] = field(default_factory=list)
+    otherwise: Habits
+    random: bool = False
+
+    @property
+    def habits(self) -> Habits:
+        return HABITS.get(type(self.model.model.model_config).__name__, self.otherwise)
+
+    @property
+    def joint(self) -> bool:
+        """Joint attention, not a UNet."""
+        return not isinstance(self.model.model.diffusion_model, UNetModel)
+
+    @property
+    def reads_references(self) -> bool:
+        network = self.model.model
+        family = family_of(type(network).__name__, network.diffusion_model)
+        return family is not None and family.reads_references
 
 
 def find(name: str, folder: str, variable: str) -> Path:
     """The file as it is named, or in ComfyUI's folder of that kind."""
     path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    known = folder_paths.get_full_path(folder, name)
+    known = path if path.is_file() else folder_paths.get_full_path(folder, name)
     if known is None:
         raise SystemExit(
             f"evidence: there is no {variable} {name}, neither as it is nor in ComfyUI's"
@@ -101,10 +105,12 @@ def load_models(options: Namespace) -> Models:
         )
     if options.unet:
         return _parts(options)
-    return _demo() if options.checkpoint == DEMO else _checkpoint(options.checkpoint)
+    if options.checkpoint == DEMO:
+        return Models(DEMO, *pack_nodes()["StoryDemoModel"].execute().args[:3], [WEIGHTS], OF_DEMO)
+    return _checkpoint(options.checkpoint)
 
 
-def shape_of_random_weights(path: Path) -> str | None:
+def _shape_of_random_weights(path: Path) -> str | None:
     """The shape that a test's file names in its header; None for a real one."""
     if path.suffix != ".safetensors":
         return None
@@ -112,24 +118,12 @@ def shape_of_random_weights(path: Path) -> str | None:
         return (weights.metadata() or {}).get(RANDOM_WEIGHTS)
 
 
-def _demo() -> Models:
-    import nodes
-
-    note = (
-        "The demo model is ours, small, and its data was made to contain what the method works on:"
-        " this does not show how SDXL scores."
-    )
-    loaded = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args[:3]
-    return Models(DEMO, *loaded, [ROOT / "demo/story-demo.safetensors"], OF_DEMO, [note])
-
-
 def _checkpoint(name: str) -> Models:
     path = find(name, "checkpoints", "CHECKPOINT")
-    shape = shape_of_random_weights(path)
-    if shape:
+    if shape := _shape_of_random_weights(path):
         from bench.toy_models import load_toy_checkpoint
 
-        return Models(path.stem, *load_toy_checkpoint(path, shape), [path], OF_SD, [MEANINGLESS])
+        return Models(path.stem, *load_toy_checkpoint(path, shape), [path], OF_SD, random=True)
     with _one_line_of("CHECKPOINT", path):
         loaded = comfy.sd.load_checkpoint_guess_config(
             str(path), embedding_directory=folder_paths.get_folder_paths("embeddings")
@@ -141,13 +135,7 @@ def _checkpoint(name: str) -> Models:
                 " Checkpoint, or UNET, CLIP and VAE"
             )
     wide = loaded[0].model.model_config.unet_config.get("context_dim", 0) >= 2048
-    return Models(
-        path.stem,
-        *loaded,
-        [path],
-        _habits(loaded[0], OF_SDXL if wide else OF_SD),
-        _notes(loaded[0]),
-    )
+    return Models(path.stem, *loaded, [path], OF_SDXL if wide else OF_SD)
 
 
 def _parts(options: Namespace) -> Models:
@@ -157,10 +145,9 @@ def _parts(options: Namespace) -> Models:
             f"evidence: UNET needs {' and '.join(missing)} beside it: UNET=a.safetensors"
             " CLIP=b.safetensors VAE=c.safetensors"
         )
-    unet, vae = (find(options.unet, "diffusion_models", "UNET"), find(options.vae, "vae", "VAE"))
+    unet, vae = find(options.unet, "diffusion_models", "UNET"), find(options.vae, "vae", "VAE")
     clips = [find(name.strip(), "text_encoders", "CLIP") for name in options.clip.split(",")]
-    family = shape_of_random_weights(unet)
-    if family:
+    if family := _shape_of_random_weights(unet):
         from bench.toy_encoders import toy_encoder
         from bench.toy_parts import load_toy_transformer
 
@@ -175,68 +162,37 @@ def _parts(options: Namespace) -> Models:
                 clip_type=clip_type(options.clip_type, model),
             )
     with _one_line_of("VAE", vae):
-        decoder = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(vae)))
+        decoder = comfy.sd.VAE(sd=load_torch_file(str(vae)))
         decoder.throw_exception_if_invalid()
-    notes = [MEANINGLESS] if family else _notes(model)
-    return Models(
-        unet.stem, model, clip, decoder, [unet, *clips, vae], _habits(model, OF_PARTS), notes
-    )
+    files = [unet, *clips, vae]
+    return Models(unet.stem, model, clip, decoder, files, OF_PARTS, random=bool(family))
 
 
 def clip_type(name: str | None, model: object) -> comfy.sd.CLIPType:
     """Load CLIP's `type`: as named, else after the diffusion model; most encoders are known by
     their weights alone.
     """
-    import nodes
-
-    types = [*comfy.sd.CLIPType.__members__, *nodes.CLIPLoader.INPUT_TYPES()["required"]["type"][0]]
-    known = {
-        kind.lower(): getattr(comfy.sd.CLIPType, kind.upper(), comfy.sd.CLIPType.STABLE_DIFFUSION)
-        for kind in types
-    }
-    if name:
-        if name.lower() not in known:
-            raise SystemExit(f"evidence: CLIP_TYPE {name} is none of {', '.join(known)}")
-        return known[name.lower()]
+    of, plain = comfy.sd.CLIPType, "stable_diffusion"
+    types = [*of.__members__, *nodes.CLIPLoader.INPUT_TYPES()["required"]["type"][0]]
+    known = {kind.lower(): getattr(of, kind.upper(), of[plain.upper()]) for kind in types}
     family = type(model.model.model_config).__name__.lower()
-    begins = [
-        key for key in known if family.startswith(key.replace("_", ""))
-    ]  # mage of MageFlow, flux of FluxSchnell
-    return known[max(begins, key=len)] if begins else comfy.sd.CLIPType.STABLE_DIFFUSION
+    # mage of MageFlow, flux of FluxSchnell
+    begins = [kind for kind in known if family.startswith(kind.replace("_", ""))]
+    chosen = name.lower() if name else max(begins, key=len, default=plain)
+    if chosen not in known:
+        raise SystemExit(f"evidence: CLIP_TYPE {name} is none of {', '.join(known)}")
+    return known[chosen]
 
 
-def load_vision(name: str, judged: str) -> tuple[object, Path, list[str]]:
-    """CLIP_VISION, its file and notes for the page of the model `judged`."""
-    import nodes
-
+def load_vision(name: str) -> tuple[object, Path]:
+    """CLIP_VISION, and its file."""
     if name == DEMO:
-        note = (
-            "Judged by the demo model's own vision, which has seen its drawn world alone: set"
-            " CLIP_VISION for numbers that mean something."
-        )
-        return (
-            nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args[3],
-            VISION_WEIGHTS,
-            [] if judged == DEMO else [note],
-        )
+        return pack_nodes()["StoryDemoModel"].execute().args[3], VISION_WEIGHTS
     path = find(name, "clip_vision", "CLIP_VISION")
     vision = comfy.clip_vision.load(str(path))
     if vision is None:
         raise SystemExit(f"evidence: ComfyUI knows no vision model like CLIP_VISION {path.name}")
-    return vision, path, []
-
-
-def reads_references(model: object) -> bool:
-    family = family_of(type(model.model).__name__, model.model.diffusion_model)
-    return family is not None and family.reads_references
-
-
-def _habits(model: object, otherwise: Habits) -> Habits:
-    return HABITS.get(type(model.model.model_config).__name__, otherwise)
-
-
-def _notes(model: object) -> list[str]:
-    return [] if isinstance(model.model.diffusion_model, UNetModel) else [UNJUDGED]
+    return vision, path
 
 
 @contextmanager

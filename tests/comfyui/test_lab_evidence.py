@@ -2,9 +2,11 @@
 judge.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -168,7 +170,7 @@ def test_the_committed_page_is_written_by_the_program(pack):
     from lab.evidence.results import Results
 
     results = Results.read(ROOT / "docs/evidence.json", report.MEASURES)
-    page = report.page(results, max(map(len, results.told.values())))
+    page = report.page(results)
     assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8").startswith(page.rstrip())
 
 
@@ -176,9 +178,20 @@ def test_numbers_are_read_as_they_were_written(evidence, tmp_path):
     from lab.evidence.report import MEASURES, SAID, UNSAID
     from lab.evidence.results import Results
 
-    told = {(UNSAID, "SVR"): [{"identity": 1 / 3}, None], (SAID, "SVR"): [{"stated": 0.5}, None]}
-    (tmp_path / "a.json").write_text(Results(told).as_json(MEASURES))
-    assert Results.read(tmp_path / "a.json", MEASURES).told == told
+    third = {"identity": 1 / 3, "stated": float("nan")}
+    told = {
+        (UNSAID, "SVR"): pd.DataFrame([third]),
+        (SAID, "SVR"): pd.DataFrame({"stated": [0.5]}, index=[1]),
+    }
+    text = Results(2, told).as_json(MEASURES)
+    assert json.loads(text)["rows"] == {
+        "SVR": [{"identity": 1 / 3, "stated": None}, None],
+        "said, SVR": [None, {"stated": 0.5}],
+    }
+    (tmp_path / "a.json").write_text(text)
+    found = Results.read(tmp_path / "a.json", MEASURES)
+    assert found.as_json(MEASURES) == text and found.told.keys() == told.keys()
+    assert found.told[SAID, "SVR"].equals(told[SAID, "SVR"])
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
@@ -188,11 +201,12 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     from lab.evidence import cast
     from lab.evidence.loop import Job, run
     from lab.evidence.shelf import Shelf
+    from lab.evidence.unsaid import FRAMES
 
-    (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
+    (story,) = cast.draw_casts(1, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
         story["frames"]
-    ) == evidence.FRAMES
+    ) == FRAMES
     job = Job(replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
     run([job], shelf, evidence.tell)
@@ -245,10 +259,11 @@ def test_a_crop_is_the_square_around_the_mask(pack):
 def test_a_place_is_measured_as_it_was_drawn(evidence):
     """Drawn pictures in place of rendered ones: what is said of them is known."""
     from lab.evidence import places
+    from lab.evidence.unsaid import FRAMES
     from lab.world.render import NAMES, Attributes, Renderer
 
-    (story,) = places.draw_places(1, evidence.FRAMES, seed=3)
-    (plain,) = places.draw_places(1, evidence.FRAMES, seed=3, named=False)
+    (story,) = places.draw_places(1, seed=3)
+    (plain,) = places.draw_places(1, seed=3, named=False)
     assert (
         story["scenes"] == plain["scenes"]
         and story["scenes"].count(story["place"]) == places.AT_PLACE
@@ -275,10 +290,12 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
         ]
         pictures, _ = Renderer()(Attributes.stack(rows))
         return places.measure_places(
-            torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1, story
+            torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1,
+            story,
+            judge=None,
         )
 
-    right = measured(story["scenes"], [1] * evidence.FRAMES)
+    right = measured(story["scenes"], [1] * FRAMES)
     assert (
         right["turned"],
         right["look"],
@@ -287,8 +304,6 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
         right["place elsewhere"],
     ) == (0, 0, 1, 1, 0)
     there = [index for index, scene in enumerate(story["scenes"]) if scene == story["place"]]
-    one_turned = [int(index == there[0]) for index in range(evidence.FRAMES)]
+    one_turned = [int(index == there[0]) for index in range(FRAMES)]
     assert measured(story["scenes"], one_turned)["turned"] == pytest.approx(2 / 3)
-    assert (
-        measured([story["place"]] * evidence.FRAMES, [0] * evidence.FRAMES)["place elsewhere"] == 1
-    )
+    assert measured([story["place"]] * FRAMES, [0] * FRAMES)["place elsewhere"] == 1
