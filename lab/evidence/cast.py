@@ -11,8 +11,6 @@ from ..world.captions import OPENINGS, frame_phrase, identity_phrase
 from ..world.render import NAMES
 from .unsaid import FRAMES, SEED, draw_frames, draw_look, mean
 
-COLUMNS = ("kind", "colours", "pattern", "scene", "prop", "absent")
-
 
 def draw_casts(count: int, seed: int = SEED) -> list[dict]:
     """Stories whose characters differ in kind and are said in full; every frame mentions one, and

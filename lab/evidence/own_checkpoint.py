@@ -1,14 +1,11 @@
-"""The evidence on anyone's model: `make evidence CHECKPOINT=model.safetensors [CLIP_VISION=..]
-[PROMPTS=..] [STORIES=..] [SIZE=..] [STEPS=..] [CFG=..] [BATCH=..] [WINDOW=..]`, `make evidence
-UNET=.. CLIP=.. [CLIP_TYPE=..] VAE=..` for a model that comes in parts (two text encoders:
-CLIP=a,b), or CHECKPOINT=demo for the model that comes with the pack.
+"""The evidence on anyone's model, which comes whole, in parts, or with the pack: `make evidence`
+with CHECKPOINT or UNET, as lab/README.md has it.
 
 Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the
-checkpoint's text encoder belongs to the vision model, fit (CLIP-T). REFERENCE=picture.png adds a
-row (h) whose frames see that picture, REFERENCE=first one whose others see frame 1's. SWEEP=steps
-shows in which part of a run IPCA acts: rows (a), (d), (e), and IPCA from each quarter of the steps
-on and before each. MASK=rembg compares the characters only, as the paper does. Writes a page with
-tables and strips of pictures into output/evidence; its text is in `own.md.j2`.
+checkpoint's text encoder belongs to the vision model, fit (CLIP-T). REFERENCE adds a row (h) whose
+frames see a picture; SWEEP=steps has other rows (`by_steps`). MASK=rembg compares the characters
+only, as the paper does. Writes a page with tables and strips of pictures into output/evidence; its
+text is in `own.md.j2`.
 """
 
 from argparse import Namespace
@@ -25,10 +22,10 @@ from bench.studio import Studio
 from ..files import code
 from .loop import Job, Study, beside_each_other, costs
 from .masks import Masks, masks_by, shown
-from .own_models import DEMO, load_models, load_vision
+from .own_models import DEMO, load_models, load_vision, refuse
 from .pages import page
 from .prompts import OWN, read_stories
-from .results import Measured, Results, number
+from .results import Measured, Results
 from .rows import FIRST, ROWS, Row, Setting, by_steps, render, studio_on
 from .unsaid import draw_stories
 
@@ -110,9 +107,7 @@ def study(options: Namespace) -> Study:
     vision, vision_file = load_vision(options.clip_vision)
     studio = studio_on(models.model, models.clip, models.vae)
     if options.reference and not models.reads_references:
-        raise SystemExit(
-            f"evidence: {models.name} reads no reference pictures: leave REFERENCE out"
-        )
+        refuse(f"{models.name} reads no reference pictures: leave REFERENCE out")
     size, steps, cfg, shift = models.habits
     if shift is not None:
         studio.model = studio.core("ModelSamplingAuraFlow", shift=shift, model=models.model)
@@ -133,8 +128,21 @@ def study(options: Namespace) -> Study:
     jobs = [Job(setting, n, story, row) for n, story in enumerate(stories) for row in rows.values()]
 
     def written(results: Results, whole: bool = False) -> str:
-        about = {"models": models, "options": options, "stories": len(stories), "whole": whole}
-        return report(Measured(results, setting, rows), no_fit=equipment.no_fit, **about)
+        """The tables that the command prints, or the `whole` page."""
+        way = Measured(results, setting, rows)
+        return page(
+            "own.md.j2",
+            whole=whole,
+            way=way,
+            models=models,
+            options=options,
+            stories=len(stories),
+            setting=setting,
+            rows=rows,
+            device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+            no_fit=equipment.no_fit,
+            not_masked=sum(way.values(name, "not masked").sum() for name in rows),
+        )
 
     return Study(
         depends_on=(*models.files, vision_file, code(*CODE)),
@@ -146,40 +154,4 @@ def study(options: Namespace) -> Study:
         ),
         strips={f"row-{name}.png": [(setting, row)] for name, row in rows.items()},
         folder=f"output/evidence/{models.name}",
-    )
-
-
-def report(way: Measured, options: Namespace, **about: object) -> str:
-    """The tables that the command prints, or the `whole` page; differences are to row (a) on the
-    same stories.
-    """
-    compared = f"the characters, masked by {way.setting.mask}"
-    more = {
-        f"likeness (CLIP-I), {compared if way.setting.mask else 'whole pictures'}": lambda name: (
-            way.cell(name, "likeness")
-        ),
-        "likeness less (a)'s": lambda name: way.less(name, "a", "likeness"),
-        "fit (CLIP-T)": lambda name: way.cell(name, "fit"),
-        "fit less (a)'s": lambda name: way.less(name, "a", "fit"),
-        "seconds per picture": lambda name: number(
-            way.values(name, "seconds per picture").median()
-        ),
-        "peak GiB": lambda name: number(way.values(name, "peak GiB").max()),
-    }
-    vision = options.clip_vision
-    return page(
-        "own.md.j2",
-        **about,
-        options=options,
-        setting=way.setting,
-        rows=way.rows,
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
-        judge="the demo model" if vision == DEMO else Path(vision).name,
-        reference=Path(options.reference).name,
-        not_masked=sum(way.values(name, "not masked").sum() for name in way.rows),
-        table=way.markdown((), more),
-        fit=way.ratio("e", "a", "fit"),
-        quoted=way.quoted(
-            lambda told: (told["likeness"], told["fit"], told["seconds per picture"])
-        ),
     )

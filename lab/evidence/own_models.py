@@ -5,11 +5,10 @@ Names of files are looked for as they are, then in ComfyUI's folder of that kind
 """
 
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import comfy.clip_vision
 import comfy.sd
@@ -18,7 +17,6 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.utils import load_torch_file
 from safetensors import safe_open
 
-import nodes
 from demo.model import WEIGHTS
 from demo.vision import WEIGHTS as VISION_WEIGHTS
 from families import family_of
@@ -26,8 +24,6 @@ from families import family_of
 from .rows import pack_nodes
 
 DEMO = "demo"
-# header entry of a file that was made for testing: the shape of the small model in it
-RANDOM_WEIGHTS = "random_weights"
 
 
 class Habits(NamedTuple):
@@ -85,85 +81,90 @@ class Models:
         return family is not None and family.reads_references
 
 
+def refuse(why: str) -> NoReturn:
+    raise SystemExit(f"evidence: {why}")
+
+
 def find(name: str, folder: str, variable: str) -> Path:
     """The file as it is named, or in ComfyUI's folder of that kind."""
     path = Path(name).expanduser()
     known = path if path.is_file() else folder_paths.get_full_path(folder, name)
-    if known is None:
-        raise SystemExit(
-            f"evidence: there is no {variable} {name}, neither as it is nor in ComfyUI's"
-            f" models/{folder}"
-        )
-    return Path(known)
+    where = f"neither as it is nor in ComfyUI's models/{folder}"
+    return Path(known or refuse(f"there is no {variable} {name}, {where}"))
+
+
+def load(variable: str, path: Path, loader: Callable, *given: object, **more: object):
+    """What ComfyUI says of a file that it cannot load is one line instead of a traceback."""
+    try:
+        return loader(*given, **more)
+    except RuntimeError as error:
+        words = " ".join(str(error).split())[:200]
+        refuse(f"ComfyUI cannot load {variable} {path.name}: {words}")
 
 
 def load_models(options: Namespace) -> Models:
     """By CHECKPOINT, or by UNET, CLIP and VAE."""
     if options.checkpoint and options.unet:
-        raise SystemExit(
-            "evidence: CHECKPOINT is a whole model and UNET a part of one: set one of them"
-        )
+        refuse("CHECKPOINT is a whole model and UNET a part of one: set one of them")
     if options.unet:
-        return _parts(options)
+        return parts(options)
     if options.checkpoint == DEMO:
-        return Models(DEMO, *pack_nodes()["StoryDemoModel"].execute().args[:3], [WEIGHTS], OF_DEMO)
-    return _checkpoint(options.checkpoint)
+        return Models(DEMO, *demo_model()[:3], [WEIGHTS], OF_DEMO)
+    return checkpoint(options.checkpoint)
 
 
-def _shape_of_random_weights(path: Path) -> str | None:
-    """The shape that a test's file names in its header; None for a real one."""
+def demo_model() -> tuple:
+    """MODEL, CLIP, VAE and CLIP_VISION."""
+    return pack_nodes()["StoryDemoModel"].execute().args
+
+
+def shape_of_random_weights(path: Path) -> str | None:
+    """The shape of the small model that a test's file names in its header; None for a real one."""
     if path.suffix != ".safetensors":
         return None
     with safe_open(path, "pt") as weights:
-        return (weights.metadata() or {}).get(RANDOM_WEIGHTS)
+        return (weights.metadata() or {}).get("random_weights")
 
 
-def _checkpoint(name: str) -> Models:
+def embeddings() -> list[str]:
+    return folder_paths.get_folder_paths("embeddings")
+
+
+def checkpoint(name: str) -> Models:
     path = find(name, "checkpoints", "CHECKPOINT")
-    if shape := _shape_of_random_weights(path):
+    if shape := shape_of_random_weights(path):
         from bench.toy_models import load_toy_checkpoint
 
         return Models(path.stem, *load_toy_checkpoint(path, shape), [path], OF_SD, random=True)
-    with _one_line_of("CHECKPOINT", path):
-        loaded = comfy.sd.load_checkpoint_guess_config(
-            str(path), embedding_directory=folder_paths.get_folder_paths("embeddings")
-        )[:3]
-    for socket, value in zip(("UNet", "CLIP", "VAE"), loaded):
+    loader = comfy.sd.load_checkpoint_guess_config
+    found = load("CHECKPOINT", path, loader, str(path), embedding_directory=embeddings())[:3]
+    for socket, value in zip(("UNet", "CLIP", "VAE"), found):
         if value is None:
-            raise SystemExit(
-                f"evidence: CHECKPOINT {name} has no {socket}: use a whole checkpoint, as for Load"
-                " Checkpoint, or UNET, CLIP and VAE"
-            )
-    wide = loaded[0].model.model_config.unet_config.get("context_dim", 0) >= 2048
-    return Models(path.stem, *loaded, [path], OF_SDXL if wide else OF_SD)
+            whole = "use a whole checkpoint, as for Load Checkpoint, or UNET, CLIP and VAE"
+            refuse(f"CHECKPOINT {name} has no {socket}: {whole}")
+    wide = found[0].model.model_config.unet_config.get("context_dim", 0) >= 2048
+    return Models(path.stem, *found, [path], OF_SDXL if wide else OF_SD)
 
 
-def _parts(options: Namespace) -> Models:
+def parts(options: Namespace) -> Models:
     missing = [name for name in ("CLIP", "VAE") if not getattr(options, name.lower())]
     if missing:
-        raise SystemExit(
-            f"evidence: UNET needs {' and '.join(missing)} beside it: UNET=a.safetensors"
-            " CLIP=b.safetensors VAE=c.safetensors"
-        )
+        form = "UNET=a.safetensors CLIP=b.safetensors VAE=c.safetensors"
+        refuse(f"UNET needs {' and '.join(missing)} beside it: {form}")
     unet, vae = find(options.unet, "diffusion_models", "UNET"), find(options.vae, "vae", "VAE")
     clips = [find(name.strip(), "text_encoders", "CLIP") for name in options.clip.split(",")]
-    if family := _shape_of_random_weights(unet):
+    if family := shape_of_random_weights(unet):
         from bench.toy_encoders import toy_encoder
         from bench.toy_parts import load_toy_transformer
 
         model, clip = load_toy_transformer(unet), toy_encoder(family, sight=True)
     else:
-        with _one_line_of("UNET", unet):
-            model = comfy.sd.load_diffusion_model(str(unet))
-        with _one_line_of("CLIP", clips[0]):
-            clip = comfy.sd.load_clip(
-                [str(path) for path in clips],
-                embedding_directory=folder_paths.get_folder_paths("embeddings"),
-                clip_type=clip_type(options.clip_type, model),
-            )
-    with _one_line_of("VAE", vae):
-        decoder = comfy.sd.VAE(sd=load_torch_file(str(vae)))
-        decoder.throw_exception_if_invalid()
+        model = load("UNET", unet, comfy.sd.load_diffusion_model, str(unet))
+        kind = clip_type(options.clip_type, model)
+        files = [str(path) for path in clips]
+        clip = load("CLIP", clips[0], comfy.sd.load_clip, files, embeddings(), kind)
+    decoder = load("VAE", vae, lambda: comfy.sd.VAE(sd=load_torch_file(str(vae))))
+    load("VAE", vae, decoder.throw_exception_if_invalid)
     files = [unet, *clips, vae]
     return Models(unet.stem, model, clip, decoder, files, OF_PARTS, random=bool(family))
 
@@ -173,35 +174,21 @@ def clip_type(name: str | None, model: object) -> comfy.sd.CLIPType:
     their weights alone.
     """
     of, plain = comfy.sd.CLIPType, "stable_diffusion"
-    types = [*of.__members__, *nodes.CLIPLoader.INPUT_TYPES()["required"]["type"][0]]
-    known = {kind.lower(): getattr(of, kind.upper(), of[plain.upper()]) for kind in types}
+    types = pack_nodes()["CLIPLoader"].INPUT_TYPES()["required"]["type"][0]
+    known = dict.fromkeys(kind.lower() for kind in (*of.__members__, *types))
     family = type(model.model.model_config).__name__.lower()
     # mage of MageFlow, flux of FluxSchnell
     begins = [kind for kind in known if family.startswith(kind.replace("_", ""))]
     chosen = name.lower() if name else max(begins, key=len, default=plain)
     if chosen not in known:
-        raise SystemExit(f"evidence: CLIP_TYPE {name} is none of {', '.join(known)}")
-    return known[chosen]
+        refuse(f"CLIP_TYPE {name} is none of {', '.join(known)}")
+    return getattr(of, chosen.upper(), of.STABLE_DIFFUSION)
 
 
 def load_vision(name: str) -> tuple[object, Path]:
     """CLIP_VISION, and its file."""
     if name == DEMO:
-        return pack_nodes()["StoryDemoModel"].execute().args[3], VISION_WEIGHTS
+        return demo_model()[3], VISION_WEIGHTS
     path = find(name, "clip_vision", "CLIP_VISION")
     vision = comfy.clip_vision.load(str(path))
-    if vision is None:
-        raise SystemExit(f"evidence: ComfyUI knows no vision model like CLIP_VISION {path.name}")
-    return vision, path
-
-
-@contextmanager
-def _one_line_of(variable: str, path: Path) -> Iterator[None]:
-    """What ComfyUI says of a file that it cannot load, in one line instead of a traceback."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise SystemExit(
-            f"evidence: ComfyUI cannot load {variable} {path.name}:"
-            f" {' '.join(str(error).split())[:200]}"
-        ) from None
+    return vision or refuse(f"ComfyUI knows no vision model like CLIP_VISION {path.name}"), path

@@ -26,7 +26,6 @@ DESCRIPTIONS = {
     if place not in ("forest", "library")
 } | {"mountains": "the high mountains"}
 AT_PLACE = 3  # of a story's frames
-COLUMNS = ("turned", "look", "place", "others' scene", "place elsewhere", "others alike")
 NOT_NAMED = Row("SVR + IPCA, place not named", ipca={})
 PLACE_ROWS = [ROWS[name] for name in "abdeg"]
 
@@ -61,7 +60,7 @@ def draw_place(rng: np.random.Generator, named: bool) -> dict:
 
 
 def measure_places(pictures: torch.Tensor, story: dict, judge: Judge | None) -> dict[str, float]:
-    """One story's columns, as COLUMNS names them; the page of the evidence says what they are."""
+    """One story's columns, which the page of the evidence explains."""
     shown, turns, pixels = background_looks(pictures, story["kind"])
     place, scenes = story["place"], story["scenes"]
     there = [index for index, scene in enumerate(scenes) if scene == place]

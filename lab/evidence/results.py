@@ -3,7 +3,7 @@ means with standard errors.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,20 +30,17 @@ class Results:
             stories = told.setdefault((job.setting, job.row.label), {})
             if (columns := shelf.get(*job.keys())) is not None:
                 stories[job.seed] = columns
-        return cls(
-            1 + max(job.seed for job in jobs), {key: _table(rows) for key, rows in told.items()}
-        )
+        return cls(1 + max(job.seed for job in jobs), {k: _table(rows) for k, rows in told.items()})
 
     @classmethod
     def read(cls, path: Path, measures: dict[Setting, str]) -> "Results":
         """The numbers that `as_json` wrote."""
         found, told = json.loads(path.read_text(encoding="utf-8")), {}
         for name, stories in found["rows"].items():
-            setting, prefix = next(
-                way for way in reversed(measures.items()) if name.startswith(way[1])
-            )
-            there = {seed: story for seed, story in enumerate(stories) if story}
-            told[setting, name.removeprefix(prefix)] = _table(there)
+            ways = reversed(measures.items())  # that without a prefix comes last
+            setting, prefix = next(way for way in ways if name.startswith(way[1]))
+            rows = {seed: story for seed, story in enumerate(stories) if story}
+            told[setting, name.removeprefix(prefix)] = _table(rows)
         return cls(found["stories"], told)
 
     def as_json(self, measures: dict[Setting, str]) -> str:
@@ -84,13 +81,12 @@ class Measured:
     def beyond(self, name: str, base: str, column: str) -> int:
         """The sign of a gain whose mean is two standard errors or more from 0; else 0."""
         gain = self.gain(name, base, column)
-        mean, error = gain.mean(), gain.sem()
-        return (1 if mean > 0 else -1) if abs(mean) >= 2 * error > 0 else 0
+        return (1 if gain.mean() > 0 else -1) if abs(gain.mean()) >= 2 * gain.sem() > 0 else 0
 
     def ratio(self, name: str, base: str, column: str) -> float:
         """Of the means; nan where a row has fewer than two values."""
-        row, other = (self.values(each, column) for each in (name, base))
-        few = min(row.count(), other.count()) < 2 or not other.mean()
+        row, other = self.values(name, column), self.values(base, column)
+        few = min(row.count(), other.count()) < 2 or other.mean() == 0
         return float("nan") if few else row.mean() / other.mean()
 
     def cell(self, name: str, column: str) -> str:
@@ -99,52 +95,16 @@ class Measured:
     def less(self, name: str, base: str, column: str = "identity") -> str:
         return cell(self.gain(name, base, column), "+")
 
-    def markdown(
-        self,
-        columns: Iterable[str],
-        more: dict[str, Callable[[str], str]] | None = None,
-        names: Iterable[str] | None = None,
-    ) -> str:
-        """A line for each row that was rendered, of all or of the `names`: its title, how many
-        stories, `columns`, and what the functions in `more` give of its name. Empty where none was.
-        """
-        head = ["row", "stories", *columns, *(more or {})]
-        return markdown(
-            head,
-            [
-                [
-                    self.title(name),
-                    self.count(name),
-                    *(self.cell(name, column) for column in columns),
-                    *(tell(name) for tell in (more or {}).values()),
-                ]
-                for name in names or self.rows
-                if self.count(name)
-            ],
-        )
-
     def title(self, name: str) -> str:
         label = self.rows[name].label
         return label if name == label else f"({name}) {label}"
 
-    def quoted(
-        self, quote: Callable[[pd.DataFrame], tuple], names: Iterable[str] | None = None
-    ) -> str:
-        """What a paper would quote, one line per row. `quote` gives of a row's table identity and
-        alignment, both from 0 to 1 and higher better, and seconds per picture; with the harmonic
-        mean story by story, and memory.
-        """
-        lines = []
-        for name in names or self.rows:
-            if self.count(name):
-                identity, alignment, seconds = quote(self.table(name))
-                both = pd.concat([identity, alignment], axis=1)
-                mean = pd.Series(stats.hmean(both, axis=1))
-                peak = number(self.values(name, "peak GiB").max())
-                cells = map(cell, (identity, alignment, mean))
-                lines.append([self.title(name), *cells, number(seconds.median()), peak])
-        head = ["row", "identity", "alignment", "harmonic mean", "seconds per picture", "peak GiB"]
-        return markdown(head, lines)
+    def median(self, name: str, column: str) -> str:
+        """A pause would spoil a mean of seconds."""
+        return number(self.values(name, column).median())
+
+    def most(self, name: str, column: str) -> str:
+        return number(self.values(name, column).max())
 
 
 def cell(values: pd.Series, sign: str = "") -> str:
@@ -157,7 +117,6 @@ def number(value: float) -> str:
     return "-" if pd.isna(value) else f"{value:.2f}"
 
 
-def markdown(head: list[str], lines: list[list]) -> str:
-    """A table; empty without lines."""
-    table = [head, ["---"] * len(head), *lines] if lines else []
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in table)
+def harmonic(values: pd.Series, others: pd.Series) -> pd.Series:
+    """The harmonic mean story by story."""
+    return pd.Series(stats.hmean([values, others], axis=0))

@@ -19,15 +19,13 @@ from bench.studio import Studio
 from demo import model as demo
 
 from ..evidence import demo as on_the_unet
-from ..evidence.cast import COLUMNS as CAST_COLUMNS
 from ..evidence.cast import draw_casts
 from ..evidence.demo import FULL_RUN, told
 from ..evidence.loop import Job, Study, below_each_other, beside_each_other
-from ..evidence.pages import page
+from ..evidence.pages import BEGIN, END, page, put_section
 from ..evidence.results import Measured, Results
 from ..evidence.rows import ROWS as UNET_ROWS
 from ..evidence.rows import Row, Setting, by_label, studio_on
-from ..evidence.section import BEGIN, END, put_section
 from ..evidence.unsaid import draw_stories
 from ..files import code
 from ..training import judge as judging
@@ -43,8 +41,6 @@ CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # in the embeddings.
 FACTORS = Row("factors alone: both alphas 0", svr={"enhance_alpha": 0.0, "weaken_alpha": 0.0})
 ON_THE_UNET = by_label([UNET_ROWS["b"], UNET_ROWS["d"], FACTORS])
-IPCA = [("f1", "e"), ("f3", "e"), ("f10", "e"), ("j1", "i1.2"), ("j3", "i1.2"), ("h", "b")]
-COLUMNS = ("identity", "colour", "alignment", "scene", "prop", "kind", "stated")
 # Of the main rows these come first, then the other tables' stories, then the rest.
 FIRST_STORIES, SWEEP_STORIES, CAST_STORIES, UNET_STORIES = 60, 30, 30, 30
 CODE = (*(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")), *on_the_unet.CODE)
@@ -104,11 +100,6 @@ def section(results: Results) -> str:
         parameters = sum(file.get_tensor(name).numel() for name in file.keys())
     unsaid = Measured(results, UNSAID, ROWS | by_label(SWEEPS))
     cast, unet = Measured(results, CAST, ROWS), Measured(results, UNET, ON_THE_UNET)
-    less = {
-        "identity less (b)'s": lambda name: unsaid.less(name, "b"),
-        "less (h)'s": lambda name: unsaid.less(name, "h"),
-    }
-    svr = {"identity less SVR's": lambda name: unet.less(name, UNET_ROWS["d"].label)}
     return page(
         "section.md.j2",
         begin=BEGIN,
@@ -119,13 +110,6 @@ def section(results: Results) -> str:
         cast=cast,
         unet=unet,
         factors=FACTORS.label,
-        tables={
-            "main": unsaid.markdown(COLUMNS, less),
-            "cast": cast.markdown(CAST_COLUMNS),
-            "unet": unet.markdown(COLUMNS[:5], svr),
-        },
-        ipca=IPCA,
-        better=lambda name, base: "yes" if unsaid.beyond(name, base, "identity") < 0 else "no",
         done=unsaid.count("e"),
         count=results.stories,
         swept=SWEEP_STORIES,

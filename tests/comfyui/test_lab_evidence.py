@@ -12,6 +12,11 @@ import torch
 from PIL import Image
 
 
+COLUMNS = ("scene", "prop", "kind", "alignment", "stated")
+CAST = ("kind", "colours", "pattern", "scene", "prop", "absent")
+PLACE = ("turned", "look", "place", "others' scene", "place elsewhere", "others alike")
+
+
 @pytest.fixture
 def evidence(pack, monkeypatch):
     from lab.evidence import demo
@@ -124,9 +129,8 @@ def test_the_quick_form_is_rows_a_to_g(evidence):
 
 def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
-    from lab.evidence import cast, loop, places
+    from lab.evidence import loop
     from lab.evidence.options import options
-    from lab.evidence.report import COLUMNS
     from lab.evidence.shelf import Shelf
 
     def stopped(job):
@@ -138,7 +142,7 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     parts = "doses,said,casts,places"
     study = evidence.study(options([], {"STORIES": "3", "SWEEPS": parts, "WORKERS": "1"}))
     shelf = Shelf(tmp_path / "output/evidence/kept", *study.depends_on)
-    columns = {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"}
+    columns = {*COLUMNS, *CAST, *PLACE, "identity", "colour", "colour, scenes right", "seconds"}
     main, more = study.stages
     for job in [*main[:-1], *(job for job in more if job.seed < 2)]:
         value = 0.25 + 0.25 * (job.seed % 2)
@@ -210,7 +214,7 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     job = Job(replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
     run([job], shelf, evidence.tell)
-    assert {*shelf.get(*job.keys())} == {*cast.COLUMNS, "seconds", "peak GiB"}
+    assert {*shelf.get(*job.keys())} == {*CAST, "seconds", "peak GiB"}
     assert pixels(shelf, job).shape == (32, 160, 3)
 
 
