@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -34,9 +36,7 @@ class Job(NamedTuple):
     row: Row
 
     def keys(self) -> tuple[str, str]:
-        """Under which a shelf keeps the job: by content, so that no edited story or row takes
-        another's result.
-        """
+        """Under which a shelf keeps the job: by content."""
         return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
 
 
@@ -79,11 +79,8 @@ def go(study: Study, root: Path = ROOT) -> Results:
     study.write(results, folder)
     (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
     for name, ways in study.strips.items():
-        shown = []
-        for way in ways:
-            kept = [job.keys() for job in jobs if (job.setting, job.row) == way]
-            paths = [path for path in (shelf.picture(*keys) for keys in kept) if path.exists()]
-            shown.append([Image.open(path) for path in paths])
+        of_way = [[job.keys() for job in jobs if (job.setting, job.row) == way] for way in ways]
+        shown = [list(filter(None, starmap(shelf.picture, keys))) for keys in of_way]
         if any(shown):
             study.sheet(shown).save(folder / name, optimize=True)
     print(f"evidence: written into {folder}")
@@ -112,25 +109,24 @@ def costs() -> Iterator[dict[str, float]]:
     all that it can tell.
     """
     found: dict[str, float] = {}
-    cuda = torch.cuda.is_available()
-    if cuda:
+    if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     yield found
-    unit = 1 if sys.platform == "darwin" else 1024
-    of_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    found["peak GiB"] = (torch.cuda.max_memory_allocated() if cuda else of_process) / 2**30
-
-
-def beside_each_other(pictures: list[Image.Image], gap: int = 0) -> Image.Image:
-    width = sum(picture.width + gap for picture in pictures) - gap
-    board = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
-    left = 0
-    for picture in pictures:
-        board.paste(picture, (left, 0))
-        left += picture.width + gap
-    return board
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak *= 1 if sys.platform == "darwin" else 1024
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    found["peak GiB"] = peak / 2**30
 
 
 def below_each_other(pictures: list[Image.Image], gap: int = 6) -> Image.Image:
+    """On white, with a gap between them."""
+    wide = max(picture.width for picture in pictures)
+    pads = [((0, gap), (0, wide - picture.width), (0, 0)) for picture in pictures]
+    padded = [np.pad(picture, pad, constant_values=255) for picture, pad in zip(pictures, pads)]
+    return Image.fromarray(np.vstack(padded)[: -gap or None])
+
+
+def beside_each_other(pictures: list[Image.Image], gap: int = 0) -> Image.Image:
     turned = [picture.transpose(Image.Transpose.TRANSPOSE) for picture in pictures]
-    return beside_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)
+    return below_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)

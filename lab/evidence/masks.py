@@ -27,14 +27,11 @@ def masks_by(package: str) -> Masks | None:
         return None
     session = rembg.new_session(MODEL)
 
-    def masks(images: torch.Tensor) -> torch.Tensor:
-        found = [
-            rembg.remove(picture, session=session, only_mask=True) for picture in shown(images)
-        ]
-        size = images.shape[2], images.shape[1]
-        return torch.cat([to_tensor(mask.convert("L").resize(size)) for mask in found])
+    def mask(picture: Image.Image) -> torch.Tensor:
+        found = rembg.remove(picture, session=session, only_mask=True)
+        return to_tensor(found.convert("L").resize(picture.size))
 
-    return masks
+    return lambda images: torch.cat([mask(picture) for picture in shown(images)])
 
 
 def shown(images: torch.Tensor) -> list[Image.Image]:

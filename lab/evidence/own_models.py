@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import comfy.clip_vision
 import comfy.sd
@@ -26,29 +26,20 @@ from .rows import pack_nodes
 DEMO = "demo"
 
 
-class Habits(NamedTuple):
-    """How a model is sampled where nothing else is wanted; `shift` is Model Sampling's, None for
-    the model's own.
-    """
-
-    size: int
-    steps: int
-    cfg: float
-    shift: float | None = None
-
-
-# As in ComfyUI's own templates for each family, by class of comfy.supported_models. Flux reads its
+# Size, steps, CFG and Model Sampling's shift (None: the model's own) where nothing else is wanted: as
+# in ComfyUI's own templates for each family, by class of comfy.supported_models. Flux reads its
 # guidance from a default.
-HABITS = {
-    "Flux": Habits(1024, 20, 1.0),
-    "Flux2": Habits(1024, 20, 1.0),
-    "FluxSchnell": Habits(1024, 4, 1.0),
-    "QwenImage": Habits(1328, 20, 2.5, 3.1),
-    "QwenImage21": Habits(1024, 25, 1.0),
-    "ZImage": Habits(1024, 9, 1.0, 3.0),
+Habits = tuple[int, int, float, float | None]
+HABITS: dict[str, Habits] = {
+    "Flux": (1024, 20, 1.0, None),
+    "Flux2": (1024, 20, 1.0, None),
+    "FluxSchnell": (1024, 4, 1.0, None),
+    "QwenImage": (1328, 20, 2.5, 3.1),
+    "QwenImage21": (1024, 25, 1.0, None),
+    "ZImage": (1024, 9, 1.0, 3.0),
 }
-OF_PARTS, OF_SDXL = Habits(1024, 30, 4.0), Habits(1024, 30, 5.0)
-OF_SD, OF_DEMO = Habits(512, 30, 5.0), Habits(256, 20, 4.0)
+OF_PARTS, OF_SDXL = (1024, 30, 4.0, None), (1024, 30, 5.0, None)
+OF_SD, OF_DEMO = (512, 30, 5.0, None), (256, 20, 4.0, None)
 
 
 @dataclass(frozen=True)
@@ -126,18 +117,15 @@ def shape_of_random_weights(path: Path) -> str | None:
         return (weights.metadata() or {}).get("random_weights")
 
 
-def embeddings() -> list[str]:
-    return folder_paths.get_folder_paths("embeddings")
-
-
 def checkpoint(name: str) -> Models:
     path = find(name, "checkpoints", "CHECKPOINT")
     if shape := shape_of_random_weights(path):
         from bench.toy_models import load_toy_checkpoint
 
         return Models(path.stem, *load_toy_checkpoint(path, shape), [path], OF_SD, random=True)
+    words = {"embedding_directory": folder_paths.get_folder_paths("embeddings")}
     loader = comfy.sd.load_checkpoint_guess_config
-    found = load("CHECKPOINT", path, loader, str(path), embedding_directory=embeddings())[:3]
+    found = load("CHECKPOINT", path, loader, str(path), **words)[:3]
     for socket, value in zip(("UNet", "CLIP", "VAE"), found):
         if value is None:
             whole = "use a whole checkpoint, as for Load Checkpoint, or UNET, CLIP and VAE"
@@ -161,8 +149,8 @@ def parts(options: Namespace) -> Models:
     else:
         model = load("UNET", unet, comfy.sd.load_diffusion_model, str(unet))
         kind = clip_type(options.clip_type, model)
-        files = [str(path) for path in clips]
-        clip = load("CLIP", clips[0], comfy.sd.load_clip, files, embeddings(), kind)
+        given = [str(path) for path in clips], folder_paths.get_folder_paths("embeddings"), kind
+        clip = load("CLIP", clips[0], comfy.sd.load_clip, *given)
     decoder = load("VAE", vae, lambda: comfy.sd.VAE(sd=load_torch_file(str(vae))))
     load("VAE", vae, decoder.throw_exception_if_invalid)
     files = [unet, *clips, vae]

@@ -181,11 +181,9 @@ def sampled(
     """Latents of the selected frames of a story. `patched` gives the model of a batch by its
     positive, in place of IPCA.
     """
-    if row.one_prompt:
-        frames = studio.svr(told, **row.svr)
     # as CLIP Text Encode of each, but of one size where an encoder gives short prompts fewer rows
-    else:
-        frames = studio.svr(replace(told, window_length=1), mode="original")
+    each = replace(told, window_length=1)
+    frames = studio.svr(told, **row.svr) if row.one_prompt else studio.svr(each, mode="original")
     model = studio.model
     # at strength 0 it still weakens words where a model normalises its text
     if row.one_prompt or row.ipca is not None:

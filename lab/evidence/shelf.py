@@ -19,17 +19,19 @@ class Shelf:
         self.folder = folder / fingerprint(*depends_on)
         self.folder.mkdir(parents=True, exist_ok=True)
 
+    def path(self, story: str, row: str, kind: str) -> Path:
+        return self.folder / f"{story}-{row}.{kind}"
+
     def get(self, story: str, row: str) -> dict[str, float] | None:
-        path = self.folder / f"{story}-{row}.json"
+        path = self.path(story, row, "json")
         return json.loads(path.read_text()) if path.exists() else None
 
-    def put(
-        self, story: str, row: str, columns: dict[str, float], picture: Image.Image | None = None
-    ) -> None:
-        if picture is not None:
-            replace_whole(self.picture(story, row), lambda part: picture.save(part, "PNG"))
-        path = self.folder / f"{story}-{row}.json"
-        replace_whole(path, lambda part: part.write_text(json.dumps(columns)))
+    def picture(self, story: str, row: str) -> Image.Image | None:
+        path = self.path(story, row, "png")
+        return Image.open(path) if path.exists() else None
 
-    def picture(self, story: str, row: str) -> Path:
-        return self.folder / f"{story}-{row}.png"
+    def put(self, story: str, row: str, columns: dict, picture: Image.Image | None = None) -> None:
+        if picture is not None:
+            replace_whole(self.path(story, row, "png"), lambda part: picture.save(part, "PNG"))
+        text = json.dumps(columns)
+        replace_whole(self.path(story, row, "json"), lambda part: part.write_text(text))
