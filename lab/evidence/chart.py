@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from .results import Measured
-from .rows import DOSES, ROWS, SWEEPS, by_label
+from .rows import DOSES, SWEEPS
 
 # By title: measure, column, and whether SVR's own, strength 0, is taken off.
 PANELS = {
@@ -12,9 +14,12 @@ PANELS = {
     "stated less SVR's (higher is better)": ("said", "stated", True),
     "alignment": ("unsaid", "alignment", False),
 }
-# By way to remember, the rows' names.
-LINES = {name: by_label(rows) for name, rows in DOSES.items()}
-LINES["all blocks"] |= {"d": ROWS["d"], "e": ROWS["e"], **by_label(SWEEPS["strength"])}
+# By way to remember, the rows' names and how much of it they have.
+LINES = {
+    line: {row.label: row.ipca["strength"] for row in rows}
+    for line, rows in (DOSES | {"all blocks": DOSES["all blocks"] + SWEEPS["strength"]}).items()
+}
+LINES["all blocks"] |= {"d": 0.0, "e": 1.0}
 
 
 def draw_doses(measured: dict[str, Measured], path: Path) -> None:
@@ -26,16 +31,15 @@ def draw_doses(measured: dict[str, Measured], path: Path) -> None:
     for axis, (title, (setting, column, less)) in zip(axes, PANELS.items()):
         way, strengths = measured[setting], set()
         for mark, (line, rows) in zip("os^D", LINES.items()):
-            points = []
-            for name, row in rows.items():
-                values = way.gain(name, "d", column) if less else way.values(name, column)
-                strength = 0.0 if row.ipca is None else row.ipca.get("strength", 1.0)
-                if values.count() > 1:
-                    points.append((strength, values.mean(), values.sem()))
-            if points:
-                strength, means, errors = zip(*sorted(points))
-                axis.errorbar(strength, means, errors, label=line, marker=mark, ms=5, capsize=3)
-                strengths |= {*strength}
+            told = {
+                strength: way.gain(name, "d", column) if less else way.values(name, column)
+                for name, strength in rows.items()
+            }
+            points = pd.DataFrame(told).agg(["mean", "sem"]).T.dropna().sort_index()
+            if len(points):
+                bars = points.index, points["mean"], points["sem"]
+                axis.errorbar(*bars, label=line, marker=mark, ms=5, capsize=3)
+                strengths |= {*points.index}
         axis.set_title(title, fontsize=10)
         axis.set_xscale("symlog", linthresh=1, linscale=0.4)
         axis.set_xticks(sorted(strengths), [f"{value:g}" for value in sorted(strengths)])

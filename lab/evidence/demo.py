@@ -2,9 +2,9 @@
 
 Every row goes through the pack's nodes and ComfyUI's own sampling. Identities leave attributes
 unsaid, so that there is something to keep; in a second measure they say everything, and few steps
-without CFG make that hard to draw. In a third there is a cast (`cast.py`), in a fourth a place in
-the cast (`places.py`). A full run, of at least 200 stories, writes evidence.md, evidence.json and
-pictures into docs/, another one into output/evidence/.
+without CFG make that hard to draw. In a third there is a cast, in a fourth a place in it. A full
+run, of at least 200 stories, writes evidence.md, evidence.json and pictures into docs/, another one
+into output/evidence/.
 """
 
 from argparse import Namespace
@@ -22,12 +22,10 @@ from ..files import code
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
-from .cast import draw_casts, measure_cast
 from .loop import Job, Study, below_each_other, beside_each_other, costs
-from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
 from .report import CAST, MEASURES, PLACE, SAID, SWEEP_STORIES, UNSAID
-from .rows import DOSES, ROWS, SWEEPS, pack_nodes, render, studio_on
-from .unsaid import draw_stories, measure
+from .rows import DOSES, NOT_NAMED, ROWS, SWEEPS, pack_nodes, render, studio_on
+from .stories import draw_casts, draw_places, draw_stories, measure
 
 FULL_RUN = 200
 PARTS = ("doses", "said", "casts", "places", "sweeps")  # what is rendered after rows (a) to (g)
@@ -35,7 +33,7 @@ PARTS = ("doses", "said", "casts", "places", "sweeps")  # what is rendered after
 CODE = (
     *("story", "svr", "ipca", "batch", "references", "families.py", "demo/model.py", "lab/world"),
     *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch")),
-    *(f"lab/evidence/{name}.py" for name in ("unsaid", "cast", "places", "rows")),
+    *(f"lab/evidence/{name}.py" for name in ("stories", "rows")),
     "bench/studio.py",
 )
 
@@ -47,10 +45,8 @@ def told(
     with torch.inference_mode(), costs() as spent:  # as the server does
         latents, seconds = render(studio, job.story, job.row, job.seed, job.setting)
     pictures = latents.clamp(-1, 1).clone()
-    of = {"cast": measure_cast, "place": measure_places}
-    measured = next((found for name, found in of.items() if name in job.story), measure)
     strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
-    return {**measured(pictures, job.story, judge), "seconds": seconds, **spent}, strip
+    return {**measure(pictures, job.story, judge), "seconds": seconds, **spent}, strip
 
 
 def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
@@ -75,7 +71,7 @@ def jobs(count: int, parts: Iterable[str] = PARTS) -> list[list[Job]]:
         "said": [(SAID, said, [ROWS["d"], ROWS["e"], *doses])],
         "casts": [(CAST, casts, [ROWS["d"], ROWS["e"]])],
         "places": [
-            (PLACE, draw_places(count), PLACE_ROWS),
+            (PLACE, draw_places(count), [ROWS[name] for name in "abdeg"]),
             (PLACE, draw_places(count, named=False), [NOT_NAMED]),
         ],
     }

@@ -23,7 +23,7 @@ from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 from ..files import progress
 from ..world.captions import IDENTITY
 from ..world.render import NAMES, Attributes, Renderer
-from .unsaid import FRAMES
+from .stories import FRAMES
 
 NUMBERS = ROOT / "docs/evidence-likeness.json"
 RESAMPLES, BINS = 1000, 6
@@ -110,8 +110,8 @@ def histograms(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return torch.stack([count / count.sum() for count in counts]).sqrt()
 
 
-def likenesses(count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """By way the mean over pairs of every story, [stories], and what is really equal, [stories]."""
+def likenesses(count: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """The mean over pairs [stories, ways], and what is really equal, [stories]."""
     vision = load_demo_vision()
     vision.return_all_hidden_states = True
     found, equal = [], []
@@ -119,28 +119,28 @@ def likenesses(count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         equal.append(share)
         ways = features(vision, pictures, masks)
         found.append({name: mean_pairwise(cosines(rows, rows)) for name, rows in ways.items()})
-    told = {name: np.array([story[name] for story in found]) for name in found[0]}
+    told = pd.DataFrame(found)
     for name in (TODAY, MASKED, "masked and cropped"):
-        both = told[name] + told["colours in the mask"]
-        told[f"{name}, mean with the colours in the mask"] = both / 2
+        both = told[[name, "colours in the mask"]]
+        told[f"{name}, mean with the colours in the mask"] = both.mean(axis=1)
     return told, np.array(equal)
 
 
 def correlations(
-    values: dict[str, np.ndarray], equal: np.ndarray, resamples: int = RESAMPLES
+    values: pd.DataFrame, equal: np.ndarray, resamples: int = RESAMPLES
 ) -> list[dict[str, float | str]]:
     """By way Spearman's correlation, and its gain over whole and over masked pictures, each with
     its bootstrap standard error.
     """
-    ways = np.stack([*values.values()])  # (ways, stories)
     drawn = np.random.default_rng(0).integers(len(equal), size=(resamples, len(equal)))
 
     def spearman(chosen: np.ndarray) -> pd.DataFrame:
         """Of each way and resample: Pearson's of the ranks."""
-        ranks = [stats.rankdata(part[..., chosen], axis=-1) for part in (ways, equal)]
+        both = values.T.to_numpy(), equal
+        ranks = [stats.rankdata(part[..., chosen], axis=-1) for part in both]
         a, b = (part - part.mean(-1, keepdims=True) for part in ranks)
         found = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
-        return pd.DataFrame(found, index=[*values])
+        return pd.DataFrame(found, index=values.columns)
 
     each, whole = spearman(drawn), spearman(np.arange(len(equal))[None])
     told = pd.DataFrame({"rank": whole[0], "error": each.std(axis=1, ddof=0)})

@@ -27,7 +27,7 @@ from .pages import page
 from .prompts import OWN, read_stories
 from .results import Measured, Results
 from .rows import FIRST, ROWS, Row, Setting, by_steps, render, studio_on
-from .unsaid import draw_stories
+from .stories import draw_stories
 
 STRIP_PANEL, STRIP_GAP = 192, 4
 CODE = (

@@ -9,18 +9,18 @@ import pandas as pd
 
 from bench.inprocess import ROOT
 
-from . import pages, places
+from . import pages
 from .chart import draw_doses
 from .results import Measured, Results
-from .rows import DOSES, HOLDS_MOST, ROWS, SWEEPS, Setting, by_label
-from .unsaid import FRAMES
+from .rows import DOSES, HOLDS_MOST, NOT_NAMED, ROWS, SWEEPS, Setting, by_label
+from .stories import AT_PLACE, FRAMES
 
 UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)
 # as many frames at once as there are: the pictures are the same
 PLACE = Setting(said=1.0, batch=FRAMES)
 MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, ", PLACE: "place, "}
 SWEEP_STORIES = 60
-EVERY = ROWS | by_label(*DOSES.values(), *SWEEPS.values(), [places.NOT_NAMED])
+EVERY = ROWS | by_label(*DOSES.values(), *SWEEPS.values(), [NOT_NAMED])
 MOST = HOLDS_MOST.label
 LIKENESS = ROOT / "docs/evidence-likeness.json"  # the study in `likeness.py`, as it was last made
 
@@ -54,7 +54,7 @@ def page(results: Results) -> str:
         count=results.stories,
         swept=min(results.stories, SWEEP_STORIES),
         frames=FRAMES,
-        at_place=places.AT_PLACE,
+        at_place=AT_PLACE,
         main=ROWS,
         doses={name: list(by_label(rows)) for name, rows in DOSES.items()},
         shared=["e", *by_label(*DOSES.values(), SWEEPS["strength"], SWEEPS["svr-eot"])],

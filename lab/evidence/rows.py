@@ -69,6 +69,8 @@ ROWS = {
     "g": Row("SVR + IPCA, own noise", noise="per frame", ipca={}),
 }
 
+NOT_NAMED = Row("SVR + IPCA, place not named", ipca={})  # of stories with a place in plain words
+
 
 def with_ipca(name: str, *values: object, also: str = "", **more: object) -> list[Row]:
     """A row for each value of an input of IPCA Patch."""

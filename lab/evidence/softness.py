@@ -9,7 +9,7 @@ from bench.studio import with_override
 
 from ..training.attention import Spelled, sharpness
 from .demo import equipment
-from .unsaid import draw_stories
+from .stories import draw_stories
 
 
 def measure(stories: int = 20) -> None:

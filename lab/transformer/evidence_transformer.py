@@ -19,14 +19,13 @@ from bench.studio import Studio
 from demo import model as demo
 
 from ..evidence import demo as on_the_unet
-from ..evidence.cast import draw_casts
 from ..evidence.demo import FULL_RUN, told
 from ..evidence.loop import Job, Study, below_each_other, beside_each_other
 from ..evidence.pages import BEGIN, END, page, put_section
 from ..evidence.results import Measured, Results
 from ..evidence.rows import ROWS as UNET_ROWS
 from ..evidence.rows import Row, Setting, by_label, studio_on
-from ..evidence.unsaid import draw_stories
+from ..evidence.stories import draw_casts, draw_stories
 from ..files import code
 from ..training import judge as judging
 from .model import WEIGHTS, load_transformer

@@ -201,12 +201,11 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     """A real rendering of two steps; the story's text is one that Story Prompt reads, with every
     character in a frame.
     """
-    from lab.evidence import cast
     from lab.evidence.loop import Job, run
     from lab.evidence.shelf import Shelf
-    from lab.evidence.unsaid import FRAMES
+    from lab.evidence.stories import FRAMES, draw_casts
 
-    (story,) = cast.draw_casts(1, seed=3)
+    (story,) = draw_casts(1, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
         story["frames"]
     ) == FRAMES
@@ -224,11 +223,8 @@ def test_a_rank_correlation_and_its_error_are_scipys_and_a_bootstraps(pack):
 
     rng = np.random.default_rng(1)
     equal = rng.random(40)
-    values = {
-        "whole pictures": equal + rng.normal(0, 0.5, 40),
-        "masked": equal,
-        "worse": -(equal**3),
-    }
+    ways = {"whole pictures": equal + rng.normal(0, 0.5, 40), "masked": equal, "worse": -(equal**3)}
+    values = pd.DataFrame(ways)
     whole, masked, worse = correlations(values, equal, resamples=2000)
     found = stats.bootstrap(
         (values["whole pictures"], equal),
@@ -261,16 +257,12 @@ def test_a_crop_is_the_square_around_the_mask(pack):
 
 def test_a_place_is_measured_as_it_was_drawn(evidence):
     """Drawn pictures in place of rendered ones: what is said of them is known."""
-    from lab.evidence import places
-    from lab.evidence.unsaid import FRAMES
+    from lab.evidence.stories import AT_PLACE, FRAMES, draw_places, measure
     from lab.world.render import NAMES, Attributes, Renderer
 
-    (story,) = places.draw_places(1, seed=3)
-    (plain,) = places.draw_places(1, seed=3, named=False)
-    assert (
-        story["scenes"] == plain["scenes"]
-        and story["scenes"].count(story["place"]) == places.AT_PLACE
-    )
+    (story,) = draw_places(1, seed=3)
+    (plain,) = draw_places(1, seed=3, named=False)
+    assert story["scenes"] == plain["scenes"] and story["scenes"].count(story["place"]) == AT_PLACE
     assert (
         f"@{story['place']}" in story["identity"] and f"@{story['place']}" not in plain["identity"]
     )
@@ -292,7 +284,7 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
             for scene, flip in zip(scenes, flips)
         ]
         pictures, _ = Renderer()(Attributes.stack(rows))
-        return places.measure_places(
+        return measure(
             torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1,
             story,
             judge=None,
