@@ -26,9 +26,9 @@ from .rows import pack_nodes
 DEMO = "demo"
 
 
-# Size, steps, CFG and Model Sampling's shift (None: the model's own) where nothing else is wanted, as
-# in ComfyUI's own templates, by class of comfy.supported_models. Flux reads its guidance from a
-# default.
+# Size, steps, CFG and Model Sampling's shift (None: the model's own) where nothing else is wanted:
+# those of ComfyUI's own templates, by class of comfy.supported_models. Flux reads its guidance from
+# a default.
 Habits = tuple[int, int, float, float | None]
 HABITS: dict[str, Habits] = {
     "Flux": (1024, 20, 1.0, None),

@@ -49,7 +49,6 @@ def page(results: Results) -> str:
     return pages.page(
         "evidence.md.j2",
         **ways,
-        short=[*ROWS, *by_label(DOSES["up0 alone"])],
         complete=all(unsaid.values(name, "identity").count() > 1 for name in ROWS),
         count=results.stories,
         swept=min(results.stories, SWEEP_STORIES),
@@ -57,7 +56,7 @@ def page(results: Results) -> str:
         at_place=AT_PLACE,
         main=ROWS,
         doses={name: list(by_label(rows)) for name, rows in DOSES.items()},
-        shared=["e", *by_label(*DOSES.values(), SWEEPS["strength"], SWEEPS["svr-eot"])],
+        swept_shares=[*by_label(SWEEPS["strength"], SWEEPS["svr-eot"])],
         most=MOST,
         verdicts=verdicts,
         likeness=json.loads(LIKENESS.read_text()) if LIKENESS.exists() else None,
