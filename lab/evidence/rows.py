@@ -190,17 +190,9 @@ def sampled(
     # at strength 0 it still weakens words where a model normalises its text
     if row.one_prompt or row.ipca is not None:
         model = studio.ipca(story=told, **({"strength": 0.0} if row.ipca is None else row.ipca))
-    positives, latents, _, negatives, _ = studio.batch(
-        told,
-        frames,
-        frames_per_batch=setting.batch,
-        negative=studio.negative,
-        width=setting.size,
-        height=setting.size,
-        model=studio.model,
-        select=select,
-        noise=row.noise,
-    )
+    given = {"width": setting.size, "height": setting.size, "select": select, "noise": row.noise}
+    given |= {"frames_per_batch": setting.batch, "negative": studio.negative, "model": studio.model}
+    positives, latents, _, negatives, _ = studio.batch(told, frames, **given)
     how = {"steps": setting.steps, "cfg": setting.cfg, "seed": seed}
     return torch.cat(
         [
