@@ -2,20 +2,19 @@
 
 Every row goes through the pack's nodes and ComfyUI's own sampling. Identities leave attributes
 unsaid, so that there is something to keep; in a second measure they say everything, and few steps
-without CFG make that hard to draw. In a third there is a cast (`cast.py`), in a fourth a place in
-the cast (`places.py`). A full run, of at least 200 stories, writes evidence.md, evidence.json and
-pictures into docs/, another one into output/evidence/.
+without CFG make that hard to draw. In a third there is a cast, in a fourth a place in it. A full
+run, of at least 200 stories, writes evidence.md, evidence.json and pictures into docs/, another one
+into output/evidence/.
 """
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import chain
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
-from bench import inprocess
 from bench.studio import Studio
 from demo.model import WEIGHTS
 
@@ -23,12 +22,10 @@ from ..files import code
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
-from .cast import draw_casts, measure_cast
 from .loop import Job, Study, below_each_other, beside_each_other, costs
-from .places import NOT_NAMED, PLACE_ROWS, draw_places, measure_places
 from .report import CAST, MEASURES, PLACE, SAID, SWEEP_STORIES, UNSAID
-from .rows import DOSES, ROWS, SWEEPS, render
-from .unsaid import FRAMES, SEED, draw_stories, measure
+from .rows import DOSES, NOT_NAMED, ROWS, SWEEPS, pack_nodes, render, studio_on
+from .stories import draw_casts, draw_places, draw_stories, measure
 
 FULL_RUN = 200
 PARTS = ("doses", "said", "casts", "places", "sweeps")  # what is rendered after rows (a) to (g)
@@ -36,65 +33,61 @@ PARTS = ("doses", "said", "casts", "places", "sweeps")  # what is rendered after
 CODE = (
     *("story", "svr", "ipca", "batch", "references", "families.py", "demo/model.py", "lab/world"),
     *(f"nodes/{name}.py" for name in ("story_prompt", "svr_reweight", "ipca_patch", "story_batch")),
-    *(f"lab/evidence/{name}.py" for name in ("unsaid", "cast", "places", "rows")),
+    *(f"lab/evidence/{name}.py" for name in ("stories", "rows")),
     "bench/studio.py",
 )
 
 
-def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
+def told(
+    job: Job, render: Callable, studio: object, judge: judging.Judge
+) -> tuple[dict[str, float], Image.Image]:
     """One story in one row: its columns, and its pictures side by side."""
-    studio, judge = equipment()
     with torch.inference_mode(), costs() as spent:  # as the server does
         latents, seconds = render(studio, job.story, job.row, job.seed, job.setting)
     pictures = latents.clamp(-1, 1).clone()
-    if "place" in job.story:
-        columns = measure_places(pictures, job.story)
-    else:
-        measured = measure_cast if "cast" in job.story else measure
-        columns = measured(pictures, job.story, judge)
     strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
-    return {**columns, "seconds": seconds, **spent}, strip
+    return {**measure(pictures, job.story, judge), "seconds": seconds, **spent}, strip
+
+
+def tell(job: Job) -> tuple[dict[str, float], Image.Image]:
+    return told(job, render, *equipment())
 
 
 @lru_cache(maxsize=1)
 def equipment() -> tuple[Studio, judging.Judge]:
     """The nodes on the demo model, and the judge: once per process."""
-    inprocess.load_pack()
-    import nodes
-
-    model, clip, *_ = nodes.NODE_CLASS_MAPPINGS["StoryDemoModel"].execute().args
-    studio = Studio(nodes.NODE_CLASS_MAPPINGS, model, clip, identity="A photo of a fox")
-    studio.negative = studio.encode("")
-    return studio, judging.load()
+    model, clip, *_ = pack_nodes()["StoryDemoModel"].execute().args
+    return studio_on(model, clip), judging.load()
 
 
 def jobs(count: int, parts: Iterable[str] = PARTS) -> list[list[Job]]:
     """What is to be rendered: rows (a) to (g) of all stories, then the parts story by story, so
-    that a stopped run has all rows of as many stories; sweeps last.
+    that a stopped run has all rows of as many; sweeps last.
     """
-    unsaid, said = draw_stories(count), draw_stories(count, SAID.said)
-    casts = draw_casts(count, FRAMES, SEED)
-    places = [draw_places(count, FRAMES, SEED, named) for named in (True, False)]
+    unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count)
     doses = [*chain(*DOSES.values())]
-    ways = [(PLACE, places[0], row) for row in PLACE_ROWS.values()]
     drawn = {
-        "doses": [(UNSAID, unsaid, row) for row in doses],
-        "said": [(SAID, said, row) for row in (ROWS["d"], ROWS["e"], *doses)],
-        "casts": [(CAST, casts, ROWS[name]) for name in "de"],
-        "places": [*ways, (PLACE, places[1], NOT_NAMED)],
+        "doses": [(UNSAID, unsaid, doses)],
+        "said": [(SAID, said, [ROWS["d"], ROWS["e"], *doses])],
+        "casts": [(CAST, casts, [ROWS["d"], ROWS["e"]])],
+        "places": [
+            (PLACE, draw_places(count), [ROWS[name] for name in "abdeg"]),
+            (PLACE, draw_places(count, named=False), [NOT_NAMED]),
+        ],
     }
-    main = [(UNSAID, unsaid, row) for row in ROWS.values()]
     more = [way for part in parts for way in drawn.get(part, [])]
-    swept = [(UNSAID, unsaid, row) for row in chain(*SWEEPS.values())] if "sweeps" in parts else []
+    swept = [(UNSAID, unsaid, [*chain(*SWEEPS.values())])] if "sweeps" in parts else []
+    main = [(UNSAID, unsaid, ROWS.values())]
     stages = [(main, count), (more, count), (swept, min(count, SWEEP_STORIES))]
     return [
         [
             Job(setting, seed, stories[seed], row)
             for seed in range(number)
-            for setting, stories, row in wanted
+            for setting, stories, rows in ways
+            for row in rows
         ]
-        for wanted, number in stages
-        if wanted
+        for ways, number in stages
+        if ways
     ]
 
 
@@ -105,8 +98,8 @@ def study(options: Namespace) -> Study:
         depends_on=(WEIGHTS, judging.WEIGHTS, code(*CODE)),
         stages=jobs(count, options.sweeps),
         tell=tell,
-        tables=report.tables,
-        write=lambda results, folder: report.write(results, folder, count),
+        tables=report.printed,
+        write=report.write,
         strips={
             "evidence-cast.png": [(CAST, ROWS["e"])],
             "evidence-place.png": [(PLACE, ROWS["e"])],
@@ -116,5 +109,7 @@ def study(options: Namespace) -> Study:
         whole_folder="docs" if count >= FULL_RUN and set(options.sweeps) == set(PARTS) else "",
         measures=MEASURES,
         workers=options.workers,
-        sheet=lambda ways: below_each_other(ways[0], gap=1, zoom=3),
+        sheet=lambda ways: ImageOps.scale(
+            below_each_other(ways[0], 1), 3, Image.Resampling.NEAREST
+        ),
     )

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy import stats
 
@@ -23,7 +24,7 @@ from score.likeness import cosines, mean_pairwise, on_noise, seeded_noise
 from ..files import progress
 from ..world.captions import IDENTITY
 from ..world.render import NAMES, Attributes, Renderer
-from .unsaid import FRAMES
+from .stories import FRAMES
 
 NUMBERS = ROOT / "docs/evidence-likeness.json"
 RESAMPLES = 1000
@@ -88,62 +89,54 @@ def cropped(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Each picture cut to the square around its mask, at its full size again."""
     cut = []
     for picture, mask in zip(pictures.movedim(-1, 1), masks):
-        rows, columns = mask.nonzero().T
-        side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
-        top, left = (
-            int(min(max((int(at.min()) + int(at.max()) + 1 - side) // 2, 0), size - side))
-            for at, size in zip((rows, columns), mask.shape)
-        )
+        found = mask.nonzero()
+        low, high = found.min(0).values, found.max(0).values + 1
+        side = int((high - low).max())
+        ends = torch.tensor(mask.shape) - side
+        top, left = ((low + high - side) // 2).clamp(min=0).minimum(ends).tolist()
         part = picture[None, :, top : top + side, left : left + side]
         cut.append(torch.nn.functional.interpolate(part, mask.shape, mode="bilinear"))
     return torch.cat(cut).movedim(1, -1)
 
 
-def likenesses(count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """By way the mean over pairs of every story, [stories], and what is really equal, [stories]."""
+def likenesses(count: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """The mean over pairs [stories, ways], and what is really equal, [stories]."""
     vision = load_demo_vision()
     vision.return_all_hidden_states = True
-    found: dict[str, list[float]] = {}
-    equal = []
+    found, equal = [], []
     for pictures, masks, share in progress(draw(count), "likeness", count, "stories"):
         equal.append(share)
         ways = features(vision, pictures, masks)
-        told = {name: mean_pairwise(cosines(rows, rows)) for name, rows in ways.items()}
-        for name in (TODAY, MASKED, "masked and cropped", LAYER_2):
-            told[f"{name}, mean with the colours in the mask"] = (
-                told[name] + told["colours in the mask"]
-            ) / 2
-        for name, value in told.items():
-            found.setdefault(name, []).append(value)
-    return {name: np.array(values) for name, values in found.items()}, np.array(equal)
+        found.append({name: mean_pairwise(cosines(rows, rows)) for name, rows in ways.items()})
+    told = pd.DataFrame(found)
+    for name in (TODAY, MASKED, "masked and cropped", LAYER_2):
+        both = told[[name, "colours in the mask"]]
+        told[f"{name}, mean with the colours in the mask"] = both.mean(axis=1)
+    return told, np.array(equal)
 
 
 def correlations(
-    values: dict[str, np.ndarray], equal: np.ndarray, resamples: int = RESAMPLES
+    values: pd.DataFrame, equal: np.ndarray, resamples: int = RESAMPLES
 ) -> list[dict[str, float | str]]:
     """By way Spearman's correlation, and its gain over whole and over masked pictures, each with
     its bootstrap standard error.
     """
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(equal), size=(resamples, len(equal)))
+    drawn = np.random.default_rng(0).integers(len(equal), size=(resamples, len(equal)))
 
-    def spearman(way: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Of each resample [n, stories]: Pearson's of the ranks."""
-        ranks = [stats.rankdata(part[chosen], axis=1) for part in (way, equal)]
-        a, b = (part - part.mean(1, keepdims=True) for part in ranks)
-        return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    def spearman(chosen: np.ndarray) -> pd.DataFrame:
+        """Of each way and resample: Pearson's of the ranks."""
+        both = values.T.to_numpy(), equal
+        ranks = [stats.rankdata(part[..., chosen], axis=-1) for part in both]
+        a, b = (part - part.mean(-1, keepdims=True) for part in ranks)
+        found = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+        return pd.DataFrame(found, index=values.columns)
 
-    each = {name: spearman(way, drawn) for name, way in values.items()}
-    whole = {name: stats.spearmanr(way, equal).statistic for name, way in values.items()}
-    rows: list[dict[str, float | str]] = []
-    for name in values:
-        numbers = {"rank": whole[name], "error": each[name].std()}
-        for base in (TODAY, MASKED):
-            numbers[f"gain over {base}"] = whole[name] - whole[base]
-            numbers[f"its error over {base}"] = (each[name] - each[base]).std()
-        rounded = {key: round(float(value), 4) for key, value in numbers.items()}
-        rows.append({"way": name, **rounded})
-    return rows
+    each, whole = spearman(drawn), spearman(np.arange(len(equal))[None])
+    told = pd.DataFrame({"rank": whole[0], "error": each.std(axis=1, ddof=0)})
+    for base in (TODAY, MASKED):
+        told[f"gain over {base}"] = whole[0] - whole[0][base]
+        told[f"its error over {base}"] = (each - each.loc[base]).std(axis=1, ddof=0)
+    return told.round(4).rename_axis("way").reset_index().to_dict("records")
 
 
 def main(count: int = 400) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -34,33 +36,27 @@ class Job(NamedTuple):
     row: Row
 
     def keys(self) -> tuple[str, str]:
-        """Under which a shelf keeps the job: by content, so that no edited story or row takes
-        another's result.
-        """
+        """Under which a shelf keeps the job: by content."""
         return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
 
 
 @dataclass
 class Study:
-    """What is rendered, and what is made of it.
-
-    `stages` are rendered one after the other, and the tables are printed after each. `tell` renders
-    and judges a job: its columns, and its pictures side by side. `write` puts the page and its
-    charts into a folder. `strips` are the files that show the first stories in these rows, and
-    `sheet` makes such a file of the strips of every row.
-    """
+    """What is rendered, and what is made of it."""
 
     depends_on: tuple
-    stages: list[list[Job]]
+    stages: list[list[Job]]  # one after the other; the tables are printed after each
+    # renders and judges a job: its columns, and its pictures side by side
     tell: Callable[[Job], tuple[dict[str, float], Image.Image]]
     tables: Callable[[Results], str]
-    write: Callable[[Results, Path], object]
-    strips: dict[str, list[tuple[Setting, Row]]]
+    write: Callable[[Results, Path], object]  # the page and its charts, into a folder
+    strips: dict[str, list[tuple[Setting, Row]]]  # files that show the first stories in these rows
     folder: str
     whole_folder: str = ""  # instead, where nothing is missing
     measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
     numbers: str = "evidence.json"
     workers: int = 1
+    # such a file of the strips of every row
     sheet: Callable[[list[list[Image.Image]]], Image.Image] = lambda ways: below_each_other(ways[0])
 
 
@@ -83,11 +79,8 @@ def go(study: Study, root: Path = ROOT) -> Results:
     study.write(results, folder)
     (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
     for name, ways in study.strips.items():
-        paths = [
-            [shelf.picture(*job.keys()) for job in jobs if (job.setting, job.row) == way]
-            for way in ways
-        ]
-        shown = [[Image.open(path) for path in row if path.exists()] for row in paths]
+        of_way = [[job.keys() for job in jobs if (job.setting, job.row) == way] for way in ways]
+        shown = [list(filter(None, starmap(shelf.picture, keys))) for keys in of_way]
         if any(shown):
             study.sheet(shown).save(folder / name, optimize=True)
     print(f"evidence: written into {folder}")
@@ -99,8 +92,8 @@ def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None
     one thread each is faster than all threads on a small model.
     """
     missing = [job for job in jobs if shelf.get(*job.keys()) is None]
-    there = len(jobs) - len(missing)
-    print(f"evidence: {there} of {len(jobs)} are there already. Stop it when you like.", flush=True)
+    there = f"{len(jobs) - len(missing)} of {len(jobs)} are there already"
+    print(f"evidence: {there}. Stop it when you like.", flush=True)
     if not missing:
         return
     several = partial(multiprocessing.get_context("fork").Pool, workers, torch.set_num_threads, [1])
@@ -116,27 +109,24 @@ def costs() -> Iterator[dict[str, float]]:
     all that it can tell.
     """
     found: dict[str, float] = {}
-    cuda = torch.cuda.is_available()
-    if cuda:
+    if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     yield found
-    unit = 1 if sys.platform == "darwin" else 1024
-    of_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    found["peak GiB"] = (torch.cuda.max_memory_allocated() if cuda else of_process) / 2**30
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak *= 1 if sys.platform == "darwin" else 1024
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    found["peak GiB"] = peak / 2**30
+
+
+def below_each_other(pictures: list[Image.Image], gap: int = 6) -> Image.Image:
+    """On white, with a gap between them."""
+    wide = max(picture.width for picture in pictures)
+    pads = [((0, gap), (0, wide - picture.width), (0, 0)) for picture in pictures]
+    padded = [np.pad(picture, pad, constant_values=255) for picture, pad in zip(pictures, pads)]
+    return Image.fromarray(np.vstack(padded)[: -gap or None])
 
 
 def beside_each_other(pictures: list[Image.Image], gap: int = 0) -> Image.Image:
-    width = sum(picture.width + gap for picture in pictures) - gap
-    board = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
-    left = 0
-    for picture in pictures:
-        board.paste(picture, (left, 0))
-        left += picture.width + gap
-    return board
-
-
-def below_each_other(strips: list[Image.Image], gap: int = 6, zoom: int = 1) -> Image.Image:
-    """Strips of several stories, each pixel `zoom` times as large."""
-    turned = [strip.transpose(Image.Transpose.TRANSPOSE) for strip in strips]
-    sheet = beside_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)
-    return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
+    turned = [picture.transpose(Image.Transpose.TRANSPOSE) for picture in pictures]
+    return below_each_other(turned, gap).transpose(Image.Transpose.TRANSPOSE)

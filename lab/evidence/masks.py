@@ -5,6 +5,7 @@ from importlib import import_module
 
 import torch
 from PIL import Image
+from torchvision.transforms.functional import to_tensor
 
 from ..world.measure import as_bytes
 
@@ -12,32 +13,28 @@ Masks = Callable[[torch.Tensor], torch.Tensor]
 MODEL = "u2net"  # the same whatever the package's default is
 
 
-def masks_by(package: str) -> tuple[Masks | None, str, list[str]]:
-    """Pictures [n, H, W, 3] in 0..1 to masks [n, H, W] in 0..1, the package's name, and notes.
-
-    None and an empty name where no package is wanted, or where it is not installed.
+def masks_by(package: str) -> Masks | None:
+    """Pictures [n, H, W, 3] in 0..1 to masks [n, H, W] in 0..1; None where no package is wanted, or
+    where it is not installed.
     """
     if not package:
-        return None, "", []
+        return None
     try:
         rembg = import_module(package)
     except ImportError:
-        note = (
-            f"Whole pictures: MASK={package} was set, and the package {package} is not installed."
-        )
-        print(f"evidence: {note}", flush=True)
-        return None, "", [note]
+        why = f"MASK={package} was set, and the package {package} is not installed"
+        print(f"evidence: Whole pictures: {why}.", flush=True)
+        return None
     session = rembg.new_session(MODEL)
 
-    def masks(images: torch.Tensor) -> torch.Tensor:
-        pixels = as_bytes(images.movedim(-1, 1).float().cpu() * 2 - 1)
-        found = [
-            rembg.remove(Image.fromarray(picture), session=session, only_mask=True)
-            for picture in pixels
-        ]
-        size = images.shape[2], images.shape[1]
-        sized = [mask.convert("L").resize(size) for mask in found]
-        data = [torch.frombuffer(bytearray(mask.tobytes()), dtype=torch.uint8) for mask in sized]
-        return torch.stack(data).view(images.shape[:3]).float() / 255
+    def mask(picture: Image.Image) -> torch.Tensor:
+        found = rembg.remove(picture, session=session, only_mask=True)
+        return to_tensor(found.convert("L").resize(picture.size))
 
-    return masks, package, []
+    return lambda images: torch.cat([mask(picture) for picture in shown(images)])
+
+
+def shown(images: torch.Tensor) -> list[Image.Image]:
+    """An IMAGE as pictures."""
+    pixels = as_bytes(images.movedim(-1, 1).float().cpu() * 2 - 1)
+    return [Image.fromarray(picture) for picture in pixels]

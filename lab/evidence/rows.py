@@ -3,13 +3,14 @@ own sampling.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
+from bench import inprocess
 from bench.studio import Studio
 
 from ..files import fingerprint
@@ -33,15 +34,9 @@ class Row:
 
     def key(self) -> dict:
         """What the pictures depend on: all but the label, and of a reference its content."""
-        found = {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("label", "reference")
-        }
-        if self.reference:
-            found["reference"] = (
-                self.reference if self.reference == FIRST else fingerprint(Path(self.reference))
-            )
+        found = {**asdict(self), "label": ""}
+        if self.reference not in ("", FIRST):
+            found["reference"] = fingerprint(Path(self.reference))
         return found
 
 
@@ -60,7 +55,7 @@ class Setting:
 
     def key(self) -> dict:
         """What the results depend on: a frame does not depend on its batch."""
-        return {name: value for name, value in asdict(self).items() if name != "batch"}
+        return {**asdict(self), "batch": 0}
 
 
 FIRST = "first"
@@ -74,10 +69,16 @@ ROWS = {
     "g": Row("SVR + IPCA, own noise", noise="per frame", ipca={}),
 }
 
+NOT_NAMED = Row("SVR + IPCA, place not named", ipca={})  # of stories with a place in plain words
+
 
 def with_ipca(name: str, *values: object, also: str = "", **more: object) -> list[Row]:
     """A row for each value of an input of IPCA Patch."""
     return [Row(f"{also}{name} {as_said(value)}", ipca={**more, name: value}) for value in values]
+
+
+def by_label(*rows: list[Row]) -> dict[str, Row]:
+    return {row.label: row for row in chain(*rows)}
 
 
 def with_svr(name: str, *values: object, **more: object) -> list[Row]:
@@ -126,15 +127,29 @@ def by_steps(steps: int) -> dict[str, Row]:
     on, and up to each. Rows (a), (d) and (e) are what to compare with.
     """
     quarters = sorted({round(steps * part / 4) for part in (1, 2, 3)} & set(range(1, steps)))
-    late = {
-        f"from-{step}": Row(f"SVR + IPCA from step {step} on", ipca={"start_at_step": step})
-        for step in quarters
-    }
-    early = {
-        f"to-{step}": Row(f"SVR + IPCA before step {step}", ipca={"end_at_step": step})
-        for step in quarters
-    }
-    return {**{name: ROWS[name] for name in "ade"}, **late, **early}
+    found = {name: ROWS[name] for name in "ade"}
+    for name, label, end in (
+        ("from", "SVR + IPCA from step {} on", "start_at_step"),
+        ("to", "SVR + IPCA before step {}", "end_at_step"),
+    ):
+        for step in quarters:
+            found[f"{name}-{step}"] = Row(label.format(step), ipca={end: step})
+    return found
+
+
+def pack_nodes() -> dict:
+    """The pack's nodes and ComfyUI's own, by name."""
+    inprocess.load_pack()
+    import nodes
+
+    return nodes.NODE_CLASS_MAPPINGS
+
+
+def studio_on(model: object, clip: object, vae: object = None) -> Studio:
+    """The nodes, with an empty negative prompt."""
+    studio = Studio(pack_nodes(), model, clip, identity="A photo of a fox")
+    studio.negative, studio.vae = studio.encode(""), vae
+    return studio
 
 
 def render(
@@ -143,84 +158,55 @@ def render(
     """The story's latents [frames, channels, h, w] by the nodes and stock sampling, and the seconds
     it took.
     """
-    start = time.monotonic()
+    start, first, select = time.monotonic(), [], ""
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
     if row.reference == FIRST:
-        first = sampled(studio, told, row, seed, setting, select="1")
-        hero = studio.core("VAEDecode", vae=studio.vae, samples={"samples": first})
-        others = sampled(
-            studio,
-            seen(studio, told, hero, setting.size),
-            row,
-            seed,
-            setting,
-            select=f"2-{len(told.frames)}",
-        )
-        return torch.cat([first, others]), time.monotonic() - start
+        first, select = [sampled(studio, told, row, seed, setting, "1")], f"2-{len(told.frames)}"
+        image = studio.core("VAEDecode", vae=studio.vae, samples={"samples": first[0]})
+    elif row.reference:
+        image = studio.core("LoadImage", image=str(Path(row.reference).resolve()))
     if row.reference:
-        told = seen(studio, told, picture_in(Path(row.reference)), setting.size)
-    return sampled(studio, told, row, seed, setting), time.monotonic() - start
+        told = seen(studio, told, image, setting.size)
+    latents = torch.cat([*first, sampled(studio, told, row, seed, setting, select)])
+    return latents, time.monotonic() - start
 
 
 def sampled(
-    studio: Studio, told: object, row: Row, seed: int, setting: Setting, select: str = ""
+    studio: Studio,
+    told: object,
+    row: Row,
+    seed: int,
+    setting: Setting,
+    select: str = "",
+    patched: Callable[[list], object] | None = None,
 ) -> torch.Tensor:
-    """Latents of the selected frames of a story."""
-    if row.one_prompt:
-        frames = studio.svr(told, **row.svr)
+    """Latents of the selected frames of a story. `patched` gives the model of a batch by its
+    positive, in place of IPCA.
+    """
     # as CLIP Text Encode of each, but of one size where an encoder gives short prompts fewer rows
-    else:
-        frames = studio.svr(replace(told, window_length=1), mode="original")
+    each = replace(told, window_length=1)
+    frames = studio.svr(told, **row.svr) if row.one_prompt else studio.svr(each, mode="original")
     model = studio.model
-    if (
-        row.one_prompt or row.ipca is not None
-    ):  # at strength 0 it still weakens words where a model normalises its text
+    # at strength 0 it still weakens words where a model normalises its text
+    if row.one_prompt or row.ipca is not None:
         model = studio.ipca(story=told, **({"strength": 0.0} if row.ipca is None else row.ipca))
-    given = {
-        "width": setting.size,
-        "height": setting.size,
-        "model": studio.model,
-        "select": select,
-        "noise": row.noise,
-    }
-    positives, latents, _, negatives, _ = studio.batch(
-        told, frames, frames_per_batch=setting.batch, negative=studio.negative, **given
+    given = {"width": setting.size, "height": setting.size, "select": select, "noise": row.noise}
+    given |= {"frames_per_batch": setting.batch, "negative": studio.negative, "model": studio.model}
+    positives, latents, _, negatives, _ = studio.batch(told, frames, **given)
+    how = {"steps": setting.steps, "cfg": setting.cfg, "seed": seed}
+    return torch.cat(
+        [
+            studio.sample(patched(batch[0]) if patched else model, *batch, **how)
+            for batch in zip(positives, latents, negatives)
+        ]
     )
-    parts = [
-        studio.sample(
-            model,
-            positive,
-            latent,
-            negative=negative,
-            steps=setting.steps,
-            cfg=setting.cfg,
-            seed=seed,
-        )
-        for positive, latent, negative in zip(positives, latents, negatives)
-    ]
-    return torch.cat(parts)
 
 
 def seen(studio: Studio, told: object, image: torch.Tensor, size: int) -> object:
     """The story with a picture that every frame sees, about as large as a frame of `size`, at most
     a megapixel.
     """
-    megapixels = min(1.0, (size / 1024) ** 2)
-    given = {
-        "story": told,
-        "image": image,
-        "vae": studio.vae,
-        "character": "",
-        "megapixels": megapixels,
-    }
-    return (
-        studio.nodes["StoryReference"]
-        .execute(**{name: [value] for name, value in given.items()})
-        .args[0][0]
-    )
-
-
-def picture_in(path: Path) -> torch.Tensor:
-    """An IMAGE of a file."""
-    pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255
-    return torch.from_numpy(pixels).unsqueeze(0)
+    given = {"story": told, "image": image, "vae": studio.vae, "character": ""}
+    given["megapixels"] = min(1.0, (size / 1024) ** 2)
+    node = studio.nodes["StoryReference"]
+    return node.execute(**{name: [value] for name, value in given.items()}).args[0][0]

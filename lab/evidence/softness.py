@@ -1,12 +1,15 @@
 """How soft the demo model's cross-attention is: `bench/run -m lab softness [stories]`."""
 
 import sys
+from collections import defaultdict
 
 import torch
 
+from bench.studio import with_override
+
 from ..training.attention import Spelled, sharpness
 from .demo import equipment
-from .unsaid import draw_stories
+from .stories import draw_stories
 
 
 def measure(stories: int = 20) -> None:
@@ -14,15 +17,13 @@ def measure(stories: int = 20) -> None:
     the begin token's share, a block.
     """
     studio, _ = equipment()
-    seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    seen = defaultdict(list)  # by block, of every call [2, heads]
 
     def look(logits: torch.Tensor, block: str) -> None:
-        seen.setdefault(block, []).append(
-            (sharpness(logits).mean((0, 2)), logits.softmax(-1)[..., 0].mean((0, 2)))
-        )
+        begin = logits.softmax(-1)[..., 0].mean((0, 2))
+        seen[block].append(torch.stack([sharpness(logits).mean((0, 2)), begin]))
 
-    model = studio.model.clone()
-    model.model_options["transformer_options"]["optimized_attention_override"] = Spelled(look)
+    model = with_override(studio.model, Spelled(look))
     with torch.inference_mode():
         for seed, story in enumerate(draw_stories(stories)):
             told = studio.prompt(story["identity"], story["frames"])
@@ -31,7 +32,7 @@ def measure(stories: int = 20) -> None:
             )
             studio.sample(model, positives[0], latents[0], steps=8, cfg=1.0, seed=seed)
     for block, calls in seen.items():
-        sharp, begin = (torch.stack(values).mean(0) for values in zip(*calls))
+        sharp, begin = torch.stack(calls).mean(0)
         heads = ", ".join(f"{value:.1f}" for value in sharp.tolist())
         print(
             f"{block}: standard deviation of the logits over keys {sharp.mean():.2f} (heads"

@@ -7,55 +7,53 @@ setting and its perspective; the plot is no picture. Who appears in the shot is 
 `@nobody` where no one does.
 """
 
-import json
 import re
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from bench import inprocess
 
-SHOWN = (
-    "Static Shot Description",
-    "Setting Description",
-    "Shot Perspective Design",
-)  # in the frame's order
-WHO = "Characters Appearing"
-Mention = Callable[[str, list[str]], str]
+# in the frame's order
+SHOWN = ("Static Shot Description", "Setting Description", "Shot Perspective Design")
 
 
 class StoryError(ValueError):
-    """A file that is no story: what is wrong with it."""
+    """A file that is no story: what is wrong with it, after its name."""
 
 
 def story_files(path: Path) -> list[Path]:
     """A story.json itself, or those of a folder of numbered stories, in their order."""
-    if path.is_file():
-        return [path]
-    number = re.compile(r"\d+")
-    return sorted(
-        path.glob("*/story.json"),
-        key=lambda file: (int((number.search(file.parent.name) or ["0"])[0]), file.parent.name),
-    )
+
+    def number(file: Path) -> tuple[int, str]:
+        return int((re.search(r"\d+", file.parent.name) or ["0"])[0]), file.parent.name
+
+    return [path] if path.is_file() else sorted(path.glob("*/story.json"), key=number)
 
 
-def read_story(path: Path) -> dict:
-    """{identity, frames, captions}: captions are the frames in plain words. Raises StoryError,
-    OSError and ValueError of json.
-    """
-    told = json.loads(path.read_text(encoding="utf-8"))
-    characters, shots = (
-        told.get(name) if isinstance(told, dict) else None for name in ("Characters", "Shots")
-    )
+def story(told: object) -> dict:
+    """{identity, frames, captions}: captions are the frames in plain words."""
+    characters, shots = _field(told, "Characters"), _field(told, "Shots")
     if not isinstance(characters, dict) or not isinstance(shots, list):
-        raise StoryError("needs Characters, by their names, and Shots, a list")
-    cast = {name: _described(name, about) for name, about in characters.items()}
-    captions = [_caption(number, shot) for number, shot in enumerate(shots, 1)]
-    if len(captions) < 2:
-        raise StoryError("needs at least two shots")
-    mention: Mention = import_module(f"{inprocess.load_pack().__name__}.story.mentions").mention
-    frames = [_frame(shot, caption, cast, mention) for shot, caption in zip(shots, captions)]
-    return {"identity": "\n".join(cast.values()), "frames": frames, "captions": captions}
+        raise StoryError(" needs Characters, by their names, and Shots, a list")
+    cast = {name: _plain(about, "prompt_en") for name, about in characters.items()}
+    if unsaid := [name for name, text in cast.items() if not text]:
+        raise StoryError(f" has no prompt_en for {unsaid[0]}")
+    mention = import_module(f"{inprocess.load_pack().__name__}.story.mentions").mention
+    captions, frames = [], []
+    for number, shot in enumerate(shots, 1):
+        parts = [_plain(_field(shot, field), "en").rstrip(".;, ") for field in SHOWN]
+        if not parts[0]:
+            raise StoryError(f" has no {SHOWN[0]} in English in shot {number}")
+        captions.append(", ".join(filter(None, parts)))
+        # whom the file does not describe stays a plain word
+        there = _field(_field(shot, "Characters Appearing"), "en")
+        there = [str(name).strip() for name in there] if isinstance(there, list) else []
+        names = [name_of(name) for name in there if name in cast]
+        frames.append(mention(captions[-1], names) if names else f"@nobody {captions[-1]}")
+    if len(frames) < 2:
+        raise StoryError(" needs at least two shots")
+    identity = "\n".join(f"@{name_of(name)}: {text}" for name, text in cast.items())
+    return {"identity": identity, "frames": frames, "captions": captions}
 
 
 def name_of(character: str) -> str:
@@ -65,39 +63,14 @@ def name_of(character: str) -> str:
     return re.sub(r"\W+", "_", character).strip("_")
 
 
-def _described(name: str, about: object) -> str:
-    text = _plain(about.get("prompt_en") if isinstance(about, dict) else None)
-    if not text:
-        raise StoryError(f"has no prompt_en for {name}")
-    return f"@{name_of(name)}: {text}"
+def _field(told: object, name: str) -> object:
+    return told.get(name) if isinstance(told, dict) else None
 
 
-def _caption(number: int, shot: object) -> str:
-    parts = [_plain(_english(shot, field)).rstrip(".;, ") for field in SHOWN]
-    if not parts[0]:
-        raise StoryError(f"has no {SHOWN[0]} in English in shot {number}")
-    return ", ".join(filter(None, parts))
-
-
-def _frame(shot: object, caption: str, cast: dict[str, str], mention: Mention) -> str:
-    """The caption with its cast mentioned. Whom the file does not describe stays a plain word in
-    it.
+def _plain(told: object, field: str) -> str:
+    """A field's text in one line, in which brackets are no weights and @ no mention; empty where
+    there is none.
     """
-    there = _english(shot, WHO)
-    names = [
-        name_of(name)
-        for each in (there if isinstance(there, list) else [])
-        if (name := str(each).strip()) in cast
-    ]
-    return mention(caption, names) if names else f"@nobody {caption}"
-
-
-def _english(shot: object, field: str) -> object:
-    found = shot.get(field) if isinstance(shot, dict) else None
-    return found.get("en") if isinstance(found, dict) else None
-
-
-def _plain(text: object) -> str:
-    """One line, in which brackets are no weights and @ no mention."""
+    text = _field(told, field)
     words = " ".join(text.split()) if isinstance(text, str) else ""
     return re.sub(r"(?<!\\)([()@])", r"\\\1", words)

@@ -16,7 +16,7 @@ from bench.inprocess import ROOT
 
 from ..evidence.demo import equipment
 from ..evidence.rows import Row, render, with_ipca, with_svr
-from ..evidence.unsaid import draw_stories
+from ..evidence.stories import draw_stories
 from ..world.measure import as_bytes
 
 SEED = 5

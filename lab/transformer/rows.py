@@ -6,25 +6,23 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from comfy.model_patcher import ModelPatcher
 
-from bench.studio import Studio
+from bench.studio import Studio, with_override
 
 from ..evidence.rows import Row, Setting, sampled
 from .model import PATCH, PICTURE
 
-ORIGINAL: dict[str, Any] = {"mode": "original"}
+ORIGINAL = {"mode": "original"}
 # Where SVR's beta goes: to the embeddings; to how much a key counts; to keys and values, but not in
 # the refiner, where the text attends to itself.
 EMBEDDINGS, WEIGHTS, JOINT = "embeddings", "weights", "joint blocks"
 ROWS_KEY = "one_prompt_one_story_rows"  # of a CONDITIONING's dict
 IMAGE = (PICTURE // PATCH) ** 2  # tokens of the picture
 EACH_ALONE = 1  # frames at once where their texts differ in length
-STRENGTHS = (1.0, 3.0, 10.0)
-LOUDER = (1.1, 1.2)  # enhance_beta: the frame's own words a little louder
+LOUDER = {"enhance_beta": 1.2}  # the frame's own words a little louder
 
 
 @dataclass(frozen=True)
@@ -40,24 +38,15 @@ ROWS = {
     "c": Way("one prompt, nothing", svr=ORIGINAL),
     "d": Way("one prompt, SVR on the embeddings", beta_on=EMBEDDINGS),
     "e": Way("one prompt, beta on keys and values"),
-    **{
-        f"f{strength:g}": Way(f"(e) + IPCA at strength {strength:g}", ipca={"strength": strength})
-        for strength in STRENGTHS
-    },
+    "f1": Way("(e) + IPCA at strength 1", ipca={"strength": 1.0}),
+    "f3": Way("(e) + IPCA at strength 3", ipca={"strength": 3.0}),
+    "f10": Way("(e) + IPCA at strength 10", ipca={"strength": 10.0}),
     "g": Way("weights beta instead of (e)", beta_on=WEIGHTS),
     "h": Way("`window_length` 1 + IPCA at strength 1", svr=ORIGINAL, ipca={}, window_length=1),
-    **{
-        f"i{beta:g}": Way(f"(e), enhance_beta {beta:g}", svr={"enhance_beta": beta})
-        for beta in LOUDER
-    },
-    **{
-        f"j{strength:g}": Way(
-            f"(e), enhance_beta 1.2 + IPCA at strength {strength:g}",
-            svr={"enhance_beta": 1.2},
-            ipca={"strength": strength},
-        )
-        for strength in STRENGTHS[:2]
-    },
+    "i1.1": Way("(e), enhance_beta 1.1", svr={"enhance_beta": 1.1}),
+    "i1.2": Way("(e), enhance_beta 1.2", svr=LOUDER),
+    "j1": Way("(e), enhance_beta 1.2 + IPCA at strength 1", svr=LOUDER, ipca={"strength": 1.0}),
+    "j3": Way("(e), enhance_beta 1.2 + IPCA at strength 3", svr=LOUDER, ipca={"strength": 3.0}),
 }
 STRIPS = {
     "b": "a prompt for each frame, same noise",
@@ -68,35 +57,26 @@ STRIPS = {
     "i1.2": "(e) with enhance_beta 1.2",
     "j1": "the same with IPCA",
 }
-SWEEPS = {
-    "weaken_beta": [
-        Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta}) for beta in (0.0, 0.01, 0.2, 0.5)
-    ],
-    "enhance_beta": [
-        Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)
-    ],
-    "window_length": [
-        Way(f"(e), `window_length` {length}", window_length=length) for length in (2, 3)
-    ],
-    "strength, a prompt each": [
-        Way(
-            f"`window_length` 1 + IPCA at strength {strength:g}",
-            svr=ORIGINAL,
+SWEEPS = [
+    *(Way(f"weaken_beta {beta:g}", svr={"weaken_beta": beta}) for beta in (0.0, 0.01, 0.2, 0.5)),
+    *(Way(f"enhance_beta {beta:g}", svr={"enhance_beta": beta}) for beta in (1.5, 2.0)),
+    *(Way(f"(e), `window_length` {length}", window_length=length) for length in (2, 3)),
+    *(
+        replace(
+            ROWS["h"],
+            label=f"`window_length` 1 + IPCA at strength {strength:g}",
             ipca={"strength": strength},
-            window_length=1,
         )
-        for strength in STRENGTHS[1:]
-    ],
+        for strength in (3.0, 10.0)
+    ),
     # Where in the model and when: what may keep more of the identity, or let it cost less.
-    "blocks": [
+    *(
         Way(f"(e) + IPCA at strength 10, {name} blocks", ipca={"strength": 10.0, "blocks": blocks})
         for name, blocks in (("first two", "block0, block1"), ("last two", "block3, block4"))
-    ],
-    "steps": [
-        Way("(e) + IPCA at strength 10 from step 4", ipca={"strength": 10.0, "start_at_step": 4})
-    ],
-    "refiner": [Way("(e) in the joint blocks alone, not in the refiner", beta_on=JOINT)],
-}
+    ),
+    Way("(e) + IPCA at strength 10 from step 4", ipca={"strength": 10.0, "start_at_step": 4}),
+    Way("(e) in the joint blocks alone, not in the refiner", beta_on=JOINT),
+]
 
 
 def render(
@@ -108,33 +88,17 @@ def render(
     start = time.monotonic()
     studio = studios[EMBEDDINGS if row.beta_on == EMBEDDINGS else ""]
     told = studio.prompt(story["identity"], story["frames"], row.window_length)
-    if row.beta_on in OVERRIDES:
-        return overridden(studio, told, row, seed, setting), time.monotonic() - start
-    alone = not row.one_prompt or row.window_length < len(story["frames"])
-    setting = replace(setting, batch=EACH_ALONE) if alone else setting
-    return sampled(studio, told, row, seed, setting), time.monotonic() - start
+    overridden = row.beta_on in OVERRIDES
 
+    def patched(positive: list) -> ModelPatcher:
+        """What the pack does not do with its factors, by an override of our own."""
+        length = positive[0][0].shape[1]
+        return with_override(studio.model, OVERRIDES[row.beta_on](length, factors_in(positive)))
 
-def overridden(studio: Studio, told: Any, row: Way, seed: int, setting: Setting) -> torch.Tensor:
-    """What the pack does not do with its factors, by an override of our own; frame by frame."""
-    frames = studio.svr(told, **row.svr)
-    positives, latents, _, negatives, _ = studio.batch(
-        told,
-        frames,
-        frames_per_batch=EACH_ALONE,
-        negative=studio.negative,
-        width=setting.size,
-        height=setting.size,
-        model=studio.model,
-        noise=row.noise,
-    )
-    parts = []
-    for positive, latent, negative in zip(positives, latents, negatives):
-        override = OVERRIDES[row.beta_on](positive[0][0].shape[1], factors_in(positive))
-        model = with_override(studio.model, override)
-        options = {"steps": setting.steps, "cfg": setting.cfg, "seed": seed}
-        parts.append(studio.sample(model, positive, latent, negative=negative, **options))
-    return torch.cat(parts)
+    if overridden or not row.one_prompt or row.window_length < len(story["frames"]):
+        setting = replace(setting, batch=EACH_ALONE)
+    how = {"patched": patched} if overridden else {}
+    return sampled(studio, told, row, seed, setting, **how), time.monotonic() - start
 
 
 def factors_in(positive: list) -> tuple[tuple[int, float], ...]:
@@ -175,9 +139,3 @@ def scaling_joint(length: int, factors: tuple[tuple[int, float], ...]) -> Callab
 
 
 OVERRIDES = {WEIGHTS: counting, JOINT: scaling_joint}
-
-
-def with_override(model: ModelPatcher, override: Callable) -> ModelPatcher:
-    patched = model.clone()
-    patched.model_options["transformer_options"]["optimized_attention_override"] = override
-    return patched

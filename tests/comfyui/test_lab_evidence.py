@@ -2,12 +2,18 @@
 judge.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+
+COLUMNS = ("scene", "prop", "kind", "alignment", "stated")
+CAST = ("kind", "colours", "pattern", "scene", "prop", "absent")
+PLACE = ("turned", "look", "place", "others' scene", "place elsewhere", "others alike")
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ def small_jobs(evidence, labels="de", stories=2):
 
 
 def pixels(shelf, job):
-    return np.asarray(Image.open(shelf.picture(*job.keys())))
+    return np.asarray(shelf.picture(*job.keys()))
 
 
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
@@ -122,9 +128,8 @@ def test_the_quick_form_is_rows_a_to_g(evidence):
 
 def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
-    from lab.evidence import cast, loop, places
+    from lab.evidence import loop
     from lab.evidence.options import options
-    from lab.evidence.report import COLUMNS
     from lab.evidence.shelf import Shelf
 
     def stopped(job):
@@ -136,7 +141,7 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     parts = "doses,said,casts,places"
     study = evidence.study(options([], {"STORIES": "3", "SWEEPS": parts, "WORKERS": "1"}))
     shelf = Shelf(tmp_path / "output/evidence/kept", *study.depends_on)
-    columns = {*COLUMNS, *cast.COLUMNS, *places.COLUMNS, "stated", "seconds"}
+    columns = {*COLUMNS, *CAST, *PLACE, "identity", "colour", "colour, scenes right", "seconds"}
     main, more = study.stages
     for job in [*main[:-1], *(job for job in more if job.seed < 2)]:
         value = 0.25 + 0.25 * (job.seed % 2)
@@ -168,7 +173,7 @@ def test_the_committed_page_is_written_by_the_program(pack):
     from lab.evidence.results import Results
 
     results = Results.read(ROOT / "docs/evidence.json", report.MEASURES)
-    page = report.page(results, max(map(len, results.told.values())))
+    page = report.page(results)
     assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8").startswith(page.rstrip())
 
 
@@ -176,27 +181,38 @@ def test_numbers_are_read_as_they_were_written(evidence, tmp_path):
     from lab.evidence.report import MEASURES, SAID, UNSAID
     from lab.evidence.results import Results
 
-    told = {(UNSAID, "SVR"): [{"identity": 1 / 3}, None], (SAID, "SVR"): [{"stated": 0.5}, None]}
-    (tmp_path / "a.json").write_text(Results(told).as_json(MEASURES))
-    assert Results.read(tmp_path / "a.json", MEASURES).told == told
+    third = {"identity": 1 / 3, "stated": float("nan")}
+    told = {
+        (UNSAID, "SVR"): pd.DataFrame([third]),
+        (SAID, "SVR"): pd.DataFrame({"stated": [0.5]}, index=[1]),
+    }
+    text = Results(2, told).as_json(MEASURES)
+    assert json.loads(text)["rows"] == {
+        "SVR": [{"identity": 1 / 3, "stated": None}, None],
+        "said, SVR": [None, {"stated": 0.5}],
+    }
+    (tmp_path / "a.json").write_text(text)
+    found = Results.read(tmp_path / "a.json", MEASURES)
+    assert found.as_json(MEASURES) == text and found.told.keys() == told.keys()
+    assert found.told[SAID, "SVR"].equals(told[SAID, "SVR"])
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     """A real rendering of two steps; the story's text is one that Story Prompt reads, with every
     character in a frame.
     """
-    from lab.evidence import cast
     from lab.evidence.loop import Job, run
     from lab.evidence.shelf import Shelf
+    from lab.evidence.stories import FRAMES, draw_casts
 
-    (story,) = cast.draw_casts(1, evidence.FRAMES, seed=3)
+    (story,) = draw_casts(1, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
         story["frames"]
-    ) == evidence.FRAMES
+    ) == FRAMES
     job = Job(replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
     run([job], shelf, evidence.tell)
-    assert {*shelf.get(*job.keys())} == {*cast.COLUMNS, "seconds", "peak GiB"}
+    assert {*shelf.get(*job.keys())} == {*CAST, "seconds", "peak GiB"}
     assert pixels(shelf, job).shape == (32, 160, 3)
 
 
@@ -207,11 +223,8 @@ def test_a_rank_correlation_and_its_error_are_scipys_and_a_bootstraps(pack):
 
     rng = np.random.default_rng(1)
     equal = rng.random(40)
-    values = {
-        "whole pictures": equal + rng.normal(0, 0.5, 40),
-        "masked": equal,
-        "worse": -(equal**3),
-    }
+    ways = {"whole pictures": equal + rng.normal(0, 0.5, 40), "masked": equal, "worse": -(equal**3)}
+    values = pd.DataFrame(ways)
     whole, masked, worse = correlations(values, equal, resamples=2000)
     found = stats.bootstrap(
         (values["whole pictures"], equal),
@@ -242,15 +255,12 @@ def test_a_crop_is_the_square_around_the_mask(pack):
 
 def test_a_place_is_measured_as_it_was_drawn(evidence):
     """Drawn pictures in place of rendered ones: what is said of them is known."""
-    from lab.evidence import places
+    from lab.evidence.stories import AT_PLACE, FRAMES, draw_places, measure
     from lab.world.render import NAMES, Attributes, Renderer
 
-    (story,) = places.draw_places(1, evidence.FRAMES, seed=3)
-    (plain,) = places.draw_places(1, evidence.FRAMES, seed=3, named=False)
-    assert (
-        story["scenes"] == plain["scenes"]
-        and story["scenes"].count(story["place"]) == places.AT_PLACE
-    )
+    (story,) = draw_places(1, seed=3)
+    (plain,) = draw_places(1, seed=3, named=False)
+    assert story["scenes"] == plain["scenes"] and story["scenes"].count(story["place"]) == AT_PLACE
     assert (
         f"@{story['place']}" in story["identity"] and f"@{story['place']}" not in plain["identity"]
     )
@@ -272,11 +282,13 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
             for scene, flip in zip(scenes, flips)
         ]
         pictures, _ = Renderer()(Attributes.stack(rows))
-        return places.measure_places(
-            torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1, story
+        return measure(
+            torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2) / 127.5 - 1,
+            story,
+            judge=None,
         )
 
-    right = measured(story["scenes"], [1] * evidence.FRAMES)
+    right = measured(story["scenes"], [1] * FRAMES)
     assert (
         right["turned"],
         right["look"],
@@ -285,8 +297,6 @@ def test_a_place_is_measured_as_it_was_drawn(evidence):
         right["place elsewhere"],
     ) == (0, 0, 1, 1, 0)
     there = [index for index, scene in enumerate(story["scenes"]) if scene == story["place"]]
-    one_turned = [int(index == there[0]) for index in range(evidence.FRAMES)]
+    one_turned = [int(index == there[0]) for index in range(FRAMES)]
     assert measured(story["scenes"], one_turned)["turned"] == pytest.approx(2 / 3)
-    assert (
-        measured([story["place"]] * evidence.FRAMES, [0] * evidence.FRAMES)["place elsewhere"] == 1
-    )
+    assert measured([story["place"]] * FRAMES, [0] * FRAMES)["place elsewhere"] == 1

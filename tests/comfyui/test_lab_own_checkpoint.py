@@ -304,8 +304,7 @@ def test_masks_are_the_packages_and_empty_ones_are_counted(evidence, monkeypatch
     from lab.evidence.masks import masks_by
 
     monkeypatch.setitem(sys.modules, "rembg", StandIn)
-    masks, name, notes = masks_by("rembg")
-    assert name == "rembg" and not notes
+    masks = masks_by("rembg")
     pictures = torch.zeros(2, 8, 12, 3)
     pictures[0, 2:5, 3:9] = 1.0
     found = masks(pictures)
@@ -319,7 +318,7 @@ def test_masks_are_the_packages_and_empty_ones_are_counted(evidence, monkeypatch
         return SimpleNamespace(args=(0.5, 0.25))
 
     studio = SimpleNamespace(nodes={"StoryScore": SimpleNamespace(execute=execute)}, clip=None)
-    equipment = evidence.module.Equipment(studio, None, None, [], masks)
+    equipment = evidence.module.Equipment(studio, None, masks)
     columns = evidence.module.score(equipment, [pictures], ["a", "b"])
     assert columns == {"likeness": 0.5, "fit": 0.25, "not masked": 1}
     assert torch.equal(given["mask"][0], expected[0]) and (given["mask"][1] == 1).all()

@@ -203,7 +203,7 @@ def test_muon_moves_by_orthogonal_matrices():
 
 
 def test_the_section_is_replaced_and_not_doubled(pack, tmp_path):
-    from lab.evidence.section import BEGIN, END, put_section, section_of
+    from lab.evidence.pages import BEGIN, END, put_section, section_of
 
     page = tmp_path / "evidence.md"
     page.write_text("# Evidence\n\ntext\n")

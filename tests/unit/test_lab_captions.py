@@ -142,7 +142,7 @@ def test_a_casts_columns_are_what_the_judge_names():
     """Four frames of a fox and a cat: all right; a wrong coat; the absent cat in the fox's looks; a
     stranger in another scene.
     """
-    from lab.evidence.cast import measure_cast
+    from lab.evidence.stories import measure
 
     fox = {
         "kind": "fox",
@@ -167,7 +167,7 @@ def test_a_casts_columns_are_what_the_judge_names():
                 for name in NAMES
             }
 
-    found = measure_cast(
+    found = measure(
         torch.zeros(4, 3, 32, 32), {"cast": ["fox", "cat"], "shown": [cat, cat, fox, fox]}, Saying()
     )
     assert found == {

@@ -43,7 +43,7 @@ def test_results_and_pictures_are_found_again_and_other_weights_have_their_own(t
         again.get("story", "row")["none"]
     )
     assert again.get("story", "other row") == {"identity": 0.5}
-    kept = Image.open(again.picture("story", "row"))
+    kept = again.picture("story", "row")
     assert np.array_equal(np.asarray(kept), np.asarray(picture))
     assert (
         again.get("another story", "row") is None
