@@ -3,9 +3,12 @@
 """
 
 import pytest
+from aiohttp import ClientResponseError
 
 from bench.page import set_setting, wait_for_app
 from bench.server import Client
+
+PUBLISHED_NODES_2 = (1, 32)
 
 
 def load(browser, server):
@@ -41,6 +44,9 @@ def page(request, browser):
         browser, request.getfixturevalue("server" if which == "own" else "newest_page_server")
     )
     page.anew = nodes == "nodes 2.0"
+    version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__")
+    if page.anew and tuple(map(int, version.split(".")[:2])) < PUBLISHED_NODES_2:
+        pytest.skip(f"in page {version} Nodes 2.0 are an experiment")
     draw_nodes(page, page.anew)
     yield page
     draw_nodes(page, anew=False)
@@ -79,6 +85,15 @@ def draw_nodes(page, anew: bool) -> None:
     """With Nodes 2.0, or with classic nodes."""
     set_setting(page, "Comfy.VueNodes.Enabled", anew)
     page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=anew)
+
+
+@pytest.fixture
+def blueprints(page):
+    """Where ComfyUI has them."""
+    try:
+        return page.client.get("/global_subgraphs")
+    except ClientResponseError:
+        return pytest.skip("this ComfyUI has no blueprints")
 
 
 @pytest.fixture

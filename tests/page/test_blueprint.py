@@ -66,7 +66,7 @@ def prompt_of(page) -> dict:
     }
 
 
-def test_it_is_found_by_its_name_dragged_in_opened_and_run(page):
+def test_it_is_found_by_its_name_dragged_in_opened_and_run(page, blueprints):
     page.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
     page.wait_for_function("app.graph._nodes.length === 0")
     page.evaluate("app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
