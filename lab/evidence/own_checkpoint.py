@@ -1,11 +1,11 @@
 """The evidence on anyone's model, which comes whole, in parts, or with the pack: `make evidence`
 with CHECKPOINT or UNET, as lab/README.md has it.
 
-Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I) and, where the
-checkpoint's text encoder belongs to the vision model, fit (CLIP-T). REFERENCE adds a row (h) whose
-frames see a picture; SWEEP=steps has other rows (`by_steps`). MASK=rembg compares the characters
-only, as the paper does. Writes a page with tables and strips of pictures into output/evidence; its
-text is in `own.md.j2`.
+Rows (a) to (g) of the same stories, judged by Story Score: likeness (CLIP-I), the overlap of
+colours and, where the checkpoint's text encoder belongs to the vision model, fit (CLIP-T).
+REFERENCE adds a row (h) whose frames see a picture; SWEEP=steps has other rows (`by_steps`).
+MASK=rembg compares the characters only, as the paper does. Writes a page with tables and strips of
+pictures into output/evidence; its text is in `own.md.j2`.
 """
 
 from argparse import Namespace
@@ -63,9 +63,9 @@ def rows_of(options: Namespace, steps: int) -> dict[str, Row]:
 def score(
     equipment: Equipment, images: list[torch.Tensor], captions: list[str]
 ) -> dict[str, float]:
-    """Story Score's likeness and fit; a fit of nan where the text encoder does not belong to the
-    vision model. With masks `not masked` is how many pictures are compared whole because no
-    character was found in them.
+    """Story Score's likeness, fit and colours; a fit of nan where the text encoder does not belong
+    to the vision model. With masks `not masked` is how many pictures are compared whole because
+    no character was found in them.
     """
     inputs = {"images": images, "clip_vision": [equipment.vision]}
     columns = {}
@@ -75,18 +75,18 @@ def score(
         columns["not masked"] = float(sum(not mask.max() > 0 for mask in found))
     call = partial(equipment.studio.nodes["StoryScore"].execute, **inputs)
     try:
-        likeness, fit, *_ = call(clip=[equipment.studio.clip], captions=captions).args
+        likeness, fit, *_, colours = call(clip=[equipment.studio.clip], captions=captions).args
     except ValueError as error:
         if not str(error).startswith("Story Score - clip:"):
             raise
         equipment.no_fit = f"No fit: {str(error).removeprefix('Story Score - clip: ')}"
-        likeness, fit, *_ = call().args
-    return {"likeness": likeness, "fit": fit, **columns}
+        likeness, fit, *_, colours = call().args
+    return {"likeness": likeness, "fit": fit, "colours": colours, **columns}
 
 
 def tell(equipment: Equipment, job: Job) -> tuple[dict[str, float], Image.Image]:
-    """One story in one row: likeness, fit, seconds per picture and peak memory in GiB; and its
-    pictures side by side, small.
+    """One story in one row: likeness, fit, colours, seconds per picture and peak memory in GiB; and
+    its pictures side by side, small.
     """
     studio, setting, story = equipment.studio, job.setting, job.story
     with torch.inference_mode(), costs() as spent:

@@ -315,12 +315,12 @@ def test_masks_are_the_packages_and_empty_ones_are_counted(evidence, monkeypatch
 
     def execute(**inputs):
         given.update(inputs)
-        return SimpleNamespace(args=(0.5, 0.25))
+        return SimpleNamespace(args=(0.5, 0.25, 1, "report", None, 0.1, 0.75))
 
     studio = SimpleNamespace(nodes={"StoryScore": SimpleNamespace(execute=execute)}, clip=None)
     equipment = evidence.module.Equipment(studio, None, masks)
     columns = evidence.module.score(equipment, [pictures], ["a", "b"])
-    assert columns == {"likeness": 0.5, "fit": 0.25, "not masked": 1}
+    assert columns == {"likeness": 0.5, "fit": 0.25, "colours": 0.75, "not masked": 1}
     assert torch.equal(given["mask"][0], expected[0]) and (given["mask"][1] == 1).all()
 
 
