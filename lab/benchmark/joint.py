@@ -6,16 +6,12 @@ heads instead of 24, so that a call takes seconds: less work for each token arou
 which makes the share of what IPCA adds rather larger.
 """
 
-import comfy.model_management
-import torch
-from comfy.model_patcher import ModelPatcher
-
 from bench.studio import Studio
 from bench.toy_encoders import WIDTH, toy_encoder
-from bench.toy_models import L_WIDTH, randomize
-from bench.toy_transformers import SHAPES
+from bench.toy_models import L_WIDTH
+from bench.toy_transformers import toy_transformer
 
-from .timing import CUDA, DEVICE, compared, number_format
+from .timing import CUDA, compared, number_format
 
 HEADS, HEAD = 24 if CUDA else 4, 128
 AXES = [16, 56, 56]
@@ -52,16 +48,15 @@ SIZES = {
 }
 
 
-def joint_rows(nodes: dict) -> list[tuple]:
-    """Rows of the benchmark's table."""
-    return [_row(letter, family, nodes) for letter, family in (("f", "qwen-image"), ("g", "flux"))]
+def rows(nodes: dict) -> list[tuple[str, ...]]:
+    """Rows f and g of the benchmark's table."""
+    return [row(letter, family, nodes) for letter, family in zip("fg", SIZES)]
 
 
-def _row(letter: str, family: str, nodes: dict) -> tuple:
-    studio = Studio(
-        nodes, _transformer(family), toy_encoder(family), identity=IDENTITY, frames=FRAMES
-    )
-    positives, latents, *_ = studio.batch(select="1", width=SIZE, height=SIZE, model=studio.model)
+def row(letter: str, family: str, nodes: dict) -> tuple[str, ...]:
+    model = toy_transformer(family, dtype=number_format(), **SIZES[family])
+    studio = Studio(nodes, model, toy_encoder(family), IDENTITY, FRAMES)
+    positives, latents, *_ = studio.batch(select="1", width=SIZE, height=SIZE, model=model)
     patched = studio.ipca()
 
     def call(model):
@@ -69,13 +64,4 @@ def _row(letter: str, family: str, nodes: dict) -> tuple:
 
     tokens = f"{(SIZE // 16) ** 2} image and {positives[0][0][0].shape[1]} text tokens"
     what = f"{family}-shaped call at {SIZE}x{SIZE}, {tokens}, IPCA on / off"
-    return compared(letter, what, call(patched), call(studio.model), "<= 1.03")
-
-
-def _transformer(family: str) -> ModelPatcher:
-    supported, shape = SHAPES[family]
-    config = supported({**shape, **SIZES[family]})
-    config.set_inference_dtype(number_format(), None)
-    model = config.get_model({}, "", device=DEVICE)
-    randomize(model.diffusion_model, 1)
-    return ModelPatcher(model, comfy.model_management.get_torch_device(), torch.device("cpu"))
+    return compared(letter, what, call(patched), call(model), "<= 1.03")

@@ -13,8 +13,7 @@ def test_the_row_of_svr_compares_what_is_the_same(studio):
 
 def test_the_row_of_synchronisations_counts_looks_at_values(studio):
     """None at the defaults; one per call where the step matters, for the call's sigma."""
-    from bench.devices import Captured
-    from lab.benchmark.cost import waits_of
+    from bench.devices import Captured, waits_of
 
     s = studio("sdxl")
     plain, ours, by_steps = (
