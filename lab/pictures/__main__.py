@@ -43,6 +43,11 @@ def main() -> None:
             if any(node["type"] == "StorySheet" for node in all_nodes(load(name))):
                 make_storyboard(client, name)
         page = opened(browser, server.url)
+        steps.browse_templates(page)
+        page.wait_for_timeout(3000)
+        photograph(page, DOCS / "step-1-templates.jpg", (1100, 900))
+        page = opened(browser, server.url)
+        hide_menus(page)
         photograph_first_run(page)
         photograph_nodes(page)
 
@@ -70,7 +75,7 @@ def make_storyboard(client: Client, name: str) -> None:
         strip = shown(with_inputs(prompt, "StorySheet", **look))
         save(one_above_the_other(board, strip), HELP / "StorySheet.jpg", (760, 760))
     if name == "best-seed":
-        (score,) = (node for node, item in prompt.items() if item["class_type"] == "StoryScore")
+        score = next(node for node, item in prompt.items() if item["class_type"] == "StoryScore")
         chart = shown(with_inputs(prompt, "SaveImage", images=[score, CHART]))
         save(chart, HELP / "StoryScore.jpg", (760, 760))
 
@@ -84,12 +89,6 @@ def one_above_the_other(upper: Image.Image, lower: Image.Image, gap: int = 12) -
 
 
 def photograph_first_run(page) -> None:
-    """From the template browser to the pictures."""
-    steps.browse_templates(page)
-    page.wait_for_timeout(3000)
-    photograph(page, DOCS / "step-1-templates.jpg", (1100, 900))
-    page.keyboard.press("Escape")
-    hide_menus(page)
     steps.open_template(page, "first-story-simple")
     # pictures outside the window are not loaded
     page.evaluate("app.canvas.fitViewToSelectionAnimated({zoom: 0.95})")
