@@ -23,8 +23,8 @@ def main() -> None:
         f"SDXL UNet at 1/{cost.SCALE} width; median of {PAIRS} pairs or more\n\n"
         "| | what | ratio or count | measured | target |\n| --- | --- | --- | --- | --- |"
     )
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    for letter, row in zip("abcdefg", rows, strict=True):
+        print(f"| {' | '.join((letter, *row))} |")
 
 
 def cpu_name() -> str:

@@ -19,7 +19,7 @@ from bench.references import published_svr
 from bench.studio import Studio
 from bench.toy_models import toy_clip, toy_model
 
-from .timing import CUDA, compared, number_format
+from .timing import CUDA, Line, compared, number_format
 
 SCALE = 1 if CUDA else 2
 SIZE, STEPS = (1024, 20) if CUDA else (512, 3)
@@ -41,18 +41,17 @@ FRAMES = [
 ]
 
 
-def rows(nodes: dict) -> list[tuple[str, ...]]:
-    """Rows a to e of the benchmark's table."""
+def rows(nodes: dict) -> list[Line]:
     model = toy_model("sdxl", dtype=number_format(), **UNET)
     studio = Studio(nodes, model, toy_clip("sdxl", sizes=ENCODERS), frames=FRAMES[:4])
     patched = studio.ipca()
     comfy.model_management.load_models_gpu([model])
     one, noise = studio.story_batch(width=1024, height=1024, select="1")
-
-    def unet_call(model):
-        """One UNet call on uncond and cond rows, as the sampler makes it."""
-        return Captured(model, lambda model: studio.sample(model, one, noise, steps=1)).again
-
+    # One UNet call on uncond and cond rows, as the sampler makes it.
+    on, off = (
+        Captured(each, lambda spied: studio.sample(spied, one, noise, steps=1)).again
+        for each in (patched, model)
+    )
     latent = studio.story_batch(width=SIZE, height=SIZE)[1]
 
     def story():
@@ -63,18 +62,24 @@ def rows(nodes: dict) -> list[tuple[str, ...]]:
         prompts = studio.encode_each(f"{studio.identity} {frame}" for frame in studio.story.frames)
         studio.sample(model, prompts, latent, steps=STEPS)
 
-    on, off = unet_call(patched), unet_call(model)
     what = f"4-frame story, {STEPS} steps at {SIZE}x{SIZE}, pack / stock KSampler"
-    return [
-        compared("a", "UNet call at 1024x1024, IPCA on / off", on, off, "<= 1.03"),
-        compared("b", what, story, stock, "<= 1.03"),
+    timed = [
+        compared("UNet call at 1024x1024, IPCA on / off", on, off, "<= 1.03"),
+        compared(what, story, stock, "<= 1.03"),
         svr_row(studio),
-        memory_row(studio, patched),
-        waits_row(waits_of(on), waits_of(off)),
+    ]
+    held = bytes_held((patched.model_options, patched.wrappers, patched.callbacks))
+    tokens, waits, without = studio.identity_tokens(), waits_of(on), waits_of(off)
+    bytes_of = f"{held - tokens * 2048 * 4}", f"{held} in all, {tokens} rows of 2048 float32", "0"
+    waits_in = f"{waits - without}", f"{waits} with, {without} without", "0"
+    return [
+        *timed,
+        ("bytes held between steps beyond the memory's own rows", *bytes_of),
+        ("device synchronisations per UNet call", *waits_in),
     ]
 
 
-def svr_row(studio: Studio) -> tuple[str, ...]:
+def svr_row(studio: Studio) -> Line:
     """SVR of a 5-frame SDXL story: the pack's on both towers against the equations with the
     full-size SVD.
     """
@@ -85,44 +90,28 @@ def svr_row(studio: Studio) -> tuple[str, ...]:
     phrases = studio.prompt(studio.identity, FRAMES).phrases(tuple(range(len(FRAMES))))
     told = encode.encode_prompt(encode.Reader(studio.clip), phrases)
     cond = told.entries[0][0][0]
-    towers = [
-        (frame, cond[:, part.features], part.layout)
+    work = [
+        (cond[:, part.features], part.layout, frame)
         for frame in range(len(FRAMES))
         for part in told.parts
     ]
-    enhance, weaken = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
+    weights = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
 
     def economy():
         return [
-            reweight.express(embeds, layout, 1 + frame, enhance, weaken, eot_apart=False)
-            for frame, embeds, layout in towers
+            reweight.express(embeds, layout, 1 + frame, *weights, eot_apart=False)
+            for embeds, layout, frame in work
         ]
 
     def full():
         return [
-            published_svr(
-                embeds, [*map(list, layout.phrases[1:])], frame, [*layout.ends], eot_apart=False
-            )
-            for frame, embeds, layout in towers
+            published_svr(embeds, [*map(list, layout.phrases[1:])], frame, [*layout.ends], False)
+            for embeds, layout, frame in work
         ]
 
     torch.testing.assert_close(economy(), full(), rtol=1e-3, atol=1e-3)
     what = "SVR of a 5-frame SDXL story, full / economy SVD"
-    return compared("c", what, full, economy, ">= 10", 1, seconds=0.0)  # ten needs no third digit
-
-
-def memory_row(studio: Studio, patched) -> tuple[str, ...]:
-    """What a MODEL with IPCA holds after a run, less the identity's rows of the text encoder."""
-    held = bytes_held((patched.model_options, patched.wrappers, patched.callbacks))
-    tokens = studio.identity_tokens()
-    measured = f"{held} in all, {tokens} rows of 2048 float32"
-    what = "bytes held between steps beyond the memory's own rows"
-    return "d", what, str(held - tokens * 2048 * 4), measured, "0"
-
-
-def waits_row(on: int, off: int) -> tuple[str, ...]:
-    what = "device synchronisations per UNet call"
-    return "e", what, str(on - off), f"{on} with, {off} without", "0"
+    return compared(what, full, economy, ">= 10", rough=True)  # ten needs no third digit
 
 
 def bytes_held(held) -> int:

@@ -30,19 +30,16 @@ def main() -> None:
         spread = with_collector(prompt)
         # one frame on each: the model is loaded now
         cluster.run(with_inputs(spread, "StoryBatch", select="1"))
-        took, pictures = np.zeros((RUNS, 2)), [[], []]
-        for again in range(RUNS):
-            for way, (graph, run) in enumerate(
-                ((prompt, cluster.client.run), (spread, cluster.run))
-            ):
-                cluster.forget()
-                start = time.perf_counter()
-                outputs = run(graph)
-                took[again, way] = time.perf_counter() - start
-                pictures[way] = saved_pixels(graph, outputs)
-    alone, together = pictures
+        ways, took, pictures = [(prompt, cluster.client.run), (spread, cluster.run)], [], []
+        for graph, run in ways * RUNS:
+            cluster.forget()
+            start = time.perf_counter()
+            outputs = run(graph)
+            took.append(time.perf_counter() - start)
+            pictures.append(saved_pixels(graph, outputs))
+    one, three = np.median(took[::2]), np.median(took[1::2])
+    alone, together = pictures[-2:]
     largest = max(int(np.abs(a - b).max()) for a, b in zip(alone, together, strict=True))
-    one, three = np.median(took, axis=0)
     print(
         f"\n{os.cpu_count()} cores, one thread a process; {FRAMES} frames, {STEPS} steps at"
         f" 256x256, demo model; median of {RUNS} runs\n\n"

@@ -11,9 +11,9 @@ from torch.utils.benchmark import timer
 from ..training.precision import fast_dtype
 
 CUDA = torch.cuda.is_available()
-PAIRS = 12 if CUDA else 5  # at the least
-# at the least where a few hundredths matter: short calls are noisy and cost little to repeat
-SECONDS = 30.0
+PAIRS, SECONDS = 12 if CUDA else 5, 30.0  # at the least
+
+Line = tuple[str, str, str, str]  # of the benchmark's table: what, ratio, measured, target
 
 
 def number_format() -> torch.dtype:
@@ -23,21 +23,13 @@ def number_format() -> torch.dtype:
     return torch.float16 if CUDA else fast_dtype("cpu") or torch.float32
 
 
-def compared(
-    letter: str,
-    what: str,
-    with_it: Callable,
-    without: Callable,
-    target: str,
-    digits: int = 3,
-    seconds: float = SECONDS,
-) -> tuple[str, ...]:
-    """A row of the table: what, the median of the pairwise ratios, both medians, target.
-    Pairs are timed for at least so many `seconds`; the order within a pair alternates.
+def compared(what: str, with_it: Callable, without: Callable, target: str, rough=False) -> Line:
+    """The median of the pairwise ratios, and both medians. Where a few hundredths matter, which is
+    unless it is `rough`, short calls are repeated for SECONDS: they are noisy and cost little.
     """
     with_it(), without()
     pairs: list[tuple[float, float]] = []
-    until = timer() + seconds
+    until = timer() + (0.0 if rough else SECONDS)
     while len(pairs) < PAIRS or timer() < until:
         took = {}
         for call in (with_it, without) if len(pairs) % 2 else (without, with_it):
@@ -47,4 +39,4 @@ def compared(
         pairs.append((took[with_it], took[without]))
     a, b = np.transpose(pairs)
     times = f"{np.median(a):.2f} s / {np.median(b):.2f} s"
-    return letter, what, f"{np.median(a / b):.{digits}f}", times, target
+    return what, f"{np.median(a / b):.{1 if rough else 3}f}", times, target

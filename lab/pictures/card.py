@@ -52,9 +52,9 @@ def frame(*figures: Figure, scene: str, prop: str = "none") -> Image.Image:
 class Card:
     """A sheet of 900x600 with a title, drawn at twice that."""
 
-    def __init__(self, title: str, size: tuple[int, int] = SIZE):
+    def __init__(self, title: str, size: tuple[int, int] = SIZE, paper: str = PAPER):
         self.size = size
-        self.sheet = Image.new("RGB", (size[0] * FINE, size[1] * FINE), PAPER)
+        self.sheet = Image.new("RGB", (size[0] * FINE, size[1] * FINE), paper)
         self.draw = ImageDraw.Draw(self.sheet)
         self.text(40, 32, title, 50)
 

@@ -78,12 +78,11 @@ def arrange(workflow: dict, heights: dict[int, float]) -> None:
             width = max(width, node["size"][0])
         x += width + COLUMN_GAP
     for group, inside in zip(groups, members):
-        left, up = (min(node["pos"][axis] for node in inside) for axis in (0, 1))
-        right = max(node["pos"][0] + node["size"][0] for node in inside)
-        down = round(max(node["pos"][1] + high[node["id"]] for node in inside))
-        above = TITLE + GROUP_TITLE
-        size = [right - left + 2 * GROUP_EDGE, down - up + above + GROUP_EDGE]
-        group["bounding"] = [left - GROUP_EDGE, up - above, *size]
+        left = min(node["pos"][0] for node in inside) - GROUP_EDGE
+        above = min(node["pos"][1] for node in inside) - TITLE - GROUP_TITLE
+        right = max(node["pos"][0] + node["size"][0] for node in inside) + GROUP_EDGE
+        down = round(max(node["pos"][1] + high[node["id"]] for node in inside)) + GROUP_EDGE
+        group["bounding"] = [left, above, right - left, down - above]
     ends = (x, max(node["pos"][1] + node["size"][1] for node in nodes))
     fits = min((WINDOW[axis] - ON_SCREEN[axis]) / (ends[axis] - BEGIN[axis]) for axis in (0, 1))
     scale = round(min(MAX_SCALE, max(MIN_SCALE, fits)), 2)
