@@ -16,7 +16,7 @@ from comfy.supported_models import SDXL
 from bench import inprocess
 from bench.devices import Captured, waits_of
 from bench.references import published_svr
-from bench.studio import Studio
+from bench.studio import FRAMES, Studio
 from bench.toy_models import toy_clip, toy_model
 
 from .timing import CUDA, Line, compared, number_format
@@ -32,18 +32,12 @@ UNET = {
 }
 # SDXL's two encoders at their real widths, three layers deep.
 ENCODERS = {f"clip_{name}_model_config": {"num_hidden_layers": 3} for name in "lg"}
-FRAMES = [
-    "wearing a scarf in a meadow",
-    "playing in the snow",
-    "foraging berries in the forest",
-    "at the edge of a village with a river",
-    "asleep under an old oak",
-]
+FIVE_FRAMES = [*FRAMES, "at the edge of a village with a river", "asleep under an old oak"]
 
 
 def rows(nodes: dict) -> list[Line]:
     model = toy_model("sdxl", dtype=number_format(), **UNET)
-    studio = Studio(nodes, model, toy_clip("sdxl", sizes=ENCODERS), frames=FRAMES[:4])
+    studio = Studio(nodes, model, toy_clip("sdxl", sizes=ENCODERS), frames=FIVE_FRAMES[:4])
     patched = studio.ipca()
     comfy.model_management.load_models_gpu([model])
     one, noise = studio.story_batch(width=1024, height=1024, select="1")
@@ -87,13 +81,11 @@ def svr_row(studio: Studio) -> Line:
     encode, reweight = (
         importlib.import_module(f"{pack}.svr.{name}") for name in ("encode", "reweight")
     )
-    phrases = studio.prompt(studio.identity, FRAMES).phrases(tuple(range(len(FRAMES))))
+    phrases = studio.prompt(studio.identity, FIVE_FRAMES).phrases(tuple(range(5)))
     told = encode.encode_prompt(encode.Reader(studio.clip), phrases)
     cond = told.entries[0][0][0]
     work = [
-        (cond[:, part.features], part.layout, frame)
-        for frame in range(len(FRAMES))
-        for part in told.parts
+        (cond[:, part.features], part.layout, frame) for frame in range(5) for part in told.parts
     ]
     weights = reweight.Weights(0.01, 1.0), reweight.Weights(-0.01, 0.05)
 

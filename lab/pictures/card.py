@@ -10,7 +10,7 @@ from lab.world.render import NAMES, Attributes, Renderer
 from lab.world.sprites import background
 
 SIZE, FINE = (900, 600), 2  # drawn larger and scaled down, for smooth edges
-INK, PAPER, SOFT, LINE, THREAD = "#22303c", "#fbf7ee", "#5b6a77", "#9aa6b0", "#e0942b"
+INK, PAPER, SOFT, THREAD = "#22303c", "#fbf7ee", "#5b6a77", "#e0942b"
 
 Limbs = tuple[tuple[float, float], ...]
 
@@ -25,9 +25,7 @@ class Figure:
     pattern: str = "plain"
 
 
-@cache
-def renderer() -> Renderer:
-    return Renderer()
+renderer = cache(Renderer)
 
 
 def drawn(figure: Figure, scene: str, prop: str = "none") -> tuple[np.ndarray, np.ndarray]:

@@ -12,23 +12,17 @@ from PIL import Image, ImageOps
 
 from bench import inprocess
 from bench.inprocess import ROOT
+from bench.studio import FRAMES
 
 from ..evidence.demo import equipment
 from ..evidence.rows import Row, render, with_ipca, with_svr
 from ..evidence.unsaid import draw_stories
 from ..world.measure import as_bytes
 
-SEED = 5
-ZOOM = 3
+SEED, ZOOM = 5, 3
 STORY = {
     "identity": "A photo of a fox",
-    "frames": [
-        "wearing a scarf in a meadow",
-        "playing in the snow",
-        "foraging berries in the forest",
-        "at the edge of a village with a river",
-        "with a ball at the beach",
-    ],
+    "frames": [*FRAMES, "at the edge of a village with a river", "with a ball at the beach"],
 }
 
 SHEETS = {
