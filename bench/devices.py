@@ -3,6 +3,9 @@ floats.
 """
 
 import contextlib
+import warnings
+from collections.abc import Callable
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -93,14 +96,32 @@ class HostReads(TorchDispatchMode):
     it.
     """
 
-    READS = (
-        "_local_scalar_dense",
-        "item",
-        "nonzero",
-        "equal",
-    )  # in inference mode, item stays whole
+    # in inference mode, item stays whole
+    READS = ("_local_scalar_dense", "item", "nonzero", "equal")
     count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.count += func.name().split("::")[1].split(".")[0] in self.READS
         return func(*args, **(kwargs or {}))
+
+
+def waits_of(call: Callable) -> int:
+    """Device synchronisations of a call: torch's own warnings on CUDA, values read by the host on a
+    CPU.
+    """
+    if torch.cuda.is_available():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            call()
+            torch.cuda.set_sync_debug_mode("default")
+        return sum("synchroniz" in str(warning.message) for warning in caught)
+    tolist = torch.Tensor.tolist  # reads memory without an operation: no dispatch mode sees it
+
+    def counted(tensor):
+        reads.count += tensor.is_floating_point()  # ComfyUI keeps row numbers on the CPU
+        return tolist(tensor)
+
+    with HostReads() as reads, mock.patch.object(torch.Tensor, "tolist", counted):
+        call()
+    return reads.count

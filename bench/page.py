@@ -1,8 +1,15 @@
 """What an artist does in the page, in short calls."""
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import TimeoutError as PageTimeout
+
+from bench.server import Server
 
 FOLDER = "one-prompt-one-story"
 # Of the four pages (tests/page), the two that differ most: for what does not depend on the page's
@@ -29,6 +36,23 @@ def chromium_path() -> str | None:
     return next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium, as long as it is needed."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def page_server(folder: Path, *options: str, settings: dict = SETTINGS) -> Server:
+    """A server on `folder` whose page begins with these of its own settings."""
+    user = folder / "user/default"
+    user.mkdir(parents=True)
+    (user / "comfy.settings.json").write_text(json.dumps(settings))
+    return Server(folder, *options)
 
 
 def wait_for_app(page) -> None:
@@ -141,16 +165,21 @@ def widget(page, node_type: str, name: str):
     )
 
 
+def set_widget(page, node_type: str, name: str, value) -> None:
+    """Put a value into a node's own widget, as typing there does."""
+    page.evaluate(
+        "([type, name, value]) => { const w = app.graph._nodes.find(n => n.type ==="
+        " type).widgets.find(w => w.name === name); w.value = value; w.callback?.(value); }",
+        [node_type, name, value],
+    )
+
+
 def queue(page, steps: int | None = None) -> None:
     """The page's own Run command; waits for the end and raises what the page was told went wrong.
     `steps` of KSampler, else unchanged.
     """
     if steps is not None:
-        page.evaluate(
-            "steps => { app.graph._nodes.find(n => n.type === 'KSampler').widgets.find(w => w.name"
-            " === 'steps').value = steps; }",
-            steps,
-        )
+        set_widget(page, "KSampler", "steps", steps)
     page.evaluate("""() => {
         window.storyDone = false;
         const once = {once: true};

@@ -184,17 +184,18 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
         parameter.data = noise.to(parameter.dtype)
 
 
-def toy_model(
-    shape: str = "sdxl",
-    seed: int = 1,
+def random_model(
+    supported: type,
+    shape: dict,
+    seed: int,
     dtype: torch.dtype = torch.float32,
     computed_in: torch.dtype | None = None,
 ) -> ModelPatcher:
-    """`dtype` of the weights; where ComfyUI cannot compute in it (fp8), each layer casts to
-    `computed_in`.
+    """A MODEL of one of ComfyUI's supported classes in another shape, with seeded weights of
+    `dtype`; where ComfyUI cannot compute in it (fp8), each layer casts to `computed_in`.
     """
-    supported, unet_config, _, _ = SHAPES[shape]
-    config = supported(unet_config())
+    config = supported(shape)
+    config.unet_config.update(shape)  # some classes insist on the real model's size
     config.set_inference_dtype(dtype, computed_in)
     model = config.get_model({}, "", device=torch.device("cpu"))
     randomize(model.diffusion_model, seed)
@@ -205,10 +206,26 @@ def toy_model(
     )
 
 
-def toy_clip(shape: str = "sdxl", seed: int = 2, embedding_directory=None) -> comfy.sd.CLIP:
-    _, _, (tokenizer, encoder), options = SHAPES[shape]
+def toy_model(
+    shape: str = "sdxl",
+    seed: int = 1,
+    dtype: torch.dtype = torch.float32,
+    computed_in: torch.dtype | None = None,
+    **changed,
+) -> ModelPatcher:
+    """`changed` replaces numbers of the shape, for a larger one."""
+    supported, unet_config, _, _ = SHAPES[shape]
+    return random_model(supported, {**unet_config(), **changed}, seed, dtype, computed_in)
+
+
+def toy_clip(
+    shape: str = "sdxl", seed: int = 2, embedding_directory=None, sizes: dict | None = None
+) -> comfy.sd.CLIP:
+    """`sizes` of the encoders instead of the shape's own."""
+    _, _, (tokenizer, encoder), small = SHAPES[shape]
     target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
-    clip = comfy.sd.CLIP(target, embedding_directory=embedding_directory, model_options=options)
+    options = {"embedding_directory": embedding_directory, "model_options": sizes or small}
+    clip = comfy.sd.CLIP(target, **options)
     randomize(clip.cond_stage_model, seed)
     return clip
 
@@ -273,41 +290,24 @@ def other_model(family: str) -> ModelPatcher:
     without cross-attention.
     """
     if family == "auraflow":
-        config = models.AuraFlow(
-            {
-                "in_channels": 4,
-                "cond_seq_dim": 32,
-                "dim": 32,
-                "n_heads": 2,
-                "n_layers": 1,
-                "n_double_layers": 1,
-            }
-        )
-    elif family == "svd":
-        config = models.SVD_img2vid(
-            {
-                **sd1_unet_config(),
-                "in_channels": 8,
-                "num_classes": "sequential",
-                "adm_in_channels": 768,
-                "use_temporal_attention": True,
-                "use_temporal_resblock": True,
-                "video_kernel_size": [3, 1, 1],
-                "merge_strategy": "learned_with_images",
-                "extra_ff_mix_layer": True,
-                "use_spatial_context": True,
-            }
-        )
-        config.unet_config["num_head_channels"] = 32
-    else:
-        config = models.SD15(_unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0))
-    config.set_inference_dtype(torch.float32, None)
-    model = config.get_model({}, "", device=torch.device("cpu"))
-    return ModelPatcher(
-        model,
-        comfy.model_management.get_torch_device(),
-        comfy.model_management.unet_offload_device(),
-    )
+        shape = {"cond_seq_dim": 32, "dim": 32, "n_heads": 2, "n_layers": 1, "n_double_layers": 1}
+        return random_model(models.AuraFlow, {"in_channels": 4, **shape}, 1)
+    if family == "svd":
+        shape = {
+            **sd1_unet_config(),
+            "in_channels": 8,
+            "num_classes": "sequential",
+            "adm_in_channels": 768,
+            "use_temporal_attention": True,
+            "use_temporal_resblock": True,
+            "video_kernel_size": [3, 1, 1],
+            "merge_strategy": "learned_with_images",
+            "extra_ff_mix_layer": True,
+            "use_spatial_context": True,
+            "num_head_channels": 32,
+        }
+        return random_model(models.SVD_img2vid, shape, 1)
+    return random_model(models.SD15, _unet(32, [1, 2], [0, 0, 0, 0], [0] * 6, 0), 1)
 
 
 VISIONS = {

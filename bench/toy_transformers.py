@@ -8,7 +8,6 @@ Seeded: the same family gives the same model every time. Latents are 8x8 latent 
 import dataclasses
 import inspect
 
-import comfy.model_management
 import comfy.supported_models as models
 import torch
 from comfy.ldm.chroma.model import ChromaParams
@@ -17,7 +16,7 @@ from comfy.ldm.lumina.model import NextDiT
 from comfy.model_patcher import ModelPatcher
 
 from bench import toy_qwen21
-from bench.toy_models import randomize
+from bench.toy_models import random_model
 
 TEXT_WIDTH = 48  # of every family's text rows
 POOLED_WIDTH = 24
@@ -204,23 +203,16 @@ SHAPES["qwen-image-2.1"] = (
 )  # it came with 0.37
 
 
-def toy_transformer(family: str, seed: int = 1, **changed) -> ModelPatcher:
+def toy_transformer(
+    family: str, seed: int = 1, dtype: torch.dtype = torch.float32, **changed
+) -> ModelPatcher:
     """A MODEL of that family. `changed` replaces numbers of its shape, for a larger one."""
     supported, shape = SHAPES[family]
-    shape = {**shape, **changed, "dtype": torch.float32}
-    config = supported(shape)
-    config.unet_config.update(shape)  # some classes insist on the real model's size
-    config.set_inference_dtype(torch.float32, None)
-    model = config.get_model({}, "", device=torch.device("cpu"))
-    randomize(model.diffusion_model, seed)
-    positions = getattr(model.diffusion_model, "pos_embed", None)
+    model = random_model(supported, {**shape, **changed, "dtype": dtype}, seed, dtype)
+    positions = getattr(model.model.diffusion_model, "pos_embed", None)
     if positions is not None:  # SD3's are not parameters, and come uninitialised
         positions.normal_(generator=torch.Generator().manual_seed(seed))
-    return ModelPatcher(
-        model,
-        comfy.model_management.get_torch_device(),
-        comfy.model_management.unet_offload_device(),
-    )
+    return model
 
 
 def toy_latent(family: str, side: int = 8, batch: int = 1) -> torch.Tensor:

@@ -11,21 +11,17 @@ import torch
 
 from bench import inprocess
 
-HERE = Path(__file__).parent
-
-
-def module_of(part: str) -> str:
-    """`evidence` is a room of that name, `train` the file lab/training/train.py."""
-    if (HERE / part / "__main__.py").is_file():
-        return f"lab.{part}"
-    found = [*HERE.glob(f"{part}.py"), *HERE.glob(f"*/{part}.py")]
-    if not found:
-        raise SystemExit(f"lab: there is no part {part}")
-    return ".".join(("lab", *found[0].relative_to(HERE).with_suffix("").parts))
-
-
 if __name__ == "__main__":
+    part, here = sys.argv.pop(1), Path(__file__).parent
+    found = [
+        *here.glob(f"{part}/__main__.py"),
+        *here.glob(f"{part}.py"),
+        *here.glob(f"*/{part}.py"),
+    ]
+    if not found:
+        sys.exit(f"lab: there is no part {part}")
     inprocess.start(cpu=not torch.cuda.is_available())
     # fewer where other work shares the cores
     torch.set_num_threads(int(os.environ.get("THREADS", os.cpu_count())))
-    runpy.run_module(module_of(sys.argv.pop(1)), run_name="__main__", alter_sys=True)
+    name = ".".join(("lab", *found[0].relative_to(here).with_suffix("").parts))
+    runpy.run_module(name, run_name="__main__", alter_sys=True)

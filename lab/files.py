@@ -23,8 +23,9 @@ def fingerprint(*parts: object) -> str:
     """
     digest = hashlib.sha256()
     for part in parts:
-        plain = json.dumps(part, sort_keys=True).encode() if not isinstance(part, Path) else b""
-        digest.update(hashlib.sha256(plain or part.read_bytes()).digest())
+        is_file = isinstance(part, Path)
+        content = part.read_bytes() if is_file else json.dumps(part, sort_keys=True).encode()
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
 
 
@@ -34,8 +35,7 @@ def code(*rooms: str) -> str:
     """
     paths = [ROOT / room for room in rooms]
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
-    named = {str(file.relative_to(ROOT)): fingerprint(file) for file in files}
-    return fingerprint(named)
+    return fingerprint({str(file.relative_to(ROOT)): fingerprint(file) for file in files})
 
 
 def replace_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -2,7 +2,6 @@
 session.
 """
 
-import json
 import os
 import re
 import sys
@@ -85,12 +84,9 @@ def newest_page_server(tmp_path_factory):
 
 
 def prepared_server(folder: Path, *options: str):
-    from bench.page import SETTINGS
-    from bench.server import Server
+    from bench.page import page_server
 
-    (folder / "user" / "default").mkdir(parents=True)
-    (folder / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
-    return Server(folder, *placeholders(folder), *options)
+    return page_server(folder, *placeholders(folder), *options)
 
 
 def placeholders(folder: Path) -> list[str]:
@@ -149,16 +145,11 @@ def story_prompt(client):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium. Without one the page tests are skipped, but never in CI."""
-    from playwright.sync_api import sync_playwright
+    from bench.page import chromium, chromium_path
 
-    from bench.page import FLAGS, chromium_path
-
-    path = chromium_path()
-    if path is None:
+    if chromium_path() is None:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium, and CI must run the page tests")
         pytest.skip("there is no Chromium: install it to run the page tests")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running

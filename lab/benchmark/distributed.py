@@ -6,7 +6,6 @@ not what three machines gain.
 """
 
 import os
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -24,40 +23,30 @@ def main() -> None:
         print("distributed: left out: DISTRIBUTED_PATH names no checkout of ComfyUI-Distributed")
         return
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), workers=2) as cluster:
-        prompt = story(to_api(load("distributed-story"), cluster.client.get("/object_info")))
-        ways = {
-            "one process": (prompt, cluster.client.run),
-            "three processes": (with_collector(prompt), cluster.run),
-        }
-        took: dict[str, list[float]] = {name: [] for name in ways}
-        pictures = {}
-        cluster.run(
-            with_inputs(with_collector(prompt), "StoryBatch", select="1")
-        )  # one frame on each: the model is loaded now
-        for _ in range(RUNS):
-            for name, (graph, run) in ways.items():
-                cluster.forget()
-                start = time.perf_counter()
-                outputs = run(graph)
-                took[name].append(time.perf_counter() - start)
-                pictures[name] = saved_pixels(graph, outputs)
-    one, three = (statistics.median(times) for times in took.values())
-    alone, together = pictures.values()
+        prompt = to_api(load("distributed-story"), cluster.client.info)
+        lines = "\n".join(f"playing in the snow {number}" for number in range(1, FRAMES + 1))
+        prompt = with_inputs(prompt, "StoryPrompt", frames=lines)
+        prompt = with_inputs(prompt, "KSampler", steps=STEPS)
+        spread = with_collector(prompt)
+        # one frame on each: the model is loaded now
+        cluster.run(with_inputs(spread, "StoryBatch", select="1"))
+        ways, took, pictures = [(prompt, cluster.client.run), (spread, cluster.run)], [], []
+        for graph, run in ways * RUNS:
+            cluster.forget()
+            start = time.perf_counter()
+            outputs = run(graph)
+            took.append(time.perf_counter() - start)
+            pictures.append(saved_pixels(graph, outputs))
+    one, three = np.median(took[::2]), np.median(took[1::2])
+    alone, together = pictures[-2:]
     largest = max(int(np.abs(a - b).max()) for a, b in zip(alone, together, strict=True))
     print(
         f"\n{os.cpu_count()} cores, one thread a process; {FRAMES} frames, {STEPS} steps at"
-        f" 256x256, demo model; median of {RUNS} runs\n"
+        f" 256x256, demo model; median of {RUNS} runs\n\n"
+        "| on | wall time | frames | largest 8-bit difference |\n| --- | --- | --- | --- |\n"
+        f"| one process | {one:.1f} s | {len(alone)} | |\n"
+        f"| three processes | {three:.1f} s | {len(together)} | {largest} |"
     )
-    print("| on | wall time | frames | largest 8-bit difference |\n| --- | --- | --- | --- |")
-    print(
-        f"| one process | {one:.1f} s | {len(alone)} | |\n| three processes | {three:.1f} s |"
-        f" {len(together)} | {largest} |"
-    )
-
-
-def story(prompt: dict) -> dict:
-    lines = "\n".join(f"playing in the snow {number}" for number in range(1, FRAMES + 1))
-    return with_inputs(with_inputs(prompt, "StoryPrompt", frames=lines), "KSampler", steps=STEPS)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,18 @@
 both.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from torch.utils.benchmark import timer
 
-from ..training.precision import device, fast_dtype
+from ..training.precision import fast_dtype
 
-DEVICE = device()
-CUDA = DEVICE.type == "cuda"
-PAIRS = 12 if CUDA else 5  # at the least
-# at the least where a few hundredths matter: short calls are noisy and cost little to repeat
-SECONDS = 30.0
+CUDA = torch.cuda.is_available()
+PAIRS, SECONDS = 12 if CUDA else 5, 30.0  # at the least
+
+Line = tuple[str, str, str, str]  # of the benchmark's table: what, ratio, measured, target
 
 
 def number_format() -> torch.dtype:
@@ -24,44 +23,20 @@ def number_format() -> torch.dtype:
     return torch.float16 if CUDA else fast_dtype("cpu") or torch.float32
 
 
-def clock() -> float:
-    if CUDA:
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def paired(
-    with_it: Callable, without: Callable, seconds: float = SECONDS
-) -> tuple[float, float, float]:
-    """Median of the pairwise ratios, and both medians in seconds, of pairs over at least so many
-    `seconds`. The order within a pair alternates.
+def compared(what: str, with_it: Callable, without: Callable, target: str, rough=False) -> Line:
+    """The median of the pairwise ratios, and both medians. Where a few hundredths matter, which is
+    unless it is `rough`, short calls are repeated for SECONDS: they are noisy and cost little.
     """
     with_it(), without()
     pairs: list[tuple[float, float]] = []
-    until = clock() + seconds
-    while len(pairs) < PAIRS or clock() < until:
+    until = timer() + (0.0 if rough else SECONDS)
+    while len(pairs) < PAIRS or timer() < until:
         took = {}
         for call in (with_it, without) if len(pairs) % 2 else (without, with_it):
-            start = clock()
+            start = timer()  # waits for a GPU, as the next one does
             call()
-            took[call] = clock() - start
+            took[call] = timer() - start
         pairs.append((took[with_it], took[without]))
-    return (
-        statistics.median(a / b for a, b in pairs),
-        statistics.median(a for a, _ in pairs),
-        statistics.median(b for _, b in pairs),
-    )
-
-
-def compared(
-    letter: str,
-    what: str,
-    with_it: Callable,
-    without: Callable,
-    target: str,
-    digits: int = 3,
-    seconds: float = SECONDS,
-) -> tuple[str, ...]:
-    """A row of the benchmark's table: what, ratio, both times, target."""
-    ratio, a, b = paired(with_it, without, seconds)
-    return letter, what, f"{ratio:.{digits}f}", f"{a:.2f} s / {b:.2f} s", target
+    a, b = np.transpose(pairs)
+    times = f"{np.median(a):.2f} s / {np.median(b):.2f} s"
+    return what, f"{np.median(a / b):.{1 if rough else 3}f}", times, target

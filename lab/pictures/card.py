@@ -10,7 +10,7 @@ from lab.world.render import NAMES, Attributes, Renderer
 from lab.world.sprites import background
 
 SIZE, FINE = (900, 600), 2  # drawn larger and scaled down, for smooth edges
-INK, PAPER, SOFT, LINE, THREAD = "#22303c", "#fbf7ee", "#5b6a77", "#9aa6b0", "#e0942b"
+INK, PAPER, SOFT, THREAD = "#22303c", "#fbf7ee", "#5b6a77", "#e0942b"
 
 Limbs = tuple[tuple[float, float], ...]
 
@@ -25,9 +25,7 @@ class Figure:
     pattern: str = "plain"
 
 
-@cache
-def renderer() -> Renderer:
-    return Renderer()
+renderer = cache(Renderer)
 
 
 def drawn(figure: Figure, scene: str, prop: str = "none") -> tuple[np.ndarray, np.ndarray]:
@@ -52,9 +50,9 @@ def frame(*figures: Figure, scene: str, prop: str = "none") -> Image.Image:
 class Card:
     """A sheet of 900x600 with a title, drawn at twice that."""
 
-    def __init__(self, title: str, size: tuple[int, int] = SIZE):
+    def __init__(self, title: str, size: tuple[int, int] = SIZE, paper: str = PAPER):
         self.size = size
-        self.sheet = Image.new("RGB", (size[0] * FINE, size[1] * FINE), PAPER)
+        self.sheet = Image.new("RGB", (size[0] * FINE, size[1] * FINE), paper)
         self.draw = ImageDraw.Draw(self.sheet)
         self.text(40, 32, title, 50)
 

@@ -8,28 +8,21 @@ evidence's stories that it does change.
 
 import sys
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bench import inprocess
 from bench.inprocess import ROOT
+from bench.studio import FRAMES
 
 from ..evidence.demo import equipment
 from ..evidence.rows import Row, render, with_ipca, with_svr
 from ..evidence.stories import draw_stories
 from ..world.measure import as_bytes
 
-SEED = 5
-ZOOM = 3
+SEED, ZOOM = 5, 3
 STORY = {
     "identity": "A photo of a fox",
-    "frames": [
-        "wearing a scarf in a meadow",
-        "playing in the snow",
-        "foraging berries in the forest",
-        "at the edge of a village with a river",
-        "with a ball at the beach",
-    ],
+    "frames": [*FRAMES, "at the edge of a village with a river", "with a ball at the beach"],
 }
 
 SHEETS = {
@@ -53,19 +46,18 @@ SHEETS = {
 CHANGED_BY_IPCA = {"strength": 13, "blocks": 2, "protect_identity": 17}
 
 
-def main() -> None:
+def main(*wanted: str) -> None:
     studio, _ = equipment()
     drawn = draw_stories(1 + max(CHANGED_BY_IPCA.values()))
     draw = sys.modules[f"{inprocess.load_pack().__name__}.sheet.draw"]
-    for name, rows in SHEETS.items():
-        if len(sys.argv) > 1 and name not in sys.argv[1:]:
-            continue
+    for name in wanted or SHEETS:
         number = CHANGED_BY_IPCA.get(name)
         story, seed = (STORY, SEED) if number is None else (drawn[number], number)
         pictures, captions = [], []
-        for row in rows:
-            told, _ = render(studio, story, row, seed)
-            pictures += [enlarged(picture) for picture in as_bytes(told.clamp(-1, 1))]
+        for row in SHEETS[name]:
+            told = as_bytes(render(studio, story, row, seed)[0].clamp(-1, 1))
+            small = map(Image.fromarray, told)
+            pictures += [ImageOps.scale(each, ZOOM, Image.Resampling.NEAREST) for each in small]
             captions += [row.label.removeprefix(f"{name} "), *[""] * (len(told) - 1)]
         look = draw.Look(columns=len(story["frames"]), margin=8, font_size=12, numbers=False)
         path = ROOT / "docs" / f"gallery-{name}.png"
@@ -73,10 +65,5 @@ def main() -> None:
         print(f"gallery: {path.relative_to(ROOT)}", flush=True)
 
 
-def enlarged(pixels: np.ndarray) -> Image.Image:
-    """[32, 32, 3] bytes to a picture of ZOOM times that size."""
-    return Image.fromarray(pixels.repeat(ZOOM, 0).repeat(ZOOM, 1))
-
-
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -6,7 +6,8 @@ All of it is drawn, with the figures of the drawn world: it says what a workflow
 checkpoint's pictures look like.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from PIL import Image, ImageOps
 
@@ -15,6 +16,7 @@ from bench.workflow import names
 from lab.pictures.card import FINE, INK, PAPER, SOFT, THREAD, Card, Figure, frame
 from lab.world.render import NAMES
 
+FOX, CAT = Figure(), Figure("cat", "grey", "blue")
 SCENES = ("meadow", "snow", "forest", "beach")
 SIDE, GAP = 210, 18  # of a frame
 GRID = (440, 120)  # the first of four frames
@@ -27,16 +29,12 @@ POSES = (  # arms and legs: ends of the four limbs, in a frame of side 1, from n
 )
 
 
-def places(count: int = 4) -> list[tuple[int, int]]:
-    """Corners of the frames, two per row."""
+def story(card: Card, pictures: list[Image.Image], labels: Iterable[str] = "1234") -> Card:
+    """The card with the four frames on its right, two per row."""
     step = SIDE + GAP
-    return [(GRID[0] + n % 2 * step, GRID[1] + n // 2 * step) for n in range(count)]
-
-
-def story(card: Card, pictures: list[Image.Image], labels: tuple[str, ...] = ()) -> Card:
-    """The card with the four frames on its right."""
-    for number, (picture, (left, top)) in enumerate(zip(pictures, places())):
-        card.picture(picture, left, top, SIDE, labels[number] if labels else str(number + 1))
+    for number, (picture, label) in enumerate(zip(pictures, labels)):
+        left, top = GRID[0] + number % 2 * step, GRID[1] + number // 2 * step
+        card.picture(picture, left, top, SIDE, label)
     return card
 
 
@@ -109,7 +107,7 @@ def as_a_film() -> Card:
             card.draw.rounded_rectangle(
                 [*corner, corner[0] + 28 * FINE, corner[1] + 24 * FINE], 6 * FINE, PAPER
             )
-    for number, picture in enumerate(frames_of(Figure())):
+    for number, picture in enumerate(frames_of(FOX)):
         left = 40 + number * 210
         card.picture(picture, left, 190, side)
         card.text(left + 12, 470, f"frame-00{number + 1}", 28)
@@ -118,7 +116,7 @@ def as_a_film() -> Card:
 
 def in_shares() -> Card:
     card, side = Card("A long story, part by part"), 116
-    story_so_far = [frame(Figure(), scene=scene) for scene in NAMES["scene"]]
+    story_so_far = [frame(FOX, scene=scene) for scene in NAMES["scene"]]
     for part in range(3):
         top = 126 + part * 146
         card.text(40, top + 36, f"part {part + 1}", 36)
@@ -137,26 +135,20 @@ def from_a_picture(title: str, figure: Figure) -> Card:
     return card
 
 
-def of_a_cast(title: str, ours: tuple[Figure, Figure], pictured: bool) -> Card:
+def of_a_cast(title: str, pictured: bool) -> Card:
     """Each frame has who is in it; with `pictured`, the cast comes as pictures, else as lines."""
-    first, second = ours
-    who = ((first,), (second,), (first, second), ())
-    card = story(
-        Card(title),
-        [frame(*cast, scene=scene) for cast, scene in zip(who, SCENES)],
-        ("@fox", "@cat", "@fox @cat", "nobody"),
-    )
-    for number, (figure, name) in enumerate(zip(ours, ("@fox", "@cat"))):
+    who, names_in = ((FOX,), (CAT,), (FOX, CAT), ()), ("@fox", "@cat", "@fox @cat", "nobody")
+    pictures = [frame(*cast, scene=scene) for cast, scene in zip(who, SCENES)]
+    card = story(Card(title), pictures, names_in)
+    for number, (figure, name) in enumerate(zip((FOX, CAT), names_in)):
         top = 130 + number * 220
         if pictured:
             card.picture(frame(figure, scene="library"), 70, top, 190, name)
         else:
-            card.box(
-                40, top + 30, 300, 120, name, f"a {figure.body} {figure.kind}, a {figure.coat} coat"
-            )
-        card.arrow(
-            350 if not pictured else 270, top + 95, 430, GRID[1] + SIDE + (number - 0.5) * 80
-        )
+            look = f"a {figure.body} {figure.kind}, a {figure.coat} coat"
+            card.box(40, top + 30, 300, 120, name, look)
+        left = 270 if pictured else 350
+        card.arrow(left, top + 95, 430, GRID[1] + SIDE + (number - 0.5) * 80)
     return card
 
 
@@ -172,36 +164,30 @@ def hero_first() -> Card:
 
 
 CARDS: dict[str, Callable[[], Card]] = {
-    "sdxl-story": lambda: boxes(
-        "Your SDXL checkpoint", Figure("cat", "grey", "blue"), ("SDXL", "checkpoint")
+    "sdxl-story": partial(boxes, "Your SDXL checkpoint", CAT, ("SDXL", "checkpoint")),
+    "sd15-story": partial(
+        boxes, "Your SD 1.5 checkpoint", Figure("rabbit", "white", "red"), ("SD 1.5", "checkpoint")
     ),
-    "sd15-story": lambda: boxes(
-        "Your SD 1.5 checkpoint", Figure("rabbit", "white", "red"), ("SD 1.5", "checkpoint")
-    ),
-    "two-characters": lambda: of_a_cast(
-        "Two characters", (Figure(), Figure("cat", "grey", "blue")), False
-    ),
+    "two-characters": partial(of_a_cast, "Two characters", pictured=False),
     "sdxl-lora-story": after_a_lora,
     "sdxl-controlnet-poses": with_poses,
     "sdxl-freeu": after_ipca,
-    "qwen-image-story": lambda: in_parts("Qwen-Image", Figure("dragon", "green", "yellow")),
-    "qwen-image-21-story": lambda: in_parts(
-        "Qwen-Image 2.1", Figure("wizard", "green", "red", "spotted")
+    "qwen-image-story": partial(in_parts, "Qwen-Image", Figure("dragon", "green", "yellow")),
+    "qwen-image-21-story": partial(
+        in_parts, "Qwen-Image 2.1", Figure("wizard", "green", "red", "spotted")
     ),
-    "z-image-story": lambda: in_parts("Z-Image", Figure("bird", "blue", "red")),
-    "flux2-story": lambda: in_parts("Flux.2", Figure("rabbit", "grey", "purple", "striped")),
-    "from-a-picture": lambda: from_a_picture(
-        "From a picture: Flux.2", Figure("cat", "white", "green", "spotted")
+    "z-image-story": partial(in_parts, "Z-Image", Figure("bird", "blue", "red")),
+    "flux2-story": partial(in_parts, "Flux.2", Figure("rabbit", "grey", "purple", "striped")),
+    "from-a-picture": partial(
+        from_a_picture, "From a picture: Flux.2", Figure("cat", "white", "green", "spotted")
     ),
-    "from-a-picture-qwen": lambda: from_a_picture(
-        "From a picture: Qwen", Figure("bird", "yellow", "blue", "striped")
+    "from-a-picture-qwen": partial(
+        from_a_picture, "From a picture: Qwen", Figure("bird", "yellow", "blue", "striped")
     ),
-    "cast-from-pictures": lambda: of_a_cast(
-        "A cast from pictures", (Figure(), Figure("cat", "grey", "blue")), True
-    ),
+    "cast-from-pictures": partial(of_a_cast, "A cast from pictures", pictured=True),
     "hero-first": hero_first,
-    "first-story-simple": lambda: boxes(
-        "The whole story in one node", Figure(), ("One Prompt,", "One Story")
+    "first-story-simple": partial(
+        boxes, "The whole story in one node", FOX, ("One Prompt,", "One Story")
     ),
     "story-film": as_a_film,
     "long-story-in-parts": in_shares,
@@ -210,29 +196,23 @@ CARDS: dict[str, Callable[[], Card]] = {
 
 def icon() -> Image.Image:
     """400x400: one thread through four frames with one fox."""
-    side, edge, gap = 168, 24, 16
-    card = Card("", (400, 400))
-    card.draw.rectangle([0, 0, 400 * FINE, 400 * FINE], INK)
-    corners = [(edge + n % 2 * (side + gap), edge + n // 2 * (side + gap)) for n in range(4)]
-    for picture, (left, top) in zip(frames_of(Figure()), corners):
-        card.picture(picture, left, top, side)
-    around = [(n * FINE) for n in (12, 12, 388, 388)]
+    card = Card("", (400, 400), INK)
+    for number, picture in enumerate(frames_of(FOX)):
+        card.picture(picture, 24 + number % 2 * 184, 24 + number // 2 * 184, 168)
+    around = [place * FINE for place in (12, 12, 388, 388)]
     card.draw.rounded_rectangle(around, 18 * FINE, outline=THREAD, width=8 * FINE)
     return card.done()
 
 
 def banner() -> Image.Image:
     """1680x720, 21:9."""
-    card = Card("", (1680, 720))
-    card.draw.rectangle([0, 0, 1680 * FINE, 720 * FINE], INK)
+    card = Card("", (1680, 720), INK)
     card.text(90, 84, "One Prompt, One Story", 104, "#ffffff")
     card.text(94, 224, "One character through a whole series of pictures", 46, "#c9d3db")
-    side, top, step = 312, 342, 396
-    card.draw.line(
-        [0, (top + side / 2) * FINE, 1680 * FINE, (top + side / 2) * FINE], THREAD, 10 * FINE
-    )
-    for number, picture in enumerate(frames_of(Figure())):
-        card.picture(picture, 90 + number * step, top, side)
+    thread = [place * FINE for place in (0, 498, 1680, 498)]
+    card.draw.line(thread, THREAD, 10 * FINE)
+    for number, picture in enumerate(frames_of(FOX)):
+        card.picture(picture, 90 + number * 396, 342, 312)
     return card.done()
 
 

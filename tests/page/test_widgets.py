@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.page import TWO_PAGES, look_at, open_template, queue, set_setting, widget
+from bench.page import TWO_PAGES, look_at, open_template, queue, set_setting, set_widget, widget
 
 ROWS = ".opos-frames li"
 # For what the editor makes of a text and of a run. How it is clicked is tested on all four.
@@ -23,15 +23,6 @@ def editor(page):
 
 def frames(page) -> list[str]:
     return widget(page, "StoryPrompt", "frames").split("\n")
-
-
-def type_into(page, node_type: str, name: str, text: str) -> None:
-    """Put a text into a node's own widget, as typing there does."""
-    page.evaluate(
-        "([type, name, text]) => { const w = app.graph._nodes.find(n => n.type ==="
-        " type).widgets.find(w => w.name === name); w.value = text; w.callback?.(text); }",
-        [node_type, name, text],
-    )
 
 
 def budget(page) -> str:
@@ -202,13 +193,13 @@ def test_without_the_route_the_budget_is_silent(editor):
 @pytest.fixture
 def cast(editor):
     """The first story with two characters, typed by hand."""
-    type_into(
+    set_widget(
         editor,
         "StoryPrompt",
         "identity",
         "A picture of\n@fox: a red fox with a green coat\n@Old_Cat: a white cat with a blue coat",
     )
-    type_into(
+    set_widget(
         editor,
         "StoryPrompt",
         "frames",
@@ -276,7 +267,7 @@ def test_lines_end_where_the_story_ends_them(editor):
     """Text from a word processor, with line ends that Python knows and a text box shows as
     spaces.
     """
-    type_into(editor, "StoryPrompt", "frames", "in the snow\u2028at sea\nin bed\x0bat home")
+    set_widget(editor, "StoryPrompt", "frames", "in the snow\u2028at sea\nin bed\x0bat home")
     assert editor.locator(".opos-number").all_inner_texts() == ["1", "2", "3", "4"]
     asked = {
         "identity": "a fox",
@@ -289,8 +280,8 @@ def test_lines_end_where_the_story_ends_them(editor):
 
 def test_every_chip_of_a_large_cast_can_be_clicked(cast):
     names = [f"a_character_with_a_long_name_{number}" for number in range(5)]
-    type_into(cast, "StoryPrompt", "identity", "\n".join(f"@{name}: a fox" for name in names))
-    type_into(cast, "StoryPrompt", "frames", "in the snow @nobody")
+    set_widget(cast, "StoryPrompt", "identity", "\n".join(f"@{name}: a fox" for name in names))
+    set_widget(cast, "StoryPrompt", "frames", "in the snow @nobody")
     assert toggle(cast, 1, names[-1]) == f"@{names[-1]} in the snow"
 
 
@@ -340,7 +331,7 @@ def test_the_strip_selects_frames_and_asks_for_another_take(strip):
         ("2, 9-1", [False, True, False, False]),
         ("", [True] * 4),
     ):
-        type_into(strip, "StoryBatch", "select", typed)
+        set_widget(strip, "StoryBatch", "select", typed)
         assert pressed() == shown, "what cannot be read names no frame"
     for _ in range(2):
         tiles.nth(2).locator(".opos-take").last.click()
@@ -376,7 +367,7 @@ def test_after_a_run_the_strip_shows_each_frames_picture(strip):
         "[...document.querySelectorAll('.opos-frame img')].map(picture => picture.src)"
     )
     size = strip.evaluate(BATCH_SIZE)
-    type_into(
+    set_widget(
         strip,
         "StoryPrompt",
         "frames",
