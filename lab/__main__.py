@@ -18,8 +18,8 @@ if __name__ == "__main__":
         *here.glob(f"{part}.py"),
         *here.glob(f"*/{part}.py"),
     ]
-    if not found:
-        sys.exit(f"lab: there is no part {part}")
+    if len(found) != 1:
+        sys.exit(f"lab: there {'are several parts' if found else 'is no part'} {part}")
     inprocess.start(cpu=not torch.cuda.is_available())
     # fewer where other work shares the cores
     torch.set_num_threads(int(os.environ.get("THREADS", os.cpu_count())))

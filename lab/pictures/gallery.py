@@ -14,8 +14,8 @@ from bench import inprocess
 from bench.inprocess import ROOT
 from bench.studio import FRAMES
 
-from ..evidence.demo import equipment
-from ..evidence.rows import Row, render, with_ipca, with_svr
+from ..evidence.own_models import demo_model
+from ..evidence.rows import Row, render, studio_on, with_ipca, with_svr
 from ..evidence.stories import draw_stories
 from ..world.measure import as_bytes
 
@@ -47,7 +47,7 @@ CHANGED_BY_IPCA = {"strength": 13, "blocks": 2, "protect_identity": 17}
 
 
 def main(*wanted: str) -> None:
-    studio, _ = equipment()
+    studio = studio_on(*demo_model()[:2])
     drawn = draw_stories(1 + max(CHANGED_BY_IPCA.values()))
     draw = sys.modules[f"{inprocess.load_pack().__name__}.sheet.draw"]
     for name in wanted or SHEETS:
