@@ -4,6 +4,8 @@ model's text encoder, and their pictures. Nothing in them is scaled.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 
 import numpy as np
 import torch
@@ -31,7 +33,9 @@ class Encoder:
         stored = load_torch_file(str(WEIGHTS), safe_load=True)
         weights = {name: value.float() for name, value in stored.items()}
         clip = build_clip()
-        self.tokenizer = clip.tokenizer.clip_l.tokenizer
+        tokenizer = clip.tokenizer.clip_l.tokenizer
+        # Token ids of a text, without begin and end.
+        self.tokens = cache(lambda text: tokenizer(text)["input_ids"][1:-1])
         self.rows = weights["token_rows"].to(where)
         self.row = {int(token): 1 + place for place, token in enumerate(stored["token_ids"])}
         self.text = clip.cond_stage_model.clip_l.transformer
@@ -43,13 +47,6 @@ class Encoder:
         self.text.to(where).requires_grad_(False)
         self.places = self.text.text_model.embeddings.position_embedding.weight
         self.all_places = self.places.data
-        self.known: dict[str, list[int]] = {}
-
-    def tokens(self, text: str) -> list[int]:
-        """Token ids without begin and end."""
-        if text not in self.known:
-            self.known[text] = self.tokenizer(text)["input_ids"][1:-1]
-        return self.known[text]
 
     @torch.no_grad()
     def __call__(self, texts: list[list[int]]) -> torch.Tensor:
@@ -78,8 +75,7 @@ class Captions:
         story = draw_story(rng, int(rng.integers(2, MAX_FRAMES + 1)) if several else 1, cast)
         tokens = [self.encoder.tokens(text) for text in story["phrases"]]
         phrases, _ = fitting(tokens, story["first"], story["shown"])
-        empty = rng.random() < EMPTY
-        words = [] if empty else [token for phrase in phrases for token in phrase]
+        words = [] if rng.random() < EMPTY else chain(*phrases)
         return [BEGIN, *words, END], story["picture"]
 
     def batches(self, size: int) -> Iterator[tuple[list[list[int]], Attributes]]:

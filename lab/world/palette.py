@@ -34,12 +34,12 @@ def mix(colour, other, share):
 
 def material_colours(body, coat):
     """RGB of every material for a character with the named body and coat colours."""
-    table = [(0, 0, 0)] * MATERIALS
-    for material, colour in FIXED.items():
-        table[material] = colour
-    table[BODY] = COLOURS[body]
-    table[SHADE] = mix(COLOURS[body], FIXED[OUTLINE], 0.28)
-    table[COAT] = COLOURS[coat]
-    dark_on_light = coat in ("white", "yellow")
-    table[TRIM] = mix(COLOURS[coat], FIXED[OUTLINE] if dark_on_light else FIXED[LIGHT], 0.62)
-    return table
+    body, dark_on_light, coat = COLOURS[body], coat in ("white", "yellow"), COLOURS[coat]
+    made = {
+        NONE: (0, 0, 0),
+        BODY: body,
+        SHADE: mix(body, FIXED[OUTLINE], 0.28),
+        COAT: coat,
+        TRIM: mix(coat, FIXED[OUTLINE if dark_on_light else LIGHT], 0.62),
+    }
+    return [(FIXED | made)[material] for material in range(MATERIALS)]

@@ -1,11 +1,12 @@
 """Compose pictures of the world from attributes, a whole batch at a time."""
 
-from dataclasses import dataclass, fields
+from collections import namedtuple
 
 import numpy as np
+import torch
 
-from .palette import COLOUR_NAMES, MATERIALS, NONE, PATTERNS, material_colours
-from .sprites import KIND_NAMES, PROP_NAMES, SCENE_NAMES, SIZE, all_maps, tiles
+from .palette import COLOUR_NAMES, NONE, PATTERNS, material_colours
+from .sprites import KIND_NAMES, PROP_NAMES, SCENE_NAMES, character_map, tiles
 
 NAMES = {
     "kind": KIND_NAMES,
@@ -18,31 +19,30 @@ NAMES = {
 HAT = PROP_NAMES.index("hat")
 
 
-@dataclass
-class Attributes:
+class Attributes(namedtuple("Attributes", (*NAMES, "flip"))):
     """What is in a picture: for every field an index into NAMES, int [n]; `flip` mirrors the
     background.
     """
 
-    kind: np.ndarray
-    body: np.ndarray
-    coat: np.ndarray
-    pattern: np.ndarray
-    scene: np.ndarray
-    prop: np.ndarray
-    flip: np.ndarray
-
     @classmethod
     def stack(cls, rows):
         """Attributes of a list of dicts of ints."""
-        return cls(**{f.name: np.array([row[f.name] for row in rows]) for f in fields(cls)})
+        return cls(*(np.array([row[name] for row in rows]) for name in cls._fields))
 
 
 class Renderer:
     """Holds the drawn parts and puts them together by table look-up."""
 
     def __init__(self):
-        self.maps = all_maps()
+        self.maps = np.array(
+            [
+                [
+                    [character_map(kind, pattern, hatted) for hatted in (False, True)]
+                    for pattern in PATTERNS
+                ]
+                for kind in KIND_NAMES
+            ]
+        )
         scenes = tiles("scenes")[0]
         self.scenes = np.stack([scenes, scenes[:, :, ::-1]], axis=1)
         self.props = tiles("props")[0]
@@ -55,24 +55,19 @@ class Renderer:
         """Pictures uint8 [n, 32, 32, 3] and the foreground (character and prop) bool [n, 32,
         32].
         """
-        pictures = self.scenes[a.scene, a.flip].copy()
         materials = self.maps[a.kind, a.pattern, (a.prop == HAT).astype(int)]
-        flat = self.colours[a.body, a.coat].reshape(-1, 3)
-        index = materials.astype(np.int64) + MATERIALS * np.arange(len(materials))[:, None, None]
-        figure = materials != NONE
-        pictures[figure] = flat[index[figure]]
-        props = self.props[a.prop]
+        row = np.arange(len(materials))[:, None, None]
+        figure, props = materials != NONE, self.props[a.prop]
         held = props[..., 3] > 0
-        pictures[held] = props[held][:, :3]
-        return pictures, figure | held
+        pictures = np.where(
+            figure[..., None],
+            self.colours[a.body, a.coat][row, materials],
+            self.scenes[a.scene, a.flip],
+        )
+        return np.where(held[..., None], props[..., :3], pictures), figure | held
 
-
-def sheet(pictures, columns, zoom=8, gap=1):
-    """One RGB uint8 contact sheet of pictures [n, 32, 32, 3], nearest-neighbour enlarged."""
-    rows = -(-len(pictures) // columns)
-    cell = SIZE + gap
-    canvas = np.full((rows * cell + gap, columns * cell + gap, 3), 255, dtype=np.uint8)
-    for i, picture in enumerate(pictures):
-        y, x = gap + i // columns * cell, gap + i % columns * cell
-        canvas[y : y + SIZE, x : x + SIZE] = picture
-    return canvas.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    def tensors(self, a):
+        """The pictures as models see them, float [n, 3, 32, 32] in -1..1, and the foreground."""
+        pictures, figure = self(a)
+        shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return shown, torch.from_numpy(figure).float()

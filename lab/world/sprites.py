@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .palette import COAT, PATTERNS, TRIM
+from .palette import COAT, TRIM
 
 SIZE = 32
 # In the order of the files.
@@ -56,14 +56,3 @@ def character_map(kind: str, pattern: str, hatted: bool) -> np.ndarray:
     }[pattern]
     found[(found == COAT) & motif] = TRIM
     return found
-
-
-def all_maps() -> np.ndarray:
-    """Maps of all characters: uint8 [kinds, patterns, 2 (bare, hatted), 32, 32]."""
-    maps = [
-        character_map(kind, pattern, hatted)
-        for kind in KIND_NAMES
-        for pattern in PATTERNS
-        for hatted in (False, True)
-    ]
-    return np.array(maps).reshape(len(KIND_NAMES), len(PATTERNS), 2, SIZE, SIZE)
