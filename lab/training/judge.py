@@ -6,6 +6,7 @@ confuse it, and is checked on held-out drawings.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -50,17 +51,19 @@ def named(judge: Judge, pictures: torch.Tensor) -> dict[str, list[str]]:
     return {name: [NAMES[name][index] for index in found[name].tolist()] for name in found}
 
 
-def right(judge: Judge, pictures: torch.Tensor, stories: list[dict]) -> list[tuple[str, bool]]:
-    """Of every attribute that the story of a picture says: whether the judge sees it there. Stories
-    are of one scene, whose captions always say kind, scene and prop.
+def right(
+    judge: Judge, drawn: Iterable[tuple[torch.Tensor, Sequence[dict]]]
+) -> dict[str, list[bool]]:
+    """For every attribute: in which pictures the judge sees it right, of those whose story says it.
+    Stories are of one scene, whose captions always say kind, scene and prop.
     """
-    found = judge.name(pictures)
-    return [
-        (name, int(found[name][place]) == story["picture"][name])
-        for place, story in enumerate(stories)
-        for name in NAMES
-        if story["said"].get(name, True)
-    ]
+    found: dict[str, list[bool]] = {name: [] for name in NAMES}
+    for pictures, stories in drawn:
+        for name, values in judge.name(pictures).items():
+            for value, story in zip(values.tolist(), stories):
+                if story["said"].get(name, True):
+                    found[name].append(value == story["picture"][name])
+    return found
 
 
 def drawn(
@@ -85,10 +88,10 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
     torch.manual_seed(0)
     where = precision.device()
     renderer, rng, judge = Renderer(), np.random.default_rng(0), Judge().to(where)
+    print(precision.told(where), flush=True)
     optimizer = torch.optim.AdamW(judge.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     optimizer.register_step_post_hook(lambda *_: schedule.step())
-    print(f"judge: training on {where}, {precision.named(where)}", flush=True)
 
     def losses() -> loop.Losses:
         pictures, labels = drawn(renderer, rng, batch)
@@ -101,8 +104,7 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
         return (loss := sum(parts)), {"loss": loss}
 
     rates = {optimizer: lambda *_: schedule.get_last_lr()[0]}
-    training = loop.Training("judge", judge, rates, clip=math.inf, kept=False)
-    training.run(loop.Options(), steps, losses)
+    loop.Training(None, judge, rates, {}, clip=math.inf).run(loop.Options(), steps, losses)
     judge.cpu()
     print(f"judge: right on held-out drawings: {held_out(judge)}", flush=True)
     WEIGHTS.parent.mkdir(exist_ok=True)

@@ -1,7 +1,5 @@
 """The one loop of every training: it moves the weights, lets a moving average follow them, shows
 how far it is, and keeps all of it in a file, from which the next call goes on.
-
-What is trained brings its network, its optimizers with their learning rates, and a batch's loss.
 """
 
 import math
@@ -11,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.hf_argparser import HfArg
@@ -19,58 +18,55 @@ from ..files import progress, replace_whole
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # not committed
 SAVE, LOOK = 60, 180  # seconds between two checkpoints, and between two looks at the result
-# Of the share of the training that is done, and the steps so far.
-Rate = Callable[[float, int], float]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
+
+
+def option(default: object, meaning: str) -> Any:
+    return HfArg(default=default, help=meaning)
 
 
 @dataclass
 class Options:
     """Of the command of every training."""
 
-    seed: int = HfArg(default=1, help="of everything random")
-    minutes: float = HfArg(default=math.inf, help="stop after this long, to be gone on with")
-    within: float = HfArg(
-        default=math.inf, help="minutes for the whole training, where they end before its target"
-    )
-    stop_after: int | None = HfArg(default=None, help="this many steps, to be gone on with")
+    seed: int = option(1, "of everything random")
+    minutes: float = option(math.inf, "stop after this long, to be gone on with")
+    within: float = option(math.inf, "minutes for the whole training, where they end before that")
+    stop_after: float = option(math.inf, "this many steps, to be gone on with")
 
 
 def checkpoint(name: str) -> Path:
     return CHECKPOINTS / f"{name}.pt"
 
 
+@dataclass
 class Training:
-    """A network in training, its moving average, and what it has seen; `record` is kept with them.
-
-    `average` is the share of a whole training over which the moving average looks back, less at its
-    beginning; with 0 there is none. `begun` pictures or steps were seen before this training.
+    """A network in training, its moving average and what it has seen, kept in a file with a record
+    of how it was made.
     """
 
-    def __init__(
-        self,
-        name: str,
-        network: torch.nn.Module,
-        rates: dict[torch.optim.Optimizer, Rate],
-        *,
-        average: float = 0.0,
-        begun: int = 0,
-        clip: float = 1.0,
-        kept: bool = True,
-        **record: object,
-    ):
-        self.name, self.network, self.rates = name, network, rates
-        self.average, self.clip, self.kept = average, clip, kept
-        hardware = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-        self.record = {**record, "hardware": hardware}
-        self.state = {"seen": begun, "begun": begun, "step": 0, "seconds": 0.0}
-        self.weights = dict(network.named_parameters())
-        self.ema = {name: w.detach().clone() for name, w in self.weights.items() if average}
-        if kept and checkpoint(name).exists():
-            where = next(network.parameters()).device
-            saved = torch.load(checkpoint(name), weights_only=True, map_location=where)
-            network.load_state_dict(saved["model"])
-            for optimizer, state in zip(rates, saved["optimizers"]):
+    path: Path | None
+    network: torch.nn.Module
+    # Of every optimizer its learning rate: by the share that is done, and the steps so far.
+    rates: dict[torch.optim.Optimizer, Callable[[float, int], float]]
+    record: dict[str, Any]
+    begun: int = 0  # images or steps that were seen before
+    average: float = 0.0  # share of a whole training that the moving average looks back over
+    clip: float = 1.0  # the gradient's largest norm
+
+    def __post_init__(self):
+        self.record["hardware"] = (
+            f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+        )
+        self.state = {"seen": self.begun, "begun": self.begun, "step": 0, "seconds": 0.0}
+        self.weights = dict(self.network.named_parameters())
+        averaged = self.weights if self.average else {}
+        self.ema = {name: weight.detach().clone() for name, weight in averaged.items()}
+        if self.path is not None and self.path.exists():
+            where = next(self.network.parameters()).device
+            saved = torch.load(self.path, weights_only=True, map_location=where)
+            self.network.load_state_dict(saved["model"])
+            for optimizer, state in zip(self.rates, saved["optimizers"]):
                 optimizer.load_state_dict(state)
             self.ema, self.state = saved["ema"], saved["state"]
             print(f"going on after {self.state['seen']}", flush=True)
@@ -81,20 +77,17 @@ class Training:
         target: int,
         losses: Callable[[], Losses],
         size: int = 1,
-        unit: str = "steps",
-        look: Callable[[], None] | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
-        """Up to `target` images or steps in all or `within` minutes, whichever comes first: the
-        learning rates fall towards it. A call of `losses` stands for `size` of them.
-
-        `look` is called now and then, to report how well it goes.
+        """Up to `target` in all or `within` minutes, whichever comes first: the learning rates fall
+        towards it. `losses` draws `size` images, or stands for a step; `look` reports now and then.
         """
-        state, bar = self.state, progress(None, self.name, target, unit)
+        state, end = self.state, self.state["step"] + options.stop_after
+        bar = progress(None, "train", target, "images" if size > 1 else "steps")
         bar.update(state["seen"])
-        begun = last = time.monotonic()
-        end = math.inf if options.stop_after is None else state["step"] + options.stop_after
+        start = last = time.monotonic()
         while (share := share_done(state, target, options.within)) < 1 and state["step"] < end:
-            if last - begun >= 60 * options.minutes:
+            if last - start >= 60 * options.minutes:
                 break
             loss, named = losses()
             self.step(loss, named, share, size)
@@ -103,15 +96,14 @@ class Training:
             bar.update(size)
             shown = {name: f"{state[name]:.4f}" for name in named}
             bar.set_postfix(**shown, done=f"{share:.1%}", refresh=False)
-            if now // SAVE > last // SAVE:
-                self.save()
-            if look is not None and now // LOOK > last // LOOK:
-                look()
+            for every, act in ((SAVE, self.save), (LOOK, look)):
+                if now // every > last // every:
+                    act()
             last = now
         self.save()
 
     def step(self, loss: torch.Tensor, named: dict, share: float, size: int = 1) -> None:
-        """Move the weights against `loss`; the running means of the `named` numbers are shown."""
+        """Move the weights against `loss`; of the `named` numbers running means are kept."""
         for optimizer, rate in self.rates.items():
             optimizer.zero_grad()
             for group in optimizer.param_groups:
@@ -125,30 +117,22 @@ class Training:
         for name, value in named.items():
             mean = self.state.get(name, value.item())
             self.state[name] = mean + (value.item() - mean) / min(step, 200)
-        if self.average:
+        if self.ema:  # looks back less at the beginning
             horizon = min(1 + step / 4, 1 + self.average * step / max(share, 1e-3))
             weights = [weight.detach() for weight in self.weights.values()]
             torch._foreach_lerp_(list(self.ema.values()), weights, 1 / horizon)
 
     def save(self) -> None:
         """One rolling checkpoint, replaced as a whole."""
-        if not self.kept:
-            return
-        path = checkpoint(self.name)
-        path.parent.mkdir(exist_ok=True)
-        saved = {
-            "model": self.network.state_dict(),
-            "ema": self.ema,
-            "optimizers": [optimizer.state_dict() for optimizer in self.rates],
-            "state": self.state,
-            "record": self.record,
-        }
-        replace_whole(path, lambda part: torch.save(saved, part))
+        optimizers = [optimizer.state_dict() for optimizer in self.rates]
+        saved = {"model": self.network.state_dict(), "ema": self.ema, "optimizers": optimizers}
+        saved |= {"state": self.state, "record": self.record}
+        if self.path is not None:
+            self.path.parent.mkdir(exist_ok=True)
+            replace_whole(self.path, lambda part: torch.save(saved, part))
 
 
 def share_done(state: dict, target: int, within: float) -> float:
     """How much of the training is done, by its target or by minutes, whichever is further."""
-    return max(
-        (state["seen"] - state["begun"]) / max(target - state["begun"], 1),
-        state["seconds"] / (60 * within),
-    )
+    by_target = (state["seen"] - state["begun"]) / max(target - state["begun"], 1)
+    return max(by_target, state["seconds"] / (60 * within))

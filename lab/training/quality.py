@@ -15,7 +15,6 @@ from demo.model import load_demo_model
 
 from ..world.captions import draw_story
 from ..world.measure import as_bytes
-from ..world.render import NAMES
 from . import judge as judging
 
 STEPS, CFG, BATCH = 20, 4.0, 50
@@ -23,29 +22,26 @@ STEPS, CFG, BATCH = 20, 4.0, 50
 
 def sample(model, clip, prompts: list[str], seed: int) -> torch.Tensor:
     """Pictures in -1..1 [n, 3, 32, 32] of prompts, each from its own noise: 20 Euler steps."""
-    texts, latent = (
-        (encode_each(clip, prompts), encode_each(clip, [""])),
-        torch.zeros(len(prompts), 3, 32, 32),
-    )
+    latent = torch.zeros(len(prompts), 3, 32, 32)
+    how = (STEPS, CFG, "euler", "normal", encode_each(clip, prompts), encode_each(clip, [""]))
     noise = comfy.sample.prepare_noise(latent, seed)
-    how = (STEPS, CFG, "euler", "normal")
-    drawn = comfy.sample.sample(model, noise, *how, *texts, latent, seed=seed, disable_pbar=True)
+    drawn = comfy.sample.sample(model, noise, *how, latent, seed=seed, disable_pbar=True)
     return drawn.clamp(-1, 1)
 
 
 def measure(count: int = 500, picture_path: str | None = None) -> None:
     model, clip, _ = load_demo_model()
     judge, rng = judging.load(), np.random.default_rng(2024)
-    found, shown = [], []
+    drawn = []
     for start in range(0, count, BATCH):
         stories = [draw_story(rng, 1) for _ in range(min(BATCH, count - start))]
-        shown.append(sample(model, clip, [" ".join(story["phrases"]) for story in stories], start))
-        found += judging.right(judge, shown[-1], stories)
-    for attribute in NAMES:
-        values = [right for name, right in found if name == attribute]
+        prompts = [" ".join(story["phrases"]) for story in stories]
+        drawn.append((sample(model, clip, prompts, start), stories))
+    for attribute, values in judging.right(judge, drawn).items():
         print(f"{attribute}: {np.mean(values):.3f} of {len(values)}")
     if picture_path:
-        pictures = torch.from_numpy(as_bytes(torch.cat(shown)[:70])).movedim(-1, 1)
+        shown = as_bytes(torch.cat([pictures for pictures, _ in drawn])[:70])
+        pictures = torch.from_numpy(shown).movedim(-1, 1)
         sheet = to_pil_image(make_grid(pictures, 14, padding=1, pad_value=255))
         sheet.resize((3 * sheet.width, 3 * sheet.height), 0).save(picture_path)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from comfy.utils import load_torch_file
-from transformers.hf_argparser import HfArg, HfArgumentParser
+from transformers.hf_argparser import HfArgumentParser
 
 from demo.model import TEXT_WIDTH, WEIGHTS, PictureLatent, build_clip, build_model
 
@@ -22,6 +22,7 @@ from . import loop, precision
 from .attention import Spelled, excess
 from .captions import Captions
 from .export import record_of
+from .loop import option
 
 NAME = "story-demo"
 DATA_VERSION = 3
@@ -31,14 +32,10 @@ FINE = 0.02  # weight of attention's excess sharpness in the loss
 
 @dataclass
 class Options(loop.Options):
-    images: int = HfArg(
-        default=600_000, help="in the whole training; the learning rate falls towards it"
-    )
-    batch: int = HfArg(default=64, help="images per step")
-    rate: float = HfArg(default=1.5e-3, help="peak learning rate")
-    from_shipped: bool = HfArg(
-        default=False, help="start from the weights in demo/, whose images count"
-    )
+    images: int = option(600_000, "in the whole training; the learning rate falls towards it")
+    batch: int = option(64, "images per step")
+    rate: float = option(1.5e-3, "peak learning rate")
+    from_shipped: bool = option(False, "start from the weights in demo/, whose images count")
 
 
 class Trainee(torch.nn.Module):
@@ -149,29 +146,21 @@ def learning_rate(share: float) -> float:
     return min(1.0, share / 0.02 + 0.01, cosine)
 
 
-def train(options: Options, first: Path = WEIGHTS) -> None:
-    """By the options; `first` are the weights to start from, where they ask for it."""
+def train(options: Options) -> None:
     torch.manual_seed(options.seed)
     captions = Captions(build_clip().tokenizer.clip_l.tokenizer)
     where, renderer = precision.device(), Renderer()
     model, begun = Trainee(captions.ids).to(where), 0
-    print(f"training on {where}, {precision.named(where)}", flush=True)
+    print(precision.told(where), flush=True)
     if options.from_shipped and not loop.checkpoint(NAME).exists():
-        begun = model.start_from(first)
-        print(f"starting from {first.name}, which has seen {begun} images", flush=True)
+        begun = model.start_from(WEIGHTS)
+        print(f"starting from {WEIGHTS.name}, which has seen {begun} images", flush=True)
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    training = loop.Training(
-        NAME,
-        model,
-        {optimizer: lambda share, _: options.rate * learning_rate(share)},
-        average=0.05,
-        begun=begun,
-        data_version=DATA_VERSION,
-        seed=options.seed,
-        target=options.images,
-    )
+    rates = {optimizer: lambda share, _: options.rate * learning_rate(share)}
+    record = {"data_version": DATA_VERSION, "seed": options.seed, "target": options.images}
+    training = loop.Training(loop.checkpoint(NAME), model, rates, record, begun, average=0.05)
     step = training.state["step"]
     captions.rng = np.random.default_rng((options.seed, step))
     generator = torch.Generator().manual_seed(options.seed + step)
@@ -180,7 +169,7 @@ def train(options: Options, first: Path = WEIGHTS) -> None:
         with precision.autocast(where):
             return losses_of(model, captions.batch(options.batch), renderer, generator)
 
-    training.run(options, options.images, losses, options.batch, "images")
+    training.run(options, options.images, losses, options.batch)
 
 
 if __name__ == "__main__":

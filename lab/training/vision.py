@@ -20,7 +20,7 @@ import torch
 from comfy.utils import load_torch_file
 from torch.nn.functional import cross_entropy, normalize
 from torchvision.transforms.functional import normalize as by_channel
-from transformers.hf_argparser import HfArg, HfArgumentParser
+from transformers.hf_argparser import HfArgumentParser
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from demo.model import WEIGHTS as TEXT_WEIGHTS
@@ -33,6 +33,7 @@ from ..world.render import NAMES, Attributes, Renderer
 from . import loop, precision
 from .export import record_of
 from .judge import roughened
+from .loop import option
 from .train import initialise
 
 NAME = "story-vision"
@@ -42,14 +43,10 @@ LARGEST_SCALE = math.log(200)
 
 @dataclass
 class Options(loop.Options):
-    steps: int = HfArg(
-        default=800, help="in the whole training; the learning rate falls towards it"
-    )
-    batch: int = HfArg(default=128, help="pictures per step")
-    rate: float = HfArg(default=1.5e-3, help="peak learning rate")
-    from_shipped: bool = HfArg(
-        default=False, help="start from the weights in demo/, whose steps count"
-    )
+    steps: int = option(800, "in the whole training; the learning rate falls towards it")
+    batch: int = option(128, "pictures per step")
+    rate: float = option(1.5e-3, "peak learning rate")
+    from_shipped: bool = option(False, "start from the weights in demo/, whose steps count")
 
 
 class Bank:
@@ -166,19 +163,11 @@ def train(options: Options) -> None:
     if options.from_shipped and not loop.checkpoint(NAME).exists():
         begun = start_from(model, WEIGHTS, *drawn(0))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
-    training = loop.Training(
-        NAME,
-        model,
-        {optimizer: rate},
-        begun=begun,
-        steps=options.steps,
-        batch=options.batch,
-        seed=options.seed,
-        captions=CAPTIONS,
-        text=fingerprint(TEXT_WEIGHTS),
-    )
+    record = {"steps": options.steps, "batch": options.batch, "seed": options.seed}
+    record |= {"captions": CAPTIONS, "text": fingerprint(TEXT_WEIGHTS)}
+    training = loop.Training(loop.checkpoint(NAME), model, {optimizer: rate}, record, begun)
     training.state["step"] = training.state["seen"]  # of the weights that it began with, too
-    print(f"vision: training on {where}, {precision.named(where)}", flush=True)
+    print(precision.told(where), flush=True)
     training.run(options, options.steps, losses)
 
 

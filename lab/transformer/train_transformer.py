@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers.hf_argparser import HfArg, HfArgumentParser
+from transformers.hf_argparser import HfArgumentParser
 
 from demo.model import TEXT_WIDTH
 
@@ -21,8 +21,9 @@ from ..training import judge as judging
 from ..training import loop, precision
 from ..training.captions import BEGIN, END
 from ..training.export import export
+from ..training.loop import option
 from ..world.captions import draw_story
-from ..world.render import NAMES, Renderer
+from ..world.render import Renderer
 from .captions import Captions, Encoder
 from .model import PICTURE, SHIFT, WEIGHTS, build_transformer, initialise
 from .muon import Muon
@@ -34,9 +35,9 @@ STAGES = ("layers.", "noise_refiner.", "context_refiner.")
 
 @dataclass
 class Options(loop.Options):
-    images: int = HfArg(default=200_000, help="in the whole training")
-    batch: int = HfArg(default=64, help="images per step")
-    export: bool = HfArg(default=False, help="write the averaged weights")
+    images: int = option(200_000, "in the whole training")
+    batch: int = option(64, "images per step")
+    export: bool = option(False, "write the averaged weights")
 
 
 def loss_of(
@@ -114,7 +115,7 @@ class Training(loop.Training):
             muon: lambda *done: MUON_RATE * learning_rate(*done),
             adam: lambda *done: ADAM_RATE * learning_rate(*done),
         }
-        super().__init__(NAME, network, rates, average=0.04, seed=seed)
+        super().__init__(loop.checkpoint(NAME), network, rates, {"seed": seed}, average=0.04)
         self.captions.rng = np.random.default_rng((seed, self.state["step"]))
         self.generator = torch.Generator().manual_seed(seed + self.state["step"])
 
@@ -129,19 +130,17 @@ class Training(loop.Training):
         """Shares right on captions of one scene, drawn by the averaged weights at CFG 4."""
         network = build_transformer().diffusion_model.to(self.where)
         network.load_state_dict(self.ema)
-        rng, found = np.random.default_rng(7), []
+        rng = np.random.default_rng(7)
         groups: dict[int, list] = defaultdict(list)
         for _ in range(count):
             story = draw_story(rng, 1)
             tokens = [token for text in story["phrases"] for token in self.encoder.tokens(text)]
             groups[len(tokens)].append(([BEGIN, *tokens, END], story))
-        for members in groups.values():
-            texts, stories = zip(*members)
-            pictures = self.draw(network, self.encoder(list(texts)), steps)
-            found += judging.right(judge, pictures, stories)
-        return {
-            name: float(np.mean([right for of, right in found if of == name])) for name in NAMES
-        }
+        drawn = (
+            (self.draw(network, self.encoder(list(texts)), steps), stories)
+            for texts, stories in (zip(*members) for members in groups.values())
+        )
+        return {name: float(np.mean(f)) for name, f in judging.right(judge, drawn).items()}
 
     def draw(self, network, text: torch.Tensor, steps: int, cfg: float = 4.0) -> torch.Tensor:
         """Pictures [n, 3, 32, 32] in -1..1 of embedded texts, by plain Euler steps."""
@@ -174,7 +173,7 @@ def train(options: Options) -> None:
         told = ", ".join(f"{name} {share:.2f}" for name, share in right.items())
         print(f"{training.state['seen']} images, right: {told}", flush=True)
 
-    training.run(options, options.images, losses, options.batch, "images", look)
+    training.run(options, options.images, losses, options.batch, look)
     look(256, 20)
 
 

@@ -1,5 +1,7 @@
 """Colours of the drawn world. All colours are 8-bit RGB triples."""
 
+import numpy as np
+
 COLOURS = {
     "red": (216, 62, 48),
     "yellow": (250, 208, 62),
@@ -27,19 +29,17 @@ FIXED = {
 }
 
 
-def mix(colour, other, share):
-    """Blend two RGB triples; `share` of `other` in 0..1."""
-    return tuple(round(a * (1 - share) + b * share) for a, b in zip(colour, other))
-
-
-def material_colours(body, coat):
-    """RGB of every material for a character with the named body and coat colours."""
-    body, dark_on_light, coat = COLOURS[body], coat in ("white", "yellow"), COLOURS[coat]
-    made = {
-        NONE: (0, 0, 0),
-        BODY: body,
-        SHADE: mix(body, FIXED[OUTLINE], 0.28),
-        COAT: coat,
-        TRIM: mix(coat, FIXED[OUTLINE if dark_on_light else LIGHT], 0.62),
-    }
-    return [(FIXED | made)[material] for material in range(MATERIALS)]
+def material_colours() -> np.ndarray:
+    """RGB of every material by a character's body and coat: uint8 [colours, colours, MATERIALS,
+    3].
+    """
+    colours = np.array(list(COLOURS.values()), dtype=float)
+    dark_on_light = np.isin(COLOUR_NAMES, ("white", "yellow"))[:, None]
+    trim = np.where(dark_on_light, FIXED[OUTLINE], FIXED[LIGHT])
+    table = np.zeros((len(colours), len(colours), MATERIALS, 3))
+    table[:, :, list(FIXED)] = list(FIXED.values())
+    table[:, :, BODY] = colours[:, None]
+    table[:, :, SHADE] = (colours * (1 - 0.28) + np.array(FIXED[OUTLINE]) * 0.28)[:, None]
+    table[:, :, COAT] = colours
+    table[:, :, TRIM] = colours * (1 - 0.62) + trim * 0.62
+    return table.round().astype(np.uint8)

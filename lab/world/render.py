@@ -46,10 +46,7 @@ class Renderer:
         scenes = tiles("scenes")[0]
         self.scenes = np.stack([scenes, scenes[:, :, ::-1]], axis=1)
         self.props = tiles("props")[0]
-        self.colours = np.array(
-            [[material_colours(body, coat) for coat in COLOUR_NAMES] for body in COLOUR_NAMES],
-            dtype=np.uint8,
-        )
+        self.colours = material_colours()
 
     def __call__(self, a):
         """Pictures uint8 [n, 32, 32, 3] and the foreground (character and prop) bool [n, 32,
