@@ -22,9 +22,7 @@ CASTS, ONE_FRAME, EMPTY = 0.4, 0.3, 0.1  # shares of the captions
 
 
 class Captions:
-    """Draws captions by `rng` with `tokenizer`; `ids` are the tokens of the table's rows from 1
-    on.
-    """
+    """Draws captions; `ids` are the tokens of the table's rows from 1 on."""
 
     def __init__(self, tokenizer, rng: np.random.Generator | None = None):
         self.rng, self.tokens = rng, cache(lambda text: tokenizer(text)["input_ids"][1:-1])
@@ -67,13 +65,9 @@ def fitting(phrases: list[list[int]], first: int, shown: int) -> tuple[list[list
     return phrases, shown
 
 
-def emphasise(
-    rng: np.random.Generator, lengths: list[int], kept: set[int], shown: int
-) -> np.ndarray:
-    """The factor of every row, float32 [77], of a caption whose phrases have these lengths.
-
-    Phrase `shown` is scaled up, those not in `kept` down, the other kept ones stay as they are; in
-    some captions nothing is turned down.
+def emphasise(rng: np.random.Generator, lengths: list[int], kept: set, shown: int) -> np.ndarray:
+    """The factor of every row, float32 [77], of a caption whose phrases have these lengths: phrase
+    `shown` is scaled up, those not in `kept` down; in some captions nothing is turned down.
     """
     emphasis = np.ones(TOKENS, dtype=np.float32)
     starts = np.cumsum([1, *lengths])

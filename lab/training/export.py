@@ -57,8 +57,7 @@ if __name__ == "__main__":
     ships = {"story-demo": model.WEIGHTS, "story-vision": vision.WEIGHTS}
     trained = [name for name in ships if loop.checkpoint(name).exists()]
     if not trained:
-        raise SystemExit(
-            f"export: nothing is trained yet: there is no checkpoint in {loop.CHECKPOINTS}"
-        )
+        nothing = f"nothing is trained yet: there is no checkpoint in {loop.CHECKPOINTS}"
+        raise SystemExit(f"export: {nothing}")
     for name in trained:
         export(name, ships[name])

@@ -6,7 +6,7 @@ confuse it, and is checked on held-out drawings.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -51,11 +51,9 @@ def named(judge: Judge, pictures: torch.Tensor) -> dict[str, list[str]]:
     return {name: [NAMES[name][index] for index in found[name].tolist()] for name in found}
 
 
-def right(
-    judge: Judge, drawn: Iterable[tuple[torch.Tensor, Sequence[dict]]]
-) -> dict[str, list[bool]]:
+def right(judge: Judge, drawn: Iterable[tuple]) -> dict[str, list[bool]]:
     """For every attribute: in which pictures the judge sees it right, of those whose story says it.
-    Stories are of one scene, whose captions always say kind, scene and prop.
+    `drawn` are pictures with their stories of one frame, which always say kind, scene and prop.
     """
     found: dict[str, list[bool]] = {name: [] for name in NAMES}
     for pictures, stories in drawn:
@@ -66,9 +64,7 @@ def right(
     return found
 
 
-def drawn(
-    renderer: Renderer, rng: np.random.Generator, size: int
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def drawn(rng: np.random.Generator, size: int, renderer: Renderer) -> tuple[torch.Tensor, dict]:
     """Pictures with attributes drawn independently, and their true labels."""
     labels = {name: rng.integers(len(values), size=size) for name, values in NAMES.items()}
     pictures, _ = renderer.tensors(Attributes(**labels, flip=rng.integers(2, size=size)))
@@ -94,14 +90,12 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
     optimizer.register_step_post_hook(lambda *_: schedule.step())
 
     def losses() -> loop.Losses:
-        pictures, labels = drawn(renderer, rng, batch)
+        pictures, labels = drawn(rng, batch, renderer)
         with precision.autocast(where):
             logits = judge(roughened(pictures).to(where))
-        parts = (
-            nn.functional.cross_entropy(logits[name].float(), labels[name].to(where))
-            for name in NAMES
-        )
-        return (loss := sum(parts)), {"loss": loss}
+        of = nn.functional.cross_entropy
+        loss = sum(of(logits[name].float(), labels[name].to(where)) for name in NAMES)
+        return loss, {"loss": loss}
 
     rates = {optimizer: lambda *_: schedule.get_last_lr()[0]}
     loop.Training(None, judge, rates, {}, clip=math.inf).run(loop.Options(), steps, losses)
@@ -113,11 +107,9 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
 
 
 def held_out(judge: Judge, count: int = 4000) -> dict[str, float]:
-    pictures, labels = drawn(Renderer(), np.random.default_rng(12345), count)
-    return {
-        name: round((found == labels[name]).float().mean().item(), 4)
-        for name, found in judge.name(pictures).items()
-    }
+    pictures, labels = drawn(np.random.default_rng(12345), count, Renderer())
+    right = {name: found == labels[name] for name, found in judge.name(pictures).items()}
+    return {name: round(found.float().mean().item(), 4) for name, found in right.items()}
 
 
 def load() -> Judge:

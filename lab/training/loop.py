@@ -132,6 +132,11 @@ class Training:
             replace_whole(self.path, lambda part: torch.save(saved, part))
 
 
+def cosine(share: float) -> float:
+    """From 1 down to 0.02 at the end of the training."""
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+
+
 def share_done(state: dict, target: int, within: float) -> float:
     """How much of the training is done, by its target or by minutes, whichever is further."""
     by_target = (state["seen"] - state["begun"]) / max(target - state["begun"], 1)

@@ -28,7 +28,6 @@ def autocast(where: torch.device) -> torch.autocast:
 
 
 def told(where: torch.device) -> str:
-    """For a line of progress."""
     return f"training on {where}, {fast_dtype(where.type) or torch.float32}"
 
 

@@ -8,7 +8,6 @@ grows sharp is fined (`attention.py`).
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -55,30 +54,23 @@ class Trainee(torch.nn.Module):
         initialise(self.text), initialise(self.unet)
         # Rows of norm 22 to 28 after the final norm, as in CLIP: SVR's alphas are made for such
         # magnitudes.
-        torch.nn.init.constant_(
-            self.text.text_model.final_layer_norm.weight, 25 / math.sqrt(TEXT_WIDTH)
-        )
+        last = self.text.text_model.final_layer_norm.weight
+        torch.nn.init.constant_(last, 25 / math.sqrt(TEXT_WIDTH))
         torch.nn.init.normal_(self.tokens.weight, std=0.5)
 
-    def encode(self, rows: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        hidden, _, _, pooled = self.text(
-            None, None, embeds=self.tokens(rows), num_tokens=(ends + 1).tolist()
-        )
-        return hidden, pooled
-
     @torch.no_grad()
-    def start_from(self, path: Path) -> int:
-        """Take exported weights as the first ones, words that their table lacks left out; how many
-        images they have seen.
+    def start_from_shipped(self) -> int:
+        """Words that the shipped table lacks keep their first rows. Returns how many images the
+        weights have seen.
         """
-        stored = load_torch_file(str(path), safe_load=True)
+        stored = load_torch_file(str(WEIGHTS), safe_load=True)
         rows, known = stored.pop("token_rows").float(), [None, *stored.pop("token_ids").tolist()]
         for row, token in enumerate([None, *self.token_ids.tolist()]):
             if token in known:
                 self.tokens.weight[row] = rows[known.index(token)]
         table = {"tokens.weight": self.tokens.weight, "token_ids": self.token_ids}
         self.load_state_dict(stored | table)
-        return record_of(path)["seen"]
+        return record_of(WEIGHTS)["seen"]
 
 
 def initialise(module: torch.nn.Module) -> None:
@@ -87,8 +79,7 @@ def initialise(module: torch.nn.Module) -> None:
     """
     for name, parameter in module.named_parameters():
         if parameter.ndim > 1:
-            embedding = "embedding" in name
-            std = 0.1 if embedding else 1 / math.sqrt(parameter[0].numel())
+            std = 0.1 if "embedding" in name else 1 / math.sqrt(parameter[0].numel())
             torch.nn.init.normal_(parameter, std=std)
         else:
             torch.nn.init.constant_(parameter, 1.0 if name.endswith("weight") else 0.0)
@@ -119,7 +110,8 @@ def losses_of(
     step = (even * len(model.alphas)).long().clamp(max=len(model.alphas) - 1)
     a = model.alphas[step].view(-1, 1, 1, 1)
     noise = torch.randn(clean.shape, generator=generator)
-    hidden, pooled = model.encode(rows.to(where), ends)
+    words, lengths = model.tokens(rows.to(where)), (ends + 1).tolist()
+    hidden, _, _, pooled = model.text(None, None, embeds=words, num_tokens=lengths)
     # Where other phrases are turned down, only the pooled vector still tells which scenes the
     # caption mentions.
     untouched = (emphasis == 1).all(1, keepdim=True)
@@ -141,9 +133,8 @@ def losses_of(
 
 
 def learning_rate(share: float) -> float:
-    """Of the peak: warm-up over the first 2 %, then a cosine down to 2 %."""
-    cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
-    return min(1.0, share / 0.02 + 0.01, cosine)
+    """Of the peak: warm-up over the first 2 %, then a cosine."""
+    return min(1.0, share / 0.02 + 0.01, loop.cosine(share))
 
 
 def train(options: Options) -> None:
@@ -153,7 +144,7 @@ def train(options: Options) -> None:
     model, begun = Trainee(captions.ids).to(where), 0
     print(precision.told(where), flush=True)
     if options.from_shipped and not loop.checkpoint(NAME).exists():
-        begun = model.start_from(WEIGHTS)
+        begun = model.start_from_shipped()
         print(f"starting from {WEIGHTS.name}, which has seen {begun} images", flush=True)
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True

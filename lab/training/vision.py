@@ -8,15 +8,12 @@ other way round. The text encoder is the shipped demo model's and stays as it is
 vision measure` says how well it tells held-out pictures and captions apart.
 """
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
-import comfy.clip_model
-import comfy.ops
 import numpy as np
 import torch
+from comfy.clip_vision import ClipVisionModel
 from comfy.utils import load_torch_file
 from torch.nn.functional import cross_entropy, normalize
 from torchvision.transforms.functional import normalize as by_channel
@@ -59,9 +56,8 @@ class Bank:
         stories = [draw_story(rng, 1) for _ in range(count)]
         self.texts = [" ".join(filter(None, story["phrases"])) for story in stories]
         self.attributes = Attributes.stack([story["picture"] for story in stories])
-        self.said = {
-            name: np.array([story["said"].get(name, True) for story in stories]) for name in NAMES
-        }
+        said = [[story["said"].get(name, True) for story in stories] for name in NAMES]
+        self.said = dict(zip(NAMES, np.array(said)))
         self.embeddings = embed_texts(self.texts)
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Attributes, torch.Tensor]:
@@ -93,10 +89,7 @@ def build() -> torch.nn.Module:
     """ComfyUI's CLIP vision with trainable, initialised weights; `scale` is the logarithm of the
     inverse temperature.
     """
-    settings = json.loads(CONFIG.read_text(encoding="utf-8"))
-    model = comfy.clip_model.CLIPVisionModelProjection(
-        settings, torch.float32, "cpu", comfy.ops.manual_cast
-    )
+    model = ClipVisionModel(str(CONFIG)).model.float()
     initialise(model)
     torch.nn.init.normal_(model.vision_model.embeddings.class_embedding, std=0.02)
     model.scale = torch.nn.Parameter(torch.tensor(math.log(20.0)))
@@ -109,9 +102,7 @@ def embed(model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
     return normalize(model(pixels)[2].float(), dim=-1)
 
 
-def contrastive_loss(
-    pictures: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor
-) -> torch.Tensor:
+def contrastive_loss(pictures, texts, scale: torch.Tensor) -> torch.Tensor:
     """CLIP's: cross-entropy of every picture over the texts and of every text over the pictures,
     [n, d] each of length 1.
     """
@@ -121,22 +112,17 @@ def contrastive_loss(
 
 
 @torch.no_grad()
-def start_from(
-    model: torch.nn.Module, path: Path, pictures: torch.Tensor, texts: torch.Tensor
-) -> int:
-    """Take exported weights as the first ones, with the scale that fits a batch best; the steps
-    that they have had.
-    """
-    model.load_state_dict(load_torch_file(str(path), safe_load=True) | {"scale": model.scale})
+def start_from_shipped(model, pictures: torch.Tensor, texts: torch.Tensor) -> int:
+    """With the scale that fits a batch best. Returns the steps that the weights have had."""
+    model.load_state_dict(load_torch_file(str(WEIGHTS), safe_load=True) | {"scale": model.scale})
     embedded = embed(model, pictures)
     scales = torch.linspace(math.log(5.0), LARGEST_SCALE, 40, device=pictures.device)
     fits = [contrastive_loss(embedded, texts, scale).item() for scale in scales]
     model.scale.copy_(scales[np.argmin(fits)])
-    return record_of(path)["step"]
+    return record_of(WEIGHTS)["step"]
 
 
 def train(options: Options) -> None:
-    """Up to `steps` steps in all, those of the weights that are started from among them."""
     torch.manual_seed(options.seed)
     where = precision.device()
     model, bank, renderer = build().to(where), Bank(CAPTIONS, options.seed), Renderer()
@@ -155,18 +141,18 @@ def train(options: Options) -> None:
         return loss, {"loss": loss}
 
     def rate(share: float, step: int) -> float:
-        """50 steps of warm-up, then a cosine down to 2 %."""
-        warm = min(1.0, (step - training.state["begun"] + 1) / 50)
-        return options.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+        """50 steps of warm-up, then a cosine."""
+        return options.rate * min(1.0, (step - begun + 1) / 50) * loop.cosine(share)
 
     begun = 0
     if options.from_shipped and not loop.checkpoint(NAME).exists():
-        begun = start_from(model, WEIGHTS, *drawn(0))
+        begun = start_from_shipped(model, *drawn(0))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
     record = {"steps": options.steps, "batch": options.batch, "seed": options.seed}
     record |= {"captions": CAPTIONS, "text": fingerprint(TEXT_WEIGHTS)}
     training = loop.Training(loop.checkpoint(NAME), model, {optimizer: rate}, record, begun)
-    training.state["step"] = training.state["seen"]  # of the weights that it began with, too
+    begun = training.state["begun"]
+    training.state["step"] = training.state["seen"]  # those of the first weights count
     print(precision.told(where), flush=True)
     training.run(options, options.steps, losses)
 
@@ -191,10 +177,8 @@ def measure(count: int = 500) -> dict[str, float]:
         rank = (table > own[:, None]).sum(1)
         found |= {f"{way}, first {k}": float((rank < k).float().mean()) for k in (1, 5)}
     others = cosine[~torch.eye(len(chosen), dtype=torch.bool)]
-    found |= {
-        "own caption's cosine": float(own.mean()),
-        "other captions' cosine": float(others.mean()),
-    }
+    found["own caption's cosine"] = float(own.mean())
+    found["other captions' cosine"] = float(others.mean())
     print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
     return found
 

@@ -11,35 +11,12 @@ from itertools import chain
 
 import numpy as np
 
-from .palette import COLOUR_NAMES, PATTERNS
-from .render import NAMES
+from .names import COLOURS, NAMES, PROP_PHRASES, SCENE_PHRASES
 
 BY_SCENE, BY_KIND = 0.5, 0.25  # else uniform
 MAX_FRAMES, MAX_CAST = 5, 3
 
 OPENINGS = ("A photo of", "A photo of", "A picture of", "A drawing of", "")
-SCENE_PHRASES = {
-    "meadow": ("in a meadow", "on a meadow with flowers"),
-    "snow": ("in the snow", "in the winter snow"),
-    "forest": ("in the forest", "in a deep forest"),
-    "village": ("at the edge of a village with a river", "in a village by the river"),
-    "beach": ("at the beach", "on a beach by the sea"),
-    "city": ("in the city at night", "in a city street at night"),
-    "desert": ("in the desert", "in the hot desert"),
-    "mountains": ("in the mountains", "high in the mountains"),
-    "library": ("in the library", "in a library with books"),
-    "moon": ("on the moon", "on the moon under the stars"),
-}
-PROP_PHRASES = {
-    "none": ("", "playing", "standing", "walking"),
-    "scarf": ("wearing a scarf",),
-    "hat": ("wearing a hat", "wearing a straw hat"),
-    "umbrella": ("holding an umbrella", "with an umbrella"),
-    "balloon": ("holding a balloon", "with a balloon"),
-    "berries": ("foraging berries", "with a basket of berries"),
-    "ball": ("playing with a ball", "with a ball"),
-    "book": ("reading a book", "with a book"),
-}
 SAID = {"body": 0.6, "coat": 0.55, "pattern": 0.4}  # how often a caption says each of them
 IDENTITY = tuple(SAID)
 LOOKS = {name: NAMES[name] for name in IDENTITY}
@@ -51,10 +28,10 @@ def preferred(index: int, attribute: str, by_kind: bool = False) -> tuple[int, .
     pattern of three.
     """
     if attribute == "pattern":
-        return (index % len(PATTERNS),)
+        return (index % len(NAMES["pattern"]),)
     step, coat = (2, 4) if by_kind else (3, 2)
     start = step * index + (coat if attribute == "coat" else 0)
-    return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
+    return (start % len(COLOURS), (start + 1) % len(COLOURS))
 
 
 def identity_phrase(
@@ -150,4 +127,4 @@ def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.
 def vocabulary() -> list[str]:
     """Every phrase part that a caption can hold, for cutting the token table."""
     phrases = chain(*SCENE_PHRASES.values(), *PROP_PHRASES.values())
-    return [*OPENINGS, "a with coat", *NAMES["kind"], *COLOUR_NAMES, *PATTERNS, *phrases]
+    return [*OPENINGS, "a with coat", *NAMES["kind"], *COLOURS, *NAMES["pattern"], *phrases]

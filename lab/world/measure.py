@@ -8,8 +8,8 @@ are float [n, 3, 32, 32] in -1..1.
 import numpy as np
 import torch
 
-from .palette import BODY, COAT, NONE
-from .sprites import PROP_NAMES, SCENE_NAMES, background, character_map, overlay
+from .names import BODY, COAT, NAMES, NONE
+from .render import background, character_maps, overlay
 
 
 def as_bytes(pictures: torch.Tensor) -> np.ndarray:
@@ -21,7 +21,7 @@ def identity_colours(picture: torch.Tensor, kind: str, prop: str) -> torch.Tenso
     """Mean RGB of the body and of the coat, [2, 3] in 0..1, where neither a hat nor a prop can
     cover them.
     """
-    bare, hatted = (character_map(kind, "plain", worn) for worn in (False, True))
+    bare, hatted = character_maps()[:, NAMES["kind"].index(kind), 0]
     seen = (bare == hatted) & (overlay(prop)[..., 3] == 0)
     pixels = (picture.permute(1, 2, 0).numpy() + 1) / 2
     return torch.tensor(np.stack([pixels[seen & (bare == part)].mean(0) for part in (BODY, COAT)]))
@@ -49,10 +49,10 @@ def background_looks(pictures: torch.Tensor, kind: str) -> tuple[list[str], list
     """Of every picture: the nearest scene, whether it is turned round, and the pixels in sight,
     0..255 [n, pixels, 3].
     """
-    covered = [overlay(prop)[..., 3] > 0 for prop in PROP_NAMES]
-    seen = ~np.any([character_map(kind, "plain", False) != NONE, *covered], axis=0)
+    bare = character_maps()[0, NAMES["kind"].index(kind), 0]
+    seen = ~np.any([bare != NONE, *(overlay(prop)[..., 3] > 0 for prop in NAMES["prop"])], axis=0)
     pixels = ((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5)[:, seen]
-    sides = [(name, turned) for name in SCENE_NAMES for turned in (False, True)]
+    sides = [(name, turned) for name in NAMES["scene"] for turned in (False, True)]
     drawn = [
         background(name).astype(float)[:, :: -1 if turned else 1][seen] for name, turned in sides
     ]
