@@ -9,11 +9,10 @@ from itertools import chain
 
 import numpy as np
 import torch
-from comfy.utils import load_torch_file
 
-from demo.model import WEIGHTS, build_clip
+from demo.model import load_demo_model
 
-from ..training.captions import BEGIN, END, UNKNOWN, fitting
+from ..training.captions import BEGIN, END, fitting
 from ..world.captions import MAX_CAST, MAX_FRAMES, draw_story
 from ..world.render import Attributes
 
@@ -30,29 +29,20 @@ class Encoder:
     """The demo model's text encoder, frozen: token ids to embeddings."""
 
     def __init__(self, where: torch.device):
-        stored = load_torch_file(str(WEIGHTS), safe_load=True)
-        weights = {name: value.float() for name, value in stored.items()}
-        clip = build_clip()
+        clip = load_demo_model()[1]
         tokenizer = clip.tokenizer.clip_l.tokenizer
         # Token ids of a text, without begin and end.
         self.tokens = cache(lambda text: tokenizer(text)["input_ids"][1:-1])
-        self.rows = weights["token_rows"].to(where)
-        self.row = {int(token): 1 + place for place, token in enumerate(stored["token_ids"])}
-        self.text = clip.cond_stage_model.clip_l.transformer
-        del self.text.text_model.embeddings.token_embedding
-        prefix = "text."
-        self.text.load_state_dict(
-            {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-        )
-        self.text.to(where).requires_grad_(False)
-        self.places = self.text.text_model.embeddings.position_embedding.weight
+        self.text = clip.cond_stage_model.clip_l.transformer.to(where).requires_grad_(False)
+        embeddings = self.text.text_model.embeddings
+        self.table = embeddings.token_embedding.weight
+        self.places = embeddings.position_embedding.weight
         self.all_places = self.places.data
 
     @torch.no_grad()
     def __call__(self, texts: list[list[int]]) -> torch.Tensor:
         """Embeddings [texts, tokens, width] of texts of one length, with begin and end tokens."""
-        rows = [[self.row.get(token, UNKNOWN) for token in text] for text in texts]
-        embeds = self.rows[torch.tensor(rows, device=self.rows.device)]
+        embeds = self.table[torch.tensor(texts, device=self.table.device)]
         # It reads from left to right, so no text needs the padding to 77 tokens.
         self.places.data = self.all_places[: embeds.shape[1]]
         ends = [text.index(END) + 1 for text in texts]

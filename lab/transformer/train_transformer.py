@@ -48,7 +48,7 @@ def loss_of(
     Everything random is drawn on the CPU and then taken to the model's device.
     """
     texts, attributes = batch
-    where = encoder.rows.device
+    where = encoder.table.device
     pictures, figure = renderer.tensors(attributes)
     clean = model.latent_format.process_in(pictures).to(where)
     size = clean.shape[0]
