@@ -28,7 +28,7 @@ def autocast(where: torch.device) -> torch.autocast:
 
 
 def told(where: torch.device) -> str:
-    return f"training on {where}, {fast_dtype(where.type) or torch.float32}"
+    return f"training on {where}, {fast_dtype(where.type) or torch.float32}".replace("torch.", "")
 
 
 @lru_cache(maxsize=4)
