@@ -1,5 +1,7 @@
 """The one loop of every training: it moves the weights, lets a moving average follow them, shows
 how far it is, and keeps all of it in a file, from which the next call goes on.
+
+What is trained brings its network, its optimizers with their rates, and the loss of a batch.
 """
 
 import math
