@@ -6,8 +6,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lab.world.render import NAMES, Attributes, Renderer
-from lab.world.sprites import background
+from lab.world.render import NAMES, Attributes, Renderer, background
 
 SIZE, FINE = (900, 600), 2  # drawn larger and scaled down, for smooth edges
 INK, PAPER, SOFT, THREAD = "#22303c", "#fbf7ee", "#5b6a77", "#e0942b"

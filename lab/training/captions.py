@@ -6,6 +6,9 @@ of characters that are not in it and of the end-of-text tokens down, so that the
 read the magnitude of token embeddings.
 """
 
+from functools import cache
+from itertools import chain
+
 import numpy as np
 import torch
 
@@ -19,51 +22,35 @@ CASTS, ONE_FRAME, EMPTY = 0.4, 0.3, 0.1  # shares of the captions
 
 
 class Captions:
-    """Draws captions with `tokenizer`; `ids` are the tokens of the table's rows from 1 on."""
+    """Draws captions; `ids` are the tokens of the table's rows from 1 on."""
 
-    def __init__(self, tokenizer, rng: np.random.Generator):
-        self.rng = rng
-        self.tokenizer = tokenizer
-        self.known: dict[str, list[int]] = {}
+    def __init__(self, tokenizer, rng: np.random.Generator | None = None):
+        self.rng, self.tokens = rng, cache(lambda text: tokenizer(text)["input_ids"][1:-1])
         ids = {token for text in vocabulary() for token in self.tokens(text)}
         self.ids = [BEGIN, END, *sorted(ids)]
         self.row = {token: 1 + index for index, token in enumerate(self.ids)}
-
-    def tokens(self, text: str) -> list[int]:
-        if text not in self.known:
-            self.known[text] = self.tokenizer(text)["input_ids"][1:-1]
-        return self.known[text]
 
     def draw(self) -> tuple[list[int], np.ndarray, int, dict]:
         """Token rows [77], emphasis [77], place of the end token, and the picture's attributes."""
         rng = self.rng
         cast = int(rng.integers(2, MAX_CAST + 1)) if rng.random() < CASTS else 1
-        story = draw_story(
-            rng, 1 if rng.random() < ONE_FRAME else int(rng.integers(2, MAX_FRAMES + 1)), cast
-        )
-        phrases, shown = fitting(
-            [self.tokens(text) for text in story["phrases"]], story["first"], story["shown"]
-        )
-        emphasis = emphasise(
-            rng, [len(phrase) for phrase in phrases], {*story["present"], shown}, shown
-        )
+        frames = 1 if rng.random() < ONE_FRAME else int(rng.integers(2, MAX_FRAMES + 1))
+        story = draw_story(rng, frames, cast)
+        phrases = [self.tokens(text) for text in story["phrases"]]
+        phrases, shown = fitting(phrases, story["first"], story["shown"])
+        lengths = [len(phrase) for phrase in phrases]
+        emphasis = emphasise(rng, lengths, {*story["present"], shown}, shown)
         if rng.random() < EMPTY:
             phrases, emphasis = [], np.ones(TOKENS, dtype=np.float32)
-        rows = [
-            self.row[BEGIN],
-            *(self.row.get(token, UNKNOWN) for phrase in phrases for token in phrase),
-        ]
-        end = len(rows)
-        return rows + [self.row[END]] * (TOKENS - end), emphasis, end, story["picture"]
+        tokens = [BEGIN, *chain(*phrases)]
+        rows = [self.row.get(token, UNKNOWN) for token in tokens]
+        padding = [self.row[END]] * (TOKENS - len(rows))
+        return rows + padding, emphasis, len(rows), story["picture"]
 
     def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Attributes]:
         rows, emphasis, ends, pictures = zip(*(self.draw() for _ in range(size)))
-        return (
-            torch.tensor(rows),
-            torch.from_numpy(np.stack(emphasis)),
-            torch.tensor(ends),
-            Attributes.stack(pictures),
-        )
+        factors = torch.from_numpy(np.stack(emphasis))
+        return torch.tensor(rows), factors, torch.tensor(ends), Attributes.stack(pictures)
 
 
 def fitting(phrases: list[list[int]], first: int, shown: int) -> tuple[list[list[int]], int]:
@@ -78,13 +65,9 @@ def fitting(phrases: list[list[int]], first: int, shown: int) -> tuple[list[list
     return phrases, shown
 
 
-def emphasise(
-    rng: np.random.Generator, lengths: list[int], kept: set[int], shown: int
-) -> np.ndarray:
-    """The factor of every row, float32 [77], of a caption whose phrases have these lengths.
-
-    Phrase `shown` is scaled up, those not in `kept` down, the other kept ones stay as they are; in
-    some captions nothing is turned down.
+def emphasise(rng: np.random.Generator, lengths: list[int], kept: set, shown: int) -> np.ndarray:
+    """The factor of every row, float32 [77], of a caption whose phrases have these lengths: phrase
+    `shown` is scaled up, those not in `kept` down; in some captions nothing is turned down.
     """
     emphasis = np.ones(TOKENS, dtype=np.float32)
     starts = np.cumsum([1, *lengths])

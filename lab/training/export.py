@@ -1,46 +1,37 @@
 """Writes the trained weights that the pack ships: `bench/run -m lab export`. Half precision, each
-with its training record.
-
-Of the demo model it takes the moving average, of its vision what the last step left. Each is
-written where its checkpoint is there.
+with its training record: the moving average where there is one, else what the last step left. Each
+is written where its checkpoint is there.
 """
 
 import json
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from demo import model, vision
 
-from . import train
-from . import vision as vision_training
+from . import loop
+
+RENAMED = {"tokens.weight": "token_rows"}
+ONLY_TRAINED = "scale"  # of the loss of the vision
 
 
-def export_model() -> None:
-    saved = torch.load(train.CHECKPOINT, weights_only=True, map_location="cpu")
-    weights = {}
-    for name, value in saved["ema"].items():
-        name = name.replace("diffusion.diffusion_model.", "unet.", 1)
-        weights["token_rows" if name == "tokens.weight" else name] = value.half().contiguous()
-    weights["token_ids"] = torch.tensor(saved["ids"], dtype=torch.int32)
-    write(weights, {**saved["record"], **saved["state"]}, model.WEIGHTS)
-
-
-def export_vision() -> None:
-    saved = torch.load(vision_training.CHECKPOINT, weights_only=True, map_location="cpu")
+def export(name: str, path: Path) -> None:
+    """Write the weights of the training `name`."""
+    saved = torch.load(loop.checkpoint(name), weights_only=True, map_location="cpu")
     weights = {
-        name: value.half().contiguous() for name, value in saved["model"].items() if name != "scale"
+        RENAMED.get(key, key): (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in {**saved["model"], **saved["ema"]}.items()
+        if key != ONLY_TRAINED
     }
-    write(weights, {**saved["record"], "step": saved["step"]}, vision.WEIGHTS)
+    write(weights, {**saved["record"], **saved["state"]}, path)
 
 
 def write(weights: dict[str, torch.Tensor], record: dict, path: Path) -> None:
-    path.write_bytes(
-        in_order(
-            save(weights, metadata={name: json.dumps(value) for name, value in record.items()})
-        )
-    )
+    told = {name: json.dumps(value) for name, value in record.items()}
+    path.write_bytes(in_order(save(weights, metadata=told)))
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {record}")
 
 
@@ -56,16 +47,17 @@ def in_order(file: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
-def export() -> None:
-    trained = [(train.CHECKPOINT, export_model), (vision_training.CHECKPOINT, export_vision)]
-    for checkpoint, write_weights in trained:
-        if checkpoint.exists():
-            write_weights()
-    if not any(checkpoint.exists() for checkpoint, _ in trained):
-        raise SystemExit(
-            f"export: nothing is trained yet: there is no checkpoint in {train.CHECKPOINT.parent}"
-        )
+def record_of(path: Path) -> dict:
+    """The training record of exported weights."""
+    with safe_open(path, "pt") as file:
+        return {name: json.loads(value) for name, value in file.metadata().items()}
 
 
 if __name__ == "__main__":
-    export()
+    ships = {"story-demo": model.WEIGHTS, "story-vision": vision.WEIGHTS}
+    trained = [name for name in ships if loop.checkpoint(name).exists()]
+    if not trained:
+        nothing = f"nothing is trained yet: there is no checkpoint in {loop.CHECKPOINTS}"
+        raise SystemExit(f"export: {nothing}")
+    for name in trained:
+        export(name, ships[name])

@@ -5,16 +5,19 @@ It sees drawn pictures alone, a little blurred and tinted so that a generated pi
 confuse it, and is checked on held-out drawings.
 """
 
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import nn
 
-from ..files import progress, replace_whole
+from ..files import replace_whole
 from ..world.render import NAMES, Attributes, Renderer
-from . import CHECKPOINTS, precision
+from . import loop, precision
 
-WEIGHTS = CHECKPOINTS / "judge.pt"
-HEADS = {attribute: len(names) for attribute, names in NAMES.items()}
+WEIGHTS = loop.checkpoint("judge")
 
 
 class Judge(nn.Module):
@@ -22,22 +25,14 @@ class Judge(nn.Module):
 
     def __init__(self):
         super().__init__()
-        layers, channels = [], 3
-        for width in (16, 32, 64):
-            layers += [
-                nn.Conv2d(channels, width, 3, padding=1),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=1),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-            ]
-            channels = width
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * 16, 256), nn.ReLU())
-        self.heads = nn.ModuleDict(
-            {attribute: nn.Linear(256, size) for attribute, size in HEADS.items()}
-        )
+        layers, widths = [], (3, 16, 32, 64)
+        for before, width in pairwise(widths):
+            for channels in (before, width):
+                convolution = nn.Conv2d(channels, width, 3, padding=1)
+                layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * 16, 256), nn.ReLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(NAMES[name])) for name in NAMES})
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
         features = self.body(pictures)
@@ -56,15 +51,24 @@ def named(judge: Judge, pictures: torch.Tensor) -> dict[str, list[str]]:
     return {name: [NAMES[name][index] for index in found[name].tolist()] for name in found}
 
 
-def drawn(
-    renderer: Renderer, rng: np.random.Generator, size: int
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def right(judge: Judge, drawn: Iterable[tuple]) -> dict[str, list[bool]]:
+    """For every attribute: in which pictures the judge sees it right, of those whose story says it.
+    `drawn` are pictures with their stories of one frame, which always say kind, scene and prop.
+    """
+    found: dict[str, list[bool]] = {name: [] for name in NAMES}
+    for pictures, stories in drawn:
+        for name, values in judge.name(pictures).items():
+            for value, story in zip(values.tolist(), stories):
+                if story["said"].get(name, True):
+                    found[name].append(value == story["picture"][name])
+    return found
+
+
+def drawn(rng: np.random.Generator, size: int, renderer: Renderer) -> tuple[torch.Tensor, dict]:
     """Pictures with attributes drawn independently, and their true labels."""
-    labels = {attribute: rng.integers(count, size=size) for attribute, count in HEADS.items()}
-    pictures, _ = renderer(Attributes(**labels, flip=rng.integers(2, size=size)))
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1, {
-        name: torch.from_numpy(value) for name, value in labels.items()
-    }
+    labels = {name: rng.integers(len(values), size=size) for name, values in NAMES.items()}
+    pictures, _ = renderer.tensors(Attributes(**labels, flip=rng.integers(2, size=size)))
+    return pictures, {name: torch.from_numpy(value) for name, value in labels.items()}
 
 
 def roughened(pictures: torch.Tensor) -> torch.Tensor:
@@ -80,21 +84,21 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
     torch.manual_seed(0)
     where = precision.device()
     renderer, rng, judge = Renderer(), np.random.default_rng(0), Judge().to(where)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
+    print(precision.told(where), flush=True)
+    optimizer = torch.optim.AdamW(judge.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
-    print(f"judge: training on {where}, {precision.named(where)}", flush=True)
-    for _ in progress(range(steps), "judge", steps, "steps"):
-        pictures, labels = drawn(renderer, rng, batch)
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+
+    def losses() -> loop.Losses:
+        pictures, labels = drawn(rng, batch, renderer)
         with precision.autocast(where):
             logits = judge(roughened(pictures).to(where))
-        loss = sum(
-            nn.functional.cross_entropy(logits[name].float(), labels[name].to(where))
-            for name in HEADS
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        of = nn.functional.cross_entropy
+        loss = sum(of(logits[name].float(), labels[name].to(where)) for name in NAMES)
+        return loss, {"loss": loss}
+
+    rates = {optimizer: lambda *_: schedule.get_last_lr()[0]}
+    loop.Training(None, judge, rates, {}, clip=math.inf).run(loop.Options(), steps, losses)
     judge.cpu()
     print(f"judge: right on held-out drawings: {held_out(judge)}", flush=True)
     WEIGHTS.parent.mkdir(exist_ok=True)
@@ -103,11 +107,9 @@ def train(steps: int = 600, batch: int = 128) -> Judge:
 
 
 def held_out(judge: Judge, count: int = 4000) -> dict[str, float]:
-    pictures, labels = drawn(Renderer(), np.random.default_rng(12345), count)
-    return {
-        name: round((found == labels[name]).float().mean().item(), 4)
-        for name, found in judge.name(pictures).items()
-    }
+    pictures, labels = drawn(np.random.default_rng(12345), count, Renderer())
+    right = {name: found == labels[name] for name, found in judge.name(pictures).items()}
+    return {name: round(found.float().mean().item(), 4) for name, found in right.items()}
 
 
 def load() -> Judge:

@@ -7,7 +7,6 @@ are judged are always rendered in float32.
 """
 
 import time
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -22,15 +21,14 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def autocast(where: torch.device) -> AbstractContextManager:
-    """Autocast to the format that trains fastest on `where`; nothing where that is float32."""
+def autocast(where: torch.device) -> torch.autocast:
+    """To the format that trains fastest on `where`; nothing where that is float32."""
     fast = fast_dtype(where.type)
-    return nullcontext() if fast is None else torch.autocast(where.type, fast)
+    return torch.autocast(where.type, fast, enabled=fast is not None)
 
 
-def named(where: torch.device) -> str:
-    """The format's name, for a line of progress."""
-    return "float32" if fast_dtype(where.type) is None else "bfloat16"
+def told(where: torch.device) -> str:
+    return f"training on {where}, {fast_dtype(where.type) or torch.float32}".replace("torch.", "")
 
 
 @lru_cache(maxsize=4)
@@ -40,13 +38,11 @@ def fast_dtype(device_type: str) -> torch.dtype | None:
     """
     work = _Work(torch.device(device_type))
     plain = min(work.seconds(None) for _ in range(1 + REPEATS))
-    first = work.seconds(torch.bfloat16)
-    if (
-        first > PATIENCE * plain and work.seconds(torch.bfloat16) > PATIENCE * plain
-    ):  # the first go may hold one-off costs
-        return None
-    reduced = min(work.seconds(torch.bfloat16) for _ in range(REPEATS))
-    return torch.bfloat16 if reduced * GAIN < plain else None
+    for _ in range(2):  # the first go may hold one-off costs
+        if work.seconds(torch.bfloat16) <= PATIENCE * plain:
+            reduced = min(work.seconds(torch.bfloat16) for _ in range(REPEATS))
+            return torch.bfloat16 if reduced * GAIN < plain else None
+    return None
 
 
 class _Work:
@@ -62,7 +58,7 @@ class _Work:
 
     def seconds(self, dtype: torch.dtype | None) -> float:
         start = time.perf_counter()
-        with nullcontext() if dtype is None else torch.autocast(self.where.type, dtype):
+        with torch.autocast(self.where.type, dtype, enabled=dtype is not None):
             out = self.linear(self.convolution(self.pictures).movedim(1, -1))
         out.float().square().mean().backward()
         if self.where.type == "cuda":

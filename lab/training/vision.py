@@ -8,36 +8,42 @@ other way round. The text encoder is the shipped demo model's and stays as it is
 vision measure` says how well it tells held-out pictures and captions apart.
 """
 
-import argparse
-import json
 import math
-from pathlib import Path
+from dataclasses import dataclass
 
-import comfy.clip_model
-import comfy.ops
 import numpy as np
 import torch
+from comfy.clip_vision import ClipVisionModel
 from comfy.utils import load_torch_file
-from safetensors import safe_open
+from torch.nn.functional import cross_entropy, normalize
+from torchvision.transforms.functional import normalize as by_channel
+from transformers.hf_argparser import HfArgumentParser
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from demo.model import WEIGHTS as TEXT_WEIGHTS
 from demo.model import load_demo_model
 from demo.vision import CONFIG, WEIGHTS, load_demo_vision
 
-from ..files import fingerprint, progress, replace_whole
+from ..files import fingerprint
 from ..world.captions import draw_story
 from ..world.render import NAMES, Attributes, Renderer
-from . import CHECKPOINTS, precision
+from . import loop, precision
+from .export import record_of
 from .judge import roughened
+from .loop import option
 from .train import initialise
 
-CHECKPOINT = CHECKPOINTS / "story-vision.pt"
+NAME = "story-vision"
 CAPTIONS = 12_000
-MEAN, STD = (
-    torch.tensor([0.48145466, 0.4578275, 0.40821073]),
-    torch.tensor([0.26862954, 0.26130258, 0.27577711]),
-)  # CLIP's
 LARGEST_SCALE = math.log(200)
+
+
+@dataclass
+class Options(loop.Options):
+    steps: int = option(800, "in the whole training; the learning rate falls towards it")
+    batch: int = option(128, "pictures per step")
+    rate: float = option(1.5e-3, "peak learning rate")
+    from_shipped: bool = option(False, "start from the weights in demo/, whose steps count")
 
 
 class Bank:
@@ -49,13 +55,9 @@ class Bank:
         rng = np.random.default_rng(seed)
         stories = [draw_story(rng, 1) for _ in range(count)]
         self.texts = [" ".join(filter(None, story["phrases"])) for story in stories]
-        self.attributes = {
-            name: np.array([story["picture"][name] for story in stories])
-            for name in (*NAMES, "flip")
-        }
-        self.said = {
-            name: np.array([story["said"].get(name, True) for story in stories]) for name in NAMES
-        }
+        self.attributes = Attributes.stack([story["picture"] for story in stories])
+        said = [[story["said"].get(name, True) for story in stories] for name in NAMES]
+        self.said = dict(zip(NAMES, np.array(said)))
         self.embeddings = embed_texts(self.texts)
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Attributes, torch.Tensor]:
@@ -65,11 +67,8 @@ class Bank:
         chosen = rng.choice(len(self.texts), size, replace=False)
         drawn = {"flip": rng.integers(2, size=size)}
         for name, names in NAMES.items():
-            drawn[name] = np.where(
-                self.said[name][chosen],
-                self.attributes[name][chosen],
-                rng.integers(len(names), size=size),
-            )
+            anew, own = rng.integers(len(names), size=size), getattr(self.attributes, name)[chosen]
+            drawn[name] = np.where(self.said[name][chosen], own, anew)
         return Attributes(**drawn), self.embeddings[chosen]
 
 
@@ -83,143 +82,79 @@ def embed_texts(texts: list[str]) -> torch.Tensor:
         chunks = [encoder.tokenize(text)["l"][0] for text in texts[start : start + 100]]
         _, pooled, *_ = tower([[token for token, _ in chunk] for chunk in chunks])
         rows.append(tower.transformer.text_projection(pooled))
-    return torch.nn.functional.normalize(torch.cat(rows).float(), dim=-1).clone()
+    return normalize(torch.cat(rows).float(), dim=-1).clone()
 
 
 def build() -> torch.nn.Module:
     """ComfyUI's CLIP vision with trainable, initialised weights; `scale` is the logarithm of the
     inverse temperature.
     """
-    settings = json.loads(CONFIG.read_text(encoding="utf-8"))
-    model = comfy.clip_model.CLIPVisionModelProjection(
-        settings, torch.float32, "cpu", comfy.ops.manual_cast
-    )
+    model = ClipVisionModel(str(CONFIG)).model.float()
     initialise(model)
     torch.nn.init.normal_(model.vision_model.embeddings.class_embedding, std=0.02)
-    model.requires_grad_(True)
-    for name, module in model.named_modules():
-        if (
-            "layer_norm" in name
-        ):  # ComfyUI's encoder adds in place to what the norm has kept for its gradient
-            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].clone(),))
     model.scale = torch.nn.Parameter(torch.tensor(math.log(20.0)))
     return model
 
 
 def embed(model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
     """Embeddings of length 1 [n, d] of pictures [n, 3, 32, 32] in -1..1."""
-    pixels = ((pictures + 1) / 2 - MEAN.view(3, 1, 1).to(pictures)) / STD.view(3, 1, 1).to(pictures)
-    return torch.nn.functional.normalize(model(pixels)[2].float(), dim=-1)
+    pixels = by_channel((pictures + 1) / 2, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
+    return normalize(model(pixels)[2].float(), dim=-1)
 
 
-def contrastive_loss(
-    pictures: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor
-) -> torch.Tensor:
+def contrastive_loss(pictures, texts, scale: torch.Tensor) -> torch.Tensor:
     """CLIP's: cross-entropy of every picture over the texts and of every text over the pictures,
     [n, d] each of length 1.
     """
     logits = scale.clamp(max=LARGEST_SCALE).exp() * pictures @ texts.T
     own = torch.arange(len(logits), device=logits.device)
-    return (
-        torch.nn.functional.cross_entropy(logits, own)
-        + torch.nn.functional.cross_entropy(logits.T, own)
-    ) / 2
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 
 
-def start_from(
-    model: torch.nn.Module, path: Path, pictures: torch.Tensor, texts: torch.Tensor
-) -> int:
-    """Take exported weights as the first ones, with the scale that fits a batch best; the steps
-    that they have had.
-    """
-    stored = load_torch_file(str(path), safe_load=True)
-    model.load_state_dict(
-        {name: value.float() for name, value in stored.items()} | {"scale": model.scale}
-    )
-    with torch.no_grad():
-        embedded = embed(model, pictures)
-        scales = torch.linspace(math.log(5.0), LARGEST_SCALE, 40, device=pictures.device)
-        model.scale.copy_(
-            min(scales, key=lambda scale: contrastive_loss(embedded, texts, scale).item())
-        )
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["step"])
+@torch.no_grad()
+def start_from_shipped(model, pictures: torch.Tensor, texts: torch.Tensor) -> int:
+    """With the scale that fits a batch best. Returns the steps that the weights have had."""
+    model.load_state_dict(load_torch_file(str(WEIGHTS), safe_load=True) | {"scale": model.scale})
+    embedded = embed(model, pictures)
+    scales = torch.linspace(math.log(5.0), LARGEST_SCALE, 40, device=pictures.device)
+    fits = [contrastive_loss(embedded, texts, scale).item() for scale in scales]
+    model.scale.copy_(scales[np.argmin(fits)])
+    return record_of(WEIGHTS)["step"]
 
 
-def train(
-    steps: int,
-    batch: int,
-    peak: float,
-    seed: int = 1,
-    stop_after: int | None = None,
-    captions: int = CAPTIONS,
-    first: Path | None = None,
-) -> None:
-    """Up to `steps` steps in all, those of the weights `first` among them; `stop_after` of them
-    now, the rest by calling it again.
-    """
-    torch.manual_seed(seed)
+def train(options: Options) -> None:
+    torch.manual_seed(options.seed)
     where = precision.device()
-    model, bank, renderer = build().to(where), Bank(captions, seed), Renderer()
+    model, bank, renderer = build().to(where), Bank(CAPTIONS, options.seed), Renderer()
 
     def drawn(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The step's pictures and their captions' embeddings."""
-        torch.manual_seed(seed * 1_000_003 + step)
-        attributes, texts = bank.batch(np.random.default_rng((seed, step)), batch)
-        pictures = roughened(
-            torch.from_numpy(renderer(attributes)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        )
-        return pictures.to(where), texts.to(where)
+        torch.manual_seed(options.seed * 1_000_003 + step)
+        attributes, texts = bank.batch(np.random.default_rng((options.seed, step)), options.batch)
+        return roughened(renderer.tensors(attributes)[0]).to(where), texts.to(where)
 
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.05)
-    step = begun = 0
-    if CHECKPOINT.exists():
-        saved = torch.load(CHECKPOINT, weights_only=True, map_location=where)
-        model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
-        step, begun = saved["step"], saved["record"]["begun"]
-    elif first is not None:
-        step = begun = start_from(model, first, *drawn(0))
-    print(f"vision: step {step} of {steps} on {where}, {precision.named(where)}", flush=True)
-    end = min(steps, step + (stop_after or steps))
-    record = {
-        "steps": steps,
-        "begun": begun,
-        "batch": batch,
-        "seed": seed,
-        "captions": captions,
-        "text": fingerprint(TEXT_WEIGHTS),
-    }
-    bar = progress(range(step, end), "vision", end - step, "steps")
-    for step in bar:
-        pictures, texts = drawn(step)
-        share = (step - begun) / (steps - begun)
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                peak
-                * min(1.0, (step - begun + 1) / 50)
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
-            )
+    def losses() -> loop.Losses:
+        pictures, texts = drawn(training.state["seen"])
         with precision.autocast(where):
             embedded = embed(model, pictures)
         loss = contrastive_loss(embedded, texts, model.scale)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-        if (step + 1) % 100 == 0 or step + 1 == end:
-            save(model, optimizer, step + 1, record)
+        return loss, {"loss": loss}
 
+    def rate(share: float, step: int) -> float:
+        """50 steps of warm-up, then a cosine."""
+        return options.rate * min(1.0, (step - begun + 1) / 50) * loop.cosine(share)
 
-def save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, record: dict) -> None:
-    CHECKPOINT.parent.mkdir(exist_ok=True)
-    saved = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "record": record,
-    }
-    replace_whole(CHECKPOINT, lambda part: torch.save(saved, part))
+    begun = 0
+    if options.from_shipped and not loop.checkpoint(NAME).exists():
+        begun = start_from_shipped(model, *drawn(0))
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
+    record = {"steps": options.steps, "batch": options.batch, "seed": options.seed}
+    record |= {"captions": CAPTIONS, "text": fingerprint(TEXT_WEIGHTS)}
+    training = loop.Training(loop.checkpoint(NAME), model, {optimizer: rate}, record, begun)
+    begun = training.state["begun"]
+    training.state["step"] = training.state["seen"]  # those of the first weights count
+    print(precision.told(where), flush=True)
+    training.run(options, options.steps, losses)
 
 
 @torch.inference_mode()
@@ -228,58 +163,28 @@ def measure(count: int = 500) -> dict[str, float]:
     captions that differ in what they say.
     """
     bank = Bank(3 * count, seed=99)
-    first: dict[tuple, int] = {}
-    for index in range(len(bank.texts)):
-        said = (bank.attributes[name][index] if bank.said[name][index] else -1 for name in NAMES)
-        first.setdefault(tuple(map(int, said)), index)
-    chosen = np.array(list(first.values())[:count])
-    pictures, _ = Renderer()(
-        Attributes(**{name: values[chosen] for name, values in bank.attributes.items()})
-    )
-    shown = (
-        torch.from_numpy(pictures).float().div(255).repeat_interleave(8, 1).repeat_interleave(8, 2)
-    )
+    said = [np.where(bank.said[name], getattr(bank.attributes, name), -1) for name in NAMES]
+    _, first = np.unique(np.stack(said, 1), axis=0, return_index=True)
+    chosen = np.sort(first)[:count]
+    pictures, _ = Renderer()(Attributes(*(values[chosen] for values in bank.attributes)))
+    shown = torch.from_numpy(pictures.repeat(8, 1).repeat(8, 2)).float() / 255
     vision = load_demo_vision()
-    embedded = torch.cat(
-        [vision.encode_image(part)["image_embeds"] for part in shown.split(50)]
-    ).float()
-    cosine = torch.nn.functional.normalize(embedded, dim=-1) @ bank.embeddings[chosen].T
-    own = torch.arange(count)
-    ranks = {
-        "text to picture": (cosine.T > cosine.diagonal()[:, None]).sum(1),
-        "picture to text": (cosine > cosine.diagonal()[:, None]).sum(1),
-    }
-    found = {
-        f"{way}, first {k}": float((rank < k).float().mean())
-        for way, rank in ranks.items()
-        for k in (1, 5)
-    }
-    others = cosine[own[:, None] != own[None]]
-    found |= {
-        "own caption's cosine": float(cosine.diagonal().mean()),
-        "other captions' cosine": float(others.mean()),
-    }
+    embedded = torch.cat([vision.encode_image(part)["image_embeds"] for part in shown.split(50)])
+    cosine = normalize(embedded.float(), dim=-1) @ bank.embeddings[chosen].T
+    own = cosine.diagonal()
+    found = {}
+    for way, table in (("text to picture", cosine.T), ("picture to text", cosine)):
+        rank = (table > own[:, None]).sum(1)
+        found |= {f"{way}, first {k}": float((rank < k).float().mean()) for k in (1, 5)}
+    others = cosine[~torch.eye(len(chosen), dtype=torch.bool)]
+    found["own caption's cosine"] = float(own.mean())
+    found["other captions' cosine"] = float(others.mean())
     print("\n".join(f"{name}: {value:.3f}" for name, value in found.items()))
     return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = HfArgumentParser(Options, description=__doc__)
     parser.add_argument("what", nargs="?", choices=["train", "measure"], default="train")
-    for name, kind, default, meaning in (
-        ("steps", int, 800, "in the whole training; the learning rate falls towards it"),
-        ("batch", int, 128, "pictures per step"),
-        ("rate", float, 1.5e-3, "peak learning rate"),
-        ("stop-after", int, None, "this many steps, to be gone on with"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
-    shipped = "start from the weights in demo/, whose steps count"
-    parser.add_argument("--from-shipped", action="store_true", help=shipped)
-    chosen = parser.parse_args()
-    if chosen.what == "measure":
-        measure()
-    else:
-        first = WEIGHTS if chosen.from_shipped else None
-        train(chosen.steps, chosen.batch, chosen.rate, stop_after=chosen.stop_after, first=first)
+    options, chosen = parser.parse_args_into_dataclasses()
+    measure() if chosen.what == "measure" else train(options)

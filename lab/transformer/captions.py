@@ -4,14 +4,15 @@ model's text encoder, and their pictures. Nothing in them is scaled.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 
 import numpy as np
 import torch
-from comfy.utils import load_torch_file
 
-from demo.model import WEIGHTS, build_clip
+from demo.model import load_demo_model
 
-from ..training.captions import BEGIN, END, UNKNOWN, fitting
+from ..training.captions import BEGIN, END, fitting
 from ..world.captions import MAX_CAST, MAX_FRAMES, draw_story
 from ..world.render import Attributes
 
@@ -28,34 +29,20 @@ class Encoder:
     """The demo model's text encoder, frozen: token ids to embeddings."""
 
     def __init__(self, where: torch.device):
-        stored = load_torch_file(str(WEIGHTS), safe_load=True)
-        weights = {name: value.float() for name, value in stored.items()}
-        clip = build_clip()
-        self.tokenizer = clip.tokenizer.clip_l.tokenizer
-        self.rows = weights["token_rows"].to(where)
-        self.row = {int(token): 1 + place for place, token in enumerate(stored["token_ids"])}
-        self.text = clip.cond_stage_model.clip_l.transformer
-        del self.text.text_model.embeddings.token_embedding
-        prefix = "text."
-        self.text.load_state_dict(
-            {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-        )
-        self.text.to(where).requires_grad_(False)
-        self.places = self.text.text_model.embeddings.position_embedding.weight
+        clip = load_demo_model()[1]
+        tokenizer = clip.tokenizer.clip_l.tokenizer
+        # Token ids of a text, without begin and end.
+        self.tokens = cache(lambda text: tokenizer(text)["input_ids"][1:-1])
+        self.text = clip.cond_stage_model.clip_l.transformer.to(where).requires_grad_(False)
+        embeddings = self.text.text_model.embeddings
+        self.table = embeddings.token_embedding.weight
+        self.places = embeddings.position_embedding.weight
         self.all_places = self.places.data
-        self.known: dict[str, list[int]] = {}
-
-    def tokens(self, text: str) -> list[int]:
-        """Token ids without begin and end."""
-        if text not in self.known:
-            self.known[text] = self.tokenizer(text)["input_ids"][1:-1]
-        return self.known[text]
 
     @torch.no_grad()
     def __call__(self, texts: list[list[int]]) -> torch.Tensor:
         """Embeddings [texts, tokens, width] of texts of one length, with begin and end tokens."""
-        rows = [[self.row.get(token, UNKNOWN) for token in text] for text in texts]
-        embeds = self.rows[torch.tensor(rows, device=self.rows.device)]
+        embeds = self.table[torch.tensor(texts, device=self.table.device)]
         # It reads from left to right, so no text needs the padding to 77 tokens.
         self.places.data = self.all_places[: embeds.shape[1]]
         ends = [text.index(END) + 1 for text in texts]
@@ -78,8 +65,7 @@ class Captions:
         story = draw_story(rng, int(rng.integers(2, MAX_FRAMES + 1)) if several else 1, cast)
         tokens = [self.encoder.tokens(text) for text in story["phrases"]]
         phrases, _ = fitting(tokens, story["first"], story["shown"])
-        empty = rng.random() < EMPTY
-        words = [] if empty else [token for phrase in phrases for token in phrase]
+        words = [] if rng.random() < EMPTY else chain(*phrases)
         return [BEGIN, *words, END], story["picture"]
 
     def batches(self, size: int) -> Iterator[tuple[list[list[int]], Attributes]]:

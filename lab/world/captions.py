@@ -7,60 +7,31 @@ character come out differently. With probability BY_KIND it is drawn from what t
 prefers, as foxes are red in real data: something about the unsaid is in the identity's own words.
 """
 
+from itertools import chain
+
 import numpy as np
 
-from .palette import COLOUR_NAMES, PATTERNS
-from .render import NAMES
+from .names import COLOURS, NAMES, PROP_PHRASES, SCENE_PHRASES
 
 BY_SCENE, BY_KIND = 0.5, 0.25  # else uniform
 MAX_FRAMES, MAX_CAST = 5, 3
 
 OPENINGS = ("A photo of", "A photo of", "A picture of", "A drawing of", "")
-PATTERN_WORDS = {"plain": "plain", "striped": "striped", "spotted": "spotted"}
-SCENE_PHRASES = {
-    "meadow": ("in a meadow", "on a meadow with flowers"),
-    "snow": ("in the snow", "in the winter snow"),
-    "forest": ("in the forest", "in a deep forest"),
-    "village": ("at the edge of a village with a river", "in a village by the river"),
-    "beach": ("at the beach", "on a beach by the sea"),
-    "city": ("in the city at night", "in a city street at night"),
-    "desert": ("in the desert", "in the hot desert"),
-    "mountains": ("in the mountains", "high in the mountains"),
-    "library": ("in the library", "in a library with books"),
-    "moon": ("on the moon", "on the moon under the stars"),
-}
-PROP_PHRASES = {
-    "none": ("", "playing", "standing", "walking"),
-    "scarf": ("wearing a scarf",),
-    "hat": ("wearing a hat", "wearing a straw hat"),
-    "umbrella": ("holding an umbrella", "with an umbrella"),
-    "balloon": ("holding a balloon", "with a balloon"),
-    "berries": ("foraging berries", "with a basket of berries"),
-    "ball": ("playing with a ball", "with a ball"),
-    "book": ("reading a book", "with a book"),
-}
-IDENTITY = ("body", "coat", "pattern")
-LOOKS = dict(zip(IDENTITY, (COLOUR_NAMES, COLOUR_NAMES, PATTERNS)))
-SAID = (0.6, 0.55, 0.4)  # how often a caption says each of them
+SAID = {"body": 0.6, "coat": 0.55, "pattern": 0.4}  # how often a caption says each of them
+IDENTITY = tuple(SAID)
+LOOKS = {name: NAMES[name] for name in IDENTITY}
 GIVEN_NAMES = ("mia", "leo")  # words that the token table lacks
 
 
-def preferred(scene: int, attribute: str) -> tuple[int, ...]:
-    """What a scene prefers for an attribute: two colours of seven, one pattern of three."""
-    if attribute == "pattern":
-        return (scene % len(PATTERNS),)
-    start = 3 * scene + (2 if attribute == "coat" else 0)
-    return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
-
-
-def preferred_by_kind(kind: int, attribute: str) -> tuple[int, ...]:
-    """What a kind of character prefers for an attribute: two colours of seven, one pattern of
-    three.
+def preferred(index: int, attribute: str, by_kind: bool = False) -> tuple[int, ...]:
+    """What a scene, or a kind of character, prefers for an attribute: two colours of seven, one
+    pattern of three.
     """
     if attribute == "pattern":
-        return (kind % len(PATTERNS),)
-    start = 2 * kind + (4 if attribute == "coat" else 0)
-    return (start % len(COLOUR_NAMES), (start + 1) % len(COLOUR_NAMES))
+        return (index % len(NAMES["pattern"]),)
+    step, coat = (2, 4) if by_kind else (3, 2)
+    start = step * index + (coat if attribute == "coat" else 0)
+    return (start % len(COLOURS), (start + 1) % len(COLOURS))
 
 
 def identity_phrase(
@@ -69,11 +40,9 @@ def identity_phrase(
     """Say what is known: `A photo of a red fox with a striped green coat`; None leaves an attribute
     unsaid.
     """
-    creature = " ".join(filter(None, (body, kind)))
-    text = f"{opening} a {creature}".strip()
-    if coat or pattern:
-        text += " with a " + " ".join(filter(None, (PATTERN_WORDS.get(pattern), coat, "coat")))
-    return text
+    creature = " ".join(filter(None, (opening, "a", body, kind)))
+    worn = " ".join(filter(None, (pattern, coat, "coat")))
+    return f"{creature} with a {worn}" if coat or pattern else creature
 
 
 def frame_phrase(scene: str, prop: str, rng: np.random.Generator) -> str:
@@ -95,45 +64,27 @@ def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
     shown, opening = int(rng.integers(frames)), str(rng.choice(OPENINGS))
     kinds = rng.choice(len(NAMES["kind"]), cast, replace=bool(rng.random() < 0.1))
     characters = [draw_character(rng, int(kind), scenes) for kind in kinds]
-    words = [
-        {name: NAMES[name][value] if said[name] else None for name, value in drawn.items()}
-        for drawn, said in characters
-    ]
     told = [
         frame_phrase(NAMES["scene"][scene], NAMES["prop"][prop], rng)
         for scene, prop in zip(scenes, props)
     ]
-    if cast == 1:
-        who, present = 0, (0,)
-        identity = [identity_phrase(NAMES["kind"][kinds[0]], **words[0], opening=opening)]
-    else:
+    who, common = 0, []
+    if cast > 1:
         acting = rng.integers(cast, size=frames)
-        who, common = int(acting[shown]), [opening] if opening else []
-        present = (*range(len(common)), len(common) + who)
-        identity = common + [
-            identity_phrase(NAMES["kind"][kind], **word, opening="")
-            for kind, word in zip(kinds, words)
-        ]
+        who, common, opening = int(acting[shown]), [opening] if opening else [], ""
         names = [
-            str(rng.choice(GIVEN_NAMES)) if rng.random() < 0.1 else NAMES["kind"][kind]
-            for kind in kinds
+            rng.choice(GIVEN_NAMES) if rng.random() < 0.1 else NAMES["kind"][kind] for kind in kinds
         ]
         told = [f"{names[character]} {frame}" for character, frame in zip(acting, told)]
+    identity = [*common, *(phrase_of(*character, opening) for character in characters)]
     drawn, said = characters[who]
-    picture = {
-        "kind": int(kinds[who]),
-        **drawn,
-        "scene": int(scenes[shown]),
-        "prop": int(props[shown]),
-        "flip": int(rng.integers(2)),
-    }
-    first = len(identity)
+    seen = {"scene": int(scenes[shown]), "prop": int(props[shown]), "flip": int(rng.integers(2))}
     return {
         "phrases": identity + told,
-        "first": first,
-        "present": present,
-        "shown": first + shown,
-        "picture": picture,
+        "first": len(identity),
+        "present": (*range(len(common)), len(common) + who),
+        "shown": len(identity) + shown,
+        "picture": {**drawn, **seen},
         "said": said,
     }
 
@@ -141,17 +92,24 @@ def draw_story(rng: np.random.Generator, frames: int, cast: int = 1) -> dict:
 def draw_character(
     rng: np.random.Generator, kind: int, scenes: np.ndarray
 ) -> tuple[dict[str, int], dict[str, bool]]:
-    """A character's attributes, and which of them its phrase says."""
-    said = {attribute: bool(rng.random() < chance) for attribute, chance in zip(IDENTITY, SAID)}
-    drawn = {
-        attribute: (
-            int(rng.integers(len(NAMES[attribute])))
-            if said[attribute]
-            else draw_unsaid(rng, attribute, kind, scenes)
+    """A character's attributes, and which of those of its identity its phrase says."""
+    said = {name: bool(rng.random() < chance) for name, chance in SAID.items()}
+    drawn = {"kind": kind}
+    for name in IDENTITY:
+        drawn[name] = (
+            int(rng.integers(len(NAMES[name])))
+            if said[name]
+            else draw_unsaid(rng, name, kind, scenes)
         )
-        for attribute in IDENTITY
-    }
     return drawn, said
+
+
+def phrase_of(drawn: dict[str, int], said: dict[str, bool], opening: str) -> str:
+    """A character's identity phrase."""
+    words = {
+        name: NAMES[name][value] if said.get(name, True) else None for name, value in drawn.items()
+    }
+    return identity_phrase(**words, opening=opening)
 
 
 def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.ndarray) -> int:
@@ -162,13 +120,11 @@ def draw_unsaid(rng: np.random.Generator, attribute: str, kind: int, scenes: np.
     if source < BY_SCENE:
         return int(rng.choice(preferred(int(rng.choice(scenes)), attribute)))
     if source < BY_SCENE + BY_KIND:
-        return int(rng.choice(preferred_by_kind(kind, attribute)))
+        return int(rng.choice(preferred(kind, attribute, by_kind=True)))
     return int(rng.integers(len(NAMES[attribute])))
 
 
 def vocabulary() -> list[str]:
     """Every phrase part that a caption can hold, for cutting the token table."""
-    texts = [*OPENINGS, "a with coat", *NAMES["kind"], *COLOUR_NAMES, *PATTERN_WORDS.values()]
-    for phrases in (*SCENE_PHRASES.values(), *PROP_PHRASES.values()):
-        texts += phrases
-    return texts
+    phrases = chain(*SCENE_PHRASES.values(), *PROP_PHRASES.values())
+    return [*OPENINGS, "a with coat", *NAMES["kind"], *COLOURS, *NAMES["pattern"], *phrases]

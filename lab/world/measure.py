@@ -8,8 +8,8 @@ are float [n, 3, 32, 32] in -1..1.
 import numpy as np
 import torch
 
-from .palette import BODY, COAT, NONE
-from .sprites import PROP_NAMES, SCENE_NAMES, background, character_map, overlay
+from .names import BODY, COAT, NAMES, NONE
+from .render import background, character_maps, overlay
 
 
 def as_bytes(pictures: torch.Tensor) -> np.ndarray:
@@ -21,14 +21,10 @@ def identity_colours(picture: torch.Tensor, kind: str, prop: str) -> torch.Tenso
     """Mean RGB of the body and of the coat, [2, 3] in 0..1, where neither a hat nor a prop can
     cover them.
     """
-    covered = overlay(prop)[..., 3] > 0
-    bare, hatted = (character_map(kind, "plain", worn) for worn in (False, True))
+    bare, hatted = character_maps()[:, NAMES["kind"].index(kind), 0]
+    seen = (bare == hatted) & (overlay(prop)[..., 3] == 0)
     pixels = (picture.permute(1, 2, 0).numpy() + 1) / 2
-    return torch.tensor(
-        np.stack(
-            [pixels[(bare == part) & (hatted == part) & ~covered].mean(0) for part in (BODY, COAT)]
-        )
-    )
+    return torch.tensor(np.stack([pixels[seen & (bare == part)].mean(0) for part in (BODY, COAT)]))
 
 
 def colour_distance(pictures: torch.Tensor, kind: str, props: list[str]) -> float:
@@ -36,7 +32,7 @@ def colour_distance(pictures: torch.Tensor, kind: str, props: list[str]) -> floa
     the RGB cube.
     """
     colours = torch.stack(
-        [identity_colours(picture, kind, prop) for picture, prop in zip(pictures, props)]
+        [identity_colours(*frame) for frame in zip(pictures, [kind] * len(props), props)]
     )
     first, second = torch.combinations(torch.arange(len(colours)), 2).T
     return float((colours[first] - colours[second]).norm(dim=-1).mean())
@@ -53,15 +49,13 @@ def background_looks(pictures: torch.Tensor, kind: str) -> tuple[list[str], list
     """Of every picture: the nearest scene, whether it is turned round, and the pixels in sight,
     0..255 [n, pixels, 3].
     """
-    hidden = character_map(kind, "plain", False) != NONE
-    for prop in PROP_NAMES:
-        hidden |= overlay(prop)[..., 3] > 0
-    pixels = ((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5)[:, ~hidden]
-    sides = [(name, turned) for name in SCENE_NAMES for turned in (False, True)]
+    bare = character_maps()[0, NAMES["kind"].index(kind), 0]
+    seen = ~np.any([bare != NONE, *(overlay(prop)[..., 3] > 0 for prop in NAMES["prop"])], axis=0)
+    pixels = ((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5)[:, seen]
+    sides = [(name, turned) for name in NAMES["scene"] for turned in (False, True)]
     drawn = [
-        background(name).astype(float)[:, :: -1 if turned else 1][~hidden] for name, turned in sides
+        background(name).astype(float)[:, :: -1 if turned else 1][seen] for name, turned in sides
     ]
-    nearest = [
-        sides[int(np.argmin([np.abs(own - side).mean() for side in drawn]))] for own in pixels
-    ]
-    return [name for name, _ in nearest], [turned for _, turned in nearest], pixels
+    nearest = [sides[np.argmin([np.abs(own - side).mean() for side in drawn])] for own in pixels]
+    names, turns = zip(*nearest)
+    return list(names), list(turns), pixels

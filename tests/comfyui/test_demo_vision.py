@@ -139,18 +139,19 @@ def test_the_loss_is_the_symmetric_cross_entropy(pack):
 
 
 def test_training_in_pieces_ends_as_in_one_go(pack, tmp_path, monkeypatch):
-    from lab.training import vision
+    from lab.training import loop, vision
+
+    monkeypatch.setattr(vision, "CAPTIONS", 32)
 
     def weights(name, *pieces):
-        monkeypatch.setattr(vision, "CHECKPOINT", tmp_path / name / "vision.pt")
-        (tmp_path / name).mkdir()
+        monkeypatch.setattr(loop, "CHECKPOINTS", tmp_path / name)
         for stop_after in pieces:
-            vision.train(steps=4, batch=8, peak=1e-3, stop_after=stop_after, captions=32)
-        saved = torch.load(vision.CHECKPOINT, weights_only=True)
-        assert saved["step"] == 4
+            vision.train(vision.Options(steps=4, batch=8, rate=1e-3, stop_after=stop_after))
+        saved = torch.load(loop.checkpoint(vision.NAME), weights_only=True)
+        assert saved["state"]["step"] == 4
         return saved["model"]
 
-    whole, pieces = weights("whole", None), weights("pieces", 1, None)
+    whole, pieces = weights("whole", math.inf), weights("pieces", 1, math.inf)
     assert whole.keys() == pieces.keys()
     for name, value in whole.items():
         torch.testing.assert_close(value, pieces[name], atol=1e-6, rtol=1e-5)

@@ -31,10 +31,12 @@ def made(pack, tmp_path_factory):
 
 @pytest.fixture
 def training(pack, tmp_path, monkeypatch):
+    from lab.training import loop
     from lab.transformer.train_transformer import Training
 
     monkeypatch.setenv("COMPILE", "0")
-    return lambda: Training(seed=1, checkpoint=tmp_path / "checkpoints" / "t.pt")
+    monkeypatch.setattr(loop, "CHECKPOINTS", tmp_path / "checkpoints")
+    return lambda: Training(seed=1)
 
 
 def test_its_text_is_the_demo_models_without_the_padding(made):
@@ -74,20 +76,22 @@ def test_a_few_steps_learn_a_batch_by_heart(training):
 
     before = loss()
     for _ in range(12):
-        run.step(batch, share=0.1)
+        run.step(*run.losses(batch), share=0.1)
     assert loss() < 0.98 * before
 
 
 def test_training_goes_on_where_it_stopped(training):
     first = training()
-    first.step(next(first.captions.batches(8)), share=0.1)
+    first.step(*first.losses(next(first.captions.batches(8))), share=0.1, size=8)
     first.save()
     second = training()
     assert second.state == first.state and second.state["seen"] == 8
-    for mine, others in ((first.named, second.named), (first.ema, second.ema)):
+    for mine, others in ((first.weights, second.weights), (first.ema, second.ema)):
         assert all(torch.equal(value, others[name]) for name, value in mine.items())
-    assert all(torch.equal(v, second.muon.state[n]) for n, v in first.muon.state.items())
-    assert {int(state["step"]) for state in second.adam.state_dict()["state"].values()} == {1}
+    (muon, _), (same, adam) = first.rates, second.rates
+    for one, other in zip(muon.state.values(), same.state.values(), strict=True):
+        assert torch.equal(one["momentum"], other["momentum"])
+    assert {int(state["step"]) for state in adam.state.values()} == {1}
 
 
 def test_ksampler_draws_what_euler_steps_by_hand_do(made, nodes):
@@ -197,7 +201,7 @@ def test_muon_moves_by_orthogonal_matrices():
         assert 0.5 < values.min() and values.max() < 1.4
     weight = torch.nn.Parameter(torch.zeros(30, 10))
     weight.grad = torch.randn(30, 10)
-    Muon({"w": weight}).step(0.1)
+    Muon({weight: 1}, lr=0.1).step()
     values = torch.linalg.svdvals(weight.detach())
     assert values.max() < 0.1 * math.sqrt(3) * 1.4 and values.min() > 0.1 * math.sqrt(3) * 0.5
 

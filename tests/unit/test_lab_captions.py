@@ -8,7 +8,7 @@ from story_pack.story.story import tell
 from lab.training.attention import Spelled, excess, sharpness
 from lab.training.captions import TOKENS, emphasise, fitting
 from lab.world import captions
-from lab.world.captions import OPENINGS, draw_story, draw_unsaid, preferred, preferred_by_kind
+from lab.world.captions import OPENINGS, draw_story, draw_unsaid, preferred
 from lab.world.render import NAMES
 
 
@@ -97,11 +97,9 @@ def test_what_is_unsaid_follows_scenes_and_kind_as_often_as_stated():
     by hand.
     """
     scenes, kind, rng = np.array([0, 1, 2]), 2, np.random.default_rng(0)
-    assert [preferred(scene, "body") for scene in scenes] == [
-        (0, 1),
-        (3, 4),
-        (6, 0),
-    ] and preferred_by_kind(kind, "body") == (4, 5)
+    assert [preferred(scene, "body") for scene in scenes] == [(0, 1), (3, 4), (6, 0)] and preferred(
+        kind, "body", by_kind=True
+    ) == (4, 5)
     found = (
         np.bincount([draw_unsaid(rng, "body", kind, scenes) for _ in range(8000)], minlength=7)
         / 8000
