@@ -8,9 +8,11 @@ falls to 0 towards the end.
 
 import os
 from collections import defaultdict
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+import comfy.model_management
 import numpy as np
 import torch
 from transformers.hf_argparser import HfArgumentParser
@@ -58,10 +60,20 @@ def loss_of(
     share = moment.view(-1, 1, 1, 1)
     text = encoder(texts)
     mixed = (1 - share) * clean + share * noise
-    out = model.diffusion_model(mixed, moment, text, text.shape[1], transformer_options={})
+    with learning():
+        out = model.diffusion_model(mixed, moment, text, text.shape[1], transformer_options={})
     error = (out.float() - (noise - clean)).square().mean(1)
     weight = 1 + figure.to(where)
     return (error * weight).sum() / weight.sum()
+
+
+@contextmanager
+def learning() -> Iterator[None]:
+    """ComfyUI's own switch: its newer versions have fast operations that give no gradient."""
+    before = getattr(comfy.model_management, "in_training", False)
+    comfy.model_management.in_training = True
+    yield
+    comfy.model_management.in_training = before
 
 
 def shifted(even: torch.Tensor) -> torch.Tensor:
