@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 import torch
+from PIL import Image
+from torchvision.transforms.functional import to_tensor
 
 from bench import inprocess
 from bench.studio import Studio
@@ -164,7 +166,8 @@ def render(
         first, select = [sampled(studio, told, row, seed, setting, "1")], f"2-{len(told.frames)}"
         image = studio.core("VAEDecode", vae=studio.vae, samples={"samples": first[0]})
     elif row.reference:
-        image = studio.core("LoadImage", image=str(Path(row.reference).resolve()))
+        pixels = to_tensor(Image.open(row.reference).convert("RGB"))
+        image = pixels.movedim(0, -1).unsqueeze(0)  # (1, H, W, 3)
     if row.reference:
         told = seen(studio, told, image, setting.size)
     latents = torch.cat([*first, sampled(studio, told, row, seed, setting, select)])
