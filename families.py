@@ -28,6 +28,8 @@ class Family:
     None. `reads_references`: it paints with pictures beside the text, from the entry
     `reference_latents`. `has_prefix`: text and references do not read the image, which reads them.
     `texts_of_references`: references of other nodes bring texts of their own, before the prompt's.
+    `has_cross_attention`: the image's queries meet the text's keys in calls of their own, without
+    the image's keys.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Family:
     reads_references: bool = False
     has_prefix: bool = False
     texts_of_references: bool = False
+    has_cross_attention: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,6 +72,8 @@ class Encoder:
     text.
     `length_lost_by`: classes of tokenizers, by which ComfyUI distinguishes models that share an
     encoder, whose models normalise every row of the text.
+    `adapter_reads`: the encoder that fills the CONDITIONING, whose rows an adapter in the model
+    reads. The adapter makes the text: one row for each of the band's tokens.
     """
 
     name: str
@@ -82,10 +87,13 @@ class Encoder:
     not_by: tuple[str, ...] = ()
     picture_pixels: int = 0
     length_lost_by: tuple[str, ...] = ()
+    adapter_reads: str = ""
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset(key for band in (*self.bands, self.pooled, self.second) for key in band)
+        adapter = filter(None, [self.adapter_reads])
+        bands = (*self.bands, self.pooled, self.second, adapter)
+        return frozenset(key for band in bands for key in band)
 
     @property
     def for_unets(self) -> bool:
@@ -98,6 +106,10 @@ class Encoder:
 SECOND_TEXT = (  # in a CONDITIONING's dict, beside its rows: [rows, layers, tokens, width]
     "conditioning_llama3"
 )
+# In a CONDITIONING's dict, [tokens]: what an adapter makes the text of. It is filled up with zeros
+# to at least so many positions.
+ADAPTER_TOKENS = ("t5xxl_ids", "t5xxl_weights")
+ADAPTED_TEXT = 512
 TOWERS = ("l", "g", "h")  # CLIP's text towers: chunks of 77 tokens, each from begin to end token
 DOUBLE_THEN_SINGLE = (("double", "double_blocks"), ("single", "single_blocks"))
 DOUBLE_THEN_SINGLE_STREAM = (("double", "double_stream_blocks"), ("single", "single_stream_blocks"))
@@ -135,6 +147,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("SD3", ("SD3",), (("block", "joint_blocks"),)),
     Family("Krea 2", ("Krea2",), (("block", "blocks"),)),
     Family("Ideogram 4", ("Ideogram4",), (("block", "layers"),), reads_length=False),
+    Family(
+        "Anima", ("Anima",), (("block", "blocks"),), reads_length=False, has_cross_attention=True
+    ),
     # Llama's last layer, then its layer for the current block.
     Family("HiDream-I1", ("HiDream",), DOUBLE_THEN_SINGLE_STREAM, text_last=True, second_times=2),
 )
@@ -171,6 +186,13 @@ ENCODERS = (
         "Qwen-Image 2.1 and Ideogram 4",
         (("qwen3vl_8b",),),
         length_lost_by=("QwenImage21Tokenizer", "Ideogram4Tokenizer", "Ideogram4Qwen3VLTokenizer"),
+    ),
+    Encoder(
+        "Anima",
+        (("t5xxl",),),
+        two_way=("t5xxl",),
+        length_lost_by=("AnimaTokenizer",),
+        adapter_reads="qwen3_06b",
     ),
     Encoder(
         "HiDream-I1",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ..story.rows import ROWS_KEY, rows_of
-from ..svr.stack import padded_lengths, trimmed
+from ..svr.stack import padded_lengths, trimmed, with_tokens_of
 from .companions import HINTS, LEAST_AXES, is_holder, items_by_number
 
 Conditioning = list[list[Any]]  # entries [rows (n, tokens, width), dict], as ComfyUI has them
@@ -66,6 +66,7 @@ class Cut:
         out = {key: self._value(value, LEAST_AXES.get(key, 2)) for key, value in extra.items()}
         if (records := rows_of(extra, self.count)) is not None:
             out[ROWS_KEY] = tuple(records[frame] for frame in self.batch)
+            out = with_tokens_of(out[ROWS_KEY][0], out)
         return out
 
     def _value(self, value: Any, least_axes: int = 2) -> Any:

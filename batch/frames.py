@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..families import ADAPTER_TOKENS
 from ..story.rows import rows_of
 from ..story.selection import selection_text
 from ..svr.stack import padded_lengths
@@ -52,13 +53,21 @@ def alike(
 
     Per entry that is the lengths of its prompt, a pair, and its mask where ComfyUI makes one area
     around the masks of the whole batch; then the references that the model sees, which are one
-    list for a whole batch. Only frames that are equal in them may share a batch.
+    list for a whole batch. Only frames that are equal in them may share a batch. Where an adapter
+    in the model makes the text, ComfyUI gives it one row at a time: every frame has its own batch.
     """
     kinds: list[Sequence[Hashable]] = []
     for cond, extra in conditioning:
         lengths = padded_lengths("frames", cond, rows_of(extra, count))
         kinds += [lengths or [(0, 0)] * count, _masks_with_bounds(extra, count, told)]
+        if has_adapter_tokens([[cond, extra]]):
+            kinds.append(range(count))
     return list(zip(*kinds, references or [()] * count))
+
+
+def has_adapter_tokens(conditioning: Conditioning) -> bool:
+    """Whether an adapter in the model makes the text."""
+    return any(extra.get(ADAPTER_TOKENS[0]) is not None for _, extra in conditioning)
 
 
 def _masks_with_bounds(extra: dict[str, Any], count: int, told: tuple[bool, ...]) -> list[int]:

@@ -51,7 +51,8 @@ class IPCAPatch(StoryNode):
                     tooltip=(
                         "An SDXL, SD1.x or SD2.x model, or Qwen-Image, Qwen-Image 2.1, Z-Image,"
                         " Lumina 2, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, Krea 2, Ideogram"
-                        " 4, Ovis-Image, Mage-Flow or NewBie. Other nodes may have patched it."
+                        " 4, Ovis-Image, Anima, Mage-Flow or NewBie. Other nodes may have patched"
+                        " it."
                     ),
                 ),
                 io.Clip.Input("clip", tooltip="The same CLIP that SVR Reweight uses."),

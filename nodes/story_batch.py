@@ -15,9 +15,10 @@ from ..batch.checks import (
 )
 from ..batch.cut import Conditioning, Cut, Latent
 from ..batch.empty_latent import MAX_SIZE, PIXELS, empty_latent
-from ..batch.frames import alike, batches_of, file_name
+from ..batch.frames import alike, batches_of, file_name, has_adapter_tokens
 from ..batch.lists import in_turn, with_latents
 from ..batch.references import references_by_frame, with_references
+from ..log import logger
 from ..machines.prompt import was_dealt
 from ..machines.share import Share, share_of
 from ..references.models import require_reader
@@ -272,6 +273,10 @@ class StoryBatch(StoryNode):
         batches = batches_of(
             rendered, frames_per_batch, alike(frames, count, story.told, references)
         )
+        if frames_per_batch != 1 and has_adapter_tokens(frames):
+            logger.warning(
+                "Story Batch: this model reads one frame at a time, whatever frames_per_batch is"
+            )
         noises = [noise_numbers(batch, takes, count, noise == "shared") for batch in batches]
         cuts = [Cut(batch, count, story.told) for batch in batches]
         return (

@@ -64,8 +64,8 @@ class SVRReweight(StoryNode):
                     tooltip=(
                         "CLIP of an SDXL, SD1.x or SD2.x checkpoint, or of Qwen-Image, Qwen-Image"
                         " 2.1, Z-Image, Flux, Flux.2, Klein, Chroma, SD3, HiDream-I1, Lumina 2,"
-                        " Krea 2, Ideogram 4, Ovis-Image, Mage-Flow or NewBie. LoRAs and CLIP Set"
-                        " Last Layer work."
+                        " Krea 2, Ideogram 4, Ovis-Image, Anima, Mage-Flow or NewBie. LoRAs and"
+                        " CLIP Set Last Layer work."
                     ),
                 ),
                 StoryType.Input("story", tooltip="From Story Prompt."),

@@ -29,6 +29,8 @@ class Row:
     `references`: the pictures that the frame sees; Story Batch hands them to the model.
     `factors`: (position, factor) by which the token's key and value are to be multiplied, where the
     model loses how long its embedding is; positions that are not named keep theirs.
+    `adapted`: how many positions an adapter in the model makes of the prompt, where it has one.
+    `phrases` and `factors` are counted in these then.
     """
 
     identity: tuple[str, ...]
@@ -41,6 +43,7 @@ class Row:
     second_length: int = 0
     references: tuple[Reference, ...] = ()
     factors: tuple[tuple[int, float], ...] = ()
+    adapted: int = 0
 
     @property
     def identity_positions(self) -> tuple[int, ...]:

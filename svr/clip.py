@@ -37,7 +37,9 @@ class Reader:
         self.empty = self.tokenize("")
         self.kind = kind_of(self.empty)
         found = {
-            key: _module(clip, key) for band in (*self.kind.bands, self.kind.second) for key in band
+            key: _module(clip, self.kind.adapter_reads or key)
+            for band in (*self.kind.bands, self.kind.second)
+            for key in band
         }
         self.encoders = {key: module for key, module in found.items() if module is not None}
         if not self.encoders:
@@ -109,17 +111,18 @@ class Reader:
         self, tokens: Mapping[str, Chunks], layouts: Mapping[str, Layout], entry: list[Any]
     ) -> tuple[Part, ...]:
         """The parts of a CONDITIONING's entry, which the encoders made of `tokens`, and those of
-        its second text tensor.
+        its second text tensor. Where an adapter makes the text, the parts of what it makes.
         """
         cond, extra = entry
         counts = {key: sum(map(len, tokens[key])) for key in layouts}
+        positions = sum(counts.values()) if self.kind.adapter_reads else cond.shape[1]
 
         def placed(kind: Encoder, shape: tuple[int, int]) -> tuple[Part, ...]:
             widths = {key: self._width(key, shape[1]) for key in layouts}
             return place(kind, layouts, counts, widths, shape, longer=self._sight is not None)
 
         try:
-            parts = placed(self.kind, cond.shape[1:])
+            parts = placed(self.kind, (positions, cond.shape[2]))
             if any(key in layouts for key in self.kind.second):
                 second = placed(
                     replace(self.kind, bands=(self.kind.second,)), extra[SECOND_TEXT].shape[2:]

@@ -9,7 +9,7 @@ import torch
 from comfy.sd import CLIP
 
 from ..errors import InputError
-from ..families import SECOND_TEXT
+from ..families import ADAPTER_TOKENS, SECOND_TEXT
 from ..story.references import Reference
 from ..story.rows import Row
 from .clip import Reader
@@ -84,6 +84,7 @@ def record_of(
         second_length=extra[SECOND_TEXT].shape[2] if reader.kind.second else 0,
         references=references,
         factors=factors,
+        adapted=len(extra[ADAPTER_TOKENS[0]]) if reader.kind.adapter_reads else 0,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..families import SECOND_TEXT
+from ..families import ADAPTER_TOKENS, SECOND_TEXT
 from ..story.rows import ROWS_KEY, Row
 
 MASK_KEY = "attention_mask"  # of tokens: which of them are words, [rows, tokens]
@@ -41,6 +41,9 @@ def stack(
         seconds = [entry_extra[SECOND_TEXT] for _, entry_extra in entries]
         longest = max(second.shape[2] for second in seconds)
         extra[SECOND_TEXT] = torch.cat([_padded(second, longest, 2) for second in seconds])
+    for key in ADAPTER_TOKENS:
+        if extra.get(key) is not None:
+            extra[key] = _of_each_prompt([entry_extra[key] for _, entry_extra in entries])
     if extra.get("pooled_output") is not None:
         pooled = torch.cat([entry_extra["pooled_output"] for _, entry_extra in entries])
         extra["pooled_output"] = torch.zeros_like(pooled) if zero_pooled else pooled
@@ -61,6 +64,15 @@ def trimmed(cond: torch.Tensor, extra: dict[str, Any], lengths: list[tuple[int, 
         cond[:, :length],
         extra if mask is None else {**extra, MASK_KEY: _one_for_all(mask[:, :length])},
     ]
+
+
+def with_tokens_of(row: Row, extra: dict[str, Any]) -> dict[str, Any]:
+    """An entry's dict whose rows all have this row's prompt: an adapter's tokens are one prompt's,
+    as ComfyUI has them.
+    """
+    found = {key: extra[key] for key in ADAPTER_TOKENS if extra.get(key) is not None}
+    own = {key: tokens[0, : row.adapted] for key, tokens in found.items() if tokens.ndim == 2}
+    return {**extra, **own}
 
 
 def padded_lengths(
@@ -93,6 +105,14 @@ def _padded(tensor: torch.Tensor, length: int, axis: int = 1) -> torch.Tensor:
     out = tensor.new_zeros(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
     out.narrow(axis, 0, tensor.shape[axis]).copy_(tensor)
     return out
+
+
+def _of_each_prompt(tokens: list[torch.Tensor]) -> torch.Tensor:
+    """An adapter's tokens: [T] of the prompt that all rows share, or one row for each, [n, T]."""
+    if all(torch.equal(own, tokens[0]) for own in tokens):
+        return tokens[0]
+    longest = max(map(len, tokens))
+    return torch.cat([_padded(own.unsqueeze(0), longest) for own in tokens])
 
 
 def _one_for_all(mask: torch.Tensor) -> torch.Tensor:

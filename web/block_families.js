@@ -29,6 +29,7 @@ export const FAMILIES = {
     "Qwen-Image 2.1": transformer(/qwen.?image.?2[._-]?1(?!\d)/i, { block: 32 }),
     "Qwen-Image": transformer(/qwen.?image/i, { block: 60 }),
     "Z-Image": transformer(/z.?image/i, { block: 30 }),
+    Anima: transformer(/anima(?![a-z])/i, { block: 28 }),
     "Mage-Flow": transformer(/mage.?flow/i, { block: 12 }),
     "Krea 2": transformer(/krea.?2/i, { block: 28 }),
     "Ideogram 4": transformer(/ideogram/i, { block: 34 }),

@@ -12,7 +12,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 
 from ...errors import InputError
-from ...families import FAMILIES, SECOND_TEXT, Family, family_of
+from ...families import ADAPTED_TEXT, ADAPTER_TOKENS, FAMILIES, SECOND_TEXT, Family, family_of
 from ...log import warn_rarely
 from ...story.rows import Row, rows_of
 from ..names import CALL_KEY, OVERRIDE
@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..text import speaking
 from ..wrappers import ModelCall
 from .blocks import blocks_of, chosen_blocks
+from .cross import CrossCall
 from .override import JointCall, joint_attention, lengths_of
 from .positions import Positions, positions_of
 from .prefix import PrefixCall, prefix_of
@@ -78,7 +79,8 @@ class TransformerSide:
         first = next((target for target in call.targets if target), None)
         if first is None:
             return call.options
-        length = call.text.shape[1]
+        unmade = call.given.get(ADAPTER_TOKENS[0])  # given where the adapter is still to read them
+        length = call.text.shape[1] if unmade is None else adapted_length(unmade)
         arguments = (
             self.family,
             self.settings,
@@ -93,11 +95,13 @@ class TransformerSide:
             call.tally,
             call.probe,
         )
-        joint_call = (
-            PrefixCall(prefix_of(call.x, length, call.given), *arguments)
-            if self.family.has_prefix
-            else JointCall(*arguments)
-        )
+        joint_call: JointCall
+        if self.family.has_cross_attention:
+            joint_call = CrossCall(*arguments)
+        elif self.family.has_prefix:
+            joint_call = PrefixCall(prefix_of(call.x, length, call.given), *arguments)
+        else:
+            joint_call = JointCall(*arguments)
         return {**call.options, OVERRIDE: joint_attention, CALL_KEY: joint_call}
 
     def _positions_of(self, cond: Cond) -> tuple[Positions | None, ...]:
@@ -106,7 +110,7 @@ class TransformerSide:
         if text is None or rows is None:
             return (None,)
         second: torch.Tensor | None = cond.get(SECOND_TEXT)
-        lengths = text.shape[1], 0 if second is None else second.shape[2]
+        lengths = self._positions_in(cond, text), 0 if second is None else second.shape[2]
 
         def of(row: Row, speaks: bool) -> Positions | None:
             if not (
@@ -117,6 +121,23 @@ class TransformerSide:
             return positions_of(row, *lengths, self.family.second_times, counts)
 
         return tuple(of(row, speaks) for row, speaks in zip(rows, speaking(text)))
+
+    def _positions_in(self, cond: Cond, text: torch.Tensor) -> int:
+        """How many positions of the text attention sees; 0 where an adapter has nothing to make
+        them of. InputError for several rows, which ComfyUI's adapter cannot read at once.
+        """
+        if not self.family.has_cross_attention:
+            return text.shape[1]
+        tokens: torch.Tensor | None = cond.get(ADAPTER_TOKENS[0])
+        if tokens is not None and len(text) > 1:
+            remedy = "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
+            raise InputError("story", f"{self.family.name} reads one frame at a time", remedy)
+        return 0 if tokens is None else adapted_length(tokens)
+
+
+def adapted_length(tokens: torch.Tensor) -> int:
+    """How many positions an adapter makes of `tokens` [.., T], the padding included."""
+    return max(tokens.shape[-1], ADAPTED_TEXT)
 
 
 def family_of_model(model: ModelPatcher) -> Family:

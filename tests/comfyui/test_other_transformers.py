@@ -7,8 +7,6 @@ import pytest
 import torch
 from comfy.model_patcher import ModelPatcher
 
-from bench.studio import Studio
-from bench.toy_models import toy_clip
 from bench.toy_transformers import toy_transformer
 
 # ERNIE, HiDream-O1 and others of newer cores call no override; of the rest, text is somewhere else
@@ -16,28 +14,13 @@ from bench.toy_transformers import toy_transformer
 OTHERS = [
     *("AuraFlow", "PixArtAlpha", "HunyuanDiT", "WAN21_T2V", "Omnigen2"),
     *("ErnieImage", "Lens", "HiDreamO1", "JoyImage", "PixelDiTT2I", "Boogu", "Kandinsky5Image"),
-    "Anima",
 ]
-
-
-SIZES = {  # of those that take them all from the file
-    "Anima": {
-        "pos_emb_cls": "rope3d",
-        "max_img_h": 240,
-        "max_img_w": 240,
-        "max_frames": 1,
-        "in_channels": 16,
-        "out_channels": 16,
-        "patch_spatial": 2,
-        "patch_temporal": 1,
-    }
-}
 
 
 def model_of(name: str) -> ModelPatcher:
     """A MODEL in ComfyUI's own class and full size, whose weights take no memory."""
     supported = getattr(models, name)
-    config = supported({**supported.unet_config, **SIZES.get(name, {})})
+    config = supported(dict(supported.unet_config))
     config.set_inference_dtype(torch.float32, None)
     device = torch.device("meta")
     return ModelPatcher(config.get_model({}, "", device=device), device, device)
@@ -53,27 +36,6 @@ def test_a_model_that_came_after_this_pack_is_refused_by_name(studio):
         ValueError, match=r"^IPCA Patch - model: Newcomer \(Flux\) .* or one of Qwen-Image, "
     ):
         studio("sdxl").ipca(model)
-
-
-def test_animas_encoder_is_refused_by_name(nodes):
-    """Its rows are Qwen's, but the model reads T5's tokens, which an adapter fills from all of
-    them.
-    """
-    anima = pytest.importorskip("comfy.text_encoders.anima", reason="this ComfyUI has no Anima")
-    tokenizer = anima.AnimaTokenizer()
-    clip = type(
-        "Clip",
-        (),
-        {
-            "tokenize": lambda self, text, **more: tokenizer.tokenize_with_weights(text, **more),
-            "cond_stage_model": None,
-        },
-    )()
-    story = Studio(nodes, None, toy_clip("sdxl")).story
-    with pytest.raises(
-        ValueError, match=r"^SVR Reweight - clip: its text encoder qwen3_06b is not supported"
-    ):
-        Studio.call(type("Any", (), {"nodes": nodes})(), "SVRReweight", clip=clip, story=story)
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if hasattr(models, name)])
