@@ -1,18 +1,15 @@
-"""A small Anima with random weights, of ComfyUI's own classes: its transformer, the adapter inside
-and its text encoder. ComfyUI has them from 2026 on.
+"""A small Anima with random weights, of ComfyUI's own class, which it has from 2026 on: the
+transformer and the adapter inside. Its text encoder is in `toy_encoders.py`.
 """
 
 import comfy.model_management
 import comfy.ops
-import comfy.sd
 import comfy.supported_models as models
-import comfy.supported_models_base
 import torch
 from comfy.ldm.anima.model import LLMAdapter
 from comfy.model_patcher import ModelPatcher
-from comfy.text_encoders import anima
 
-from bench.toy_encoders import _LLM, WIDTH, _fold
+from bench.toy_encoders import WIDTH
 from bench.toy_models import randomize
 
 BLOCKS = 3
@@ -51,13 +48,3 @@ def toy_anima(seed: int = 1) -> ModelPatcher:
         comfy.model_management.unet_offload_device(),
     )
     return ModelPatcher(model, *devices)
-
-
-def toy_anima_encoder(seed: int = 2) -> comfy.sd.CLIP:
-    """A CLIP with the real tokenizers of Qwen and T5."""
-    target = comfy.supported_models_base.ClipTarget(anima.AnimaTokenizer, anima.te())
-    clip = comfy.sd.CLIP(target, model_options={"qwen3_06b_model_config": _LLM})
-    for part in clip.cond_stage_model.children():
-        _fold(part.transformer.get_input_embeddings())
-    randomize(clip.cond_stage_model, seed)
-    return clip

@@ -29,6 +29,10 @@ try:
 except ImportError:
     ideogram4 = krea2 = mage_flow = None
 try:
+    from comfy.text_encoders import anima  # from 2026 on
+except ImportError:
+    anima = None
+try:
     from comfy.text_encoders import qwen_image21  # from 0.37 on
 except ImportError:
     qwen_image21 = None
@@ -263,6 +267,15 @@ if krea2 is not None:
         {"qwen3vl_8b_model_config": _DEEP},
         {},
     )
+# Those whose rows are not the text that a model's attention sees: an adapter in it makes that.
+ADAPTED = {}
+if anima is not None:
+    ADAPTED["anima"] = lambda: (
+        anima.AnimaTokenizer,
+        anima.te(),
+        {"qwen3_06b_model_config": _LLM},
+        {},
+    )
 if z_image is None:
     for newer in ("z-image", "klein", "flux2"):
         del KINDS[newer]
@@ -286,7 +299,7 @@ def toy_encoder(kind: str, seed: int = 2, sight: bool = False) -> comfy.sd.CLIP:
 
     With `sight` Qwen2.5-VL can look at pictures, through a small eye of ComfyUI's own class.
     """
-    tokenizer, encoder, options, data = KINDS[kind]()
+    tokenizer, encoder, options, data = {**KINDS, **ADAPTED}[kind]()
     target = comfy.supported_models_base.ClipTarget(tokenizer, encoder)
     clip = comfy.sd.CLIP(target, tokenizer_data=data, model_options=options)
     for part in clip.cond_stage_model.children():

@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 
 import comfy.sd
+import comfy.supported_models as models
 import torch
 from comfy.ldm.models.autoencoder import AutoencoderKL, AutoencodingEngine
 from comfy.ldm.wan.vae import WanVAE
@@ -20,38 +21,47 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bench.toy_encoders import WIDTH
-from bench.toy_transformers import toy_transformer
+from bench.toy_transformers import SHAPES, toy_transformer
 
 READS = {
     "qwen-image": {"joint_attention_dim": WIDTH},
     "qwen-image-2.1": {"context_in_dim": WIDTH},
     "z-image": {"cap_feat_dim": WIDTH},
     "flux2": {"context_in_dim": 3 * WIDTH},
+    "krea2": {"txtdim": WIDTH, "txtlayers": 12},
 }
-LOUD, LOUDER = (
-    "txt_attn.qkv.weight",
-    64.0,
-)  # Flux.2's words among 512 places: else they move no byte of a picture
+# By the end of a weight's name: words that would move no byte of a picture else. Flux.2's are among
+# 512 places, and Krea 2's are between small gates.
+LOUD = {"txt_attn.qkv.weight": 64.0, "attn.wv.weight": 8.0}
 RANDOM_WEIGHTS = "random_weights"  # header entry: the family whose shape a file made here has
 
 
+def has_family(family: str) -> bool:
+    """Whether this ComfyUI has its class."""
+    return family in SHAPES or (family == "anima" and hasattr(models, "Anima"))
+
+
+def _toy(family: str, seed: int = 1) -> ModelPatcher:
+    if family == "anima":
+        from bench.toy_anima import toy_anima
+
+        return toy_anima(seed)
+    return toy_transformer(family, seed, **READS[family])
+
+
 def write_toy_transformer(path: Path, family: str, seed: int = 1) -> None:
-    weights = toy_transformer(family, seed, **READS[family]).model.diffusion_model.state_dict()
-    weights = {
-        name: value * LOUDER if name.endswith(LOUD) else value for name, value in weights.items()
-    }
-    save_file(
-        {name: value.contiguous() for name, value in weights.items()},
-        path,
-        metadata={RANDOM_WEIGHTS: family},
-    )
+    weights = _toy(family, seed).model.diffusion_model.state_dict()
+    for name, value in weights.items():
+        value *= next((gain for end, gain in LOUD.items() if name.endswith(end)), 1.0)
+    found = {name: value.contiguous() for name, value in weights.items()}
+    save_file(found, path, metadata={RANDOM_WEIGHTS: family})
 
 
 def load_toy_transformer(path: Path) -> ModelPatcher:
     """The MODEL of a file by `write_toy_transformer`."""
     with safe_open(path, "pt") as weights:
         family = weights.metadata()[RANDOM_WEIGHTS]
-    model = toy_transformer(family, **READS[family])
+    model = _toy(family)
     model.model.diffusion_model.load_state_dict(load_file(path))
     return model
 
@@ -98,6 +108,8 @@ def _flux1_vae() -> torch.nn.Module:
 
 VAES = {
     "qwen-image": _wan_vae,
+    "krea2": _wan_vae,
+    "anima": _wan_vae,
     "z-image": _flux1_vae,
     "flux2": lambda: AutoencoderKL(embed_dim=32, ddconfig=_flux_vae(32, batch_norm_latent=True)),
 }

@@ -43,8 +43,13 @@ def load(name: str) -> dict:
 
 
 def newer_nodes(name: str, info: dict) -> set[str]:
-    """Core's nodes that a bundled workflow has and an older ComfyUI lacks."""
-    return {node["type"] for node in load(name)["nodes"]} & CAME_WITH_0_3_75 - set(info)
+    """Core's nodes that a bundled workflow has and an older ComfyUI lacks, and types of Load
+    CLIP.
+    """
+    nodes = load(name)["nodes"]
+    asked = {node["widgets_values"][1] for node in nodes if node["type"] == "CLIPLoader"}
+    missing = asked - set(info["CLIPLoader"]["input"]["required"]["type"][0])
+    return missing | {node["type"] for node in nodes} & CAME_WITH_0_3_75 - set(info)
 
 
 def old_workflows() -> dict[str, dict]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import folder_paths
 
-from bench.toy_encoders import KINDS, toy_encoder
+from bench.toy_encoders import ADAPTED, KINDS, toy_encoder
 from bench.toy_models import SHAPES, ToyVAE, toy_clip, toy_model
 from bench.toy_parts import load_toy_transformer
 from bench.toy_vae import LinearVae
@@ -78,7 +78,10 @@ class ToyTextEncoder:
     def INPUT_TYPES(cls):
         return {
             "required": {
-                "kind": ([*KINDS, *SIGHTED], {"tooltip": "Whose tokenizer and template it has."})
+                "kind": (
+                    [*KINDS, *ADAPTED, *SIGHTED],
+                    {"tooltip": "Whose tokenizer and template it has."},
+                )
             }
         }
 

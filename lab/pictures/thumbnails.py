@@ -177,6 +177,8 @@ CARDS: dict[str, Callable[[], Card]] = {
         in_parts, "Qwen-Image 2.1", Figure("wizard", "green", "red", "spotted")
     ),
     "z-image-story": partial(in_parts, "Z-Image", Figure("bird", "blue", "red")),
+    "krea2-story": partial(in_parts, "Krea 2", Figure("cat", "purple", "yellow")),
+    "anima-story": partial(in_parts, "Anima", Figure("wizard", "blue", "white")),
     "flux2-story": partial(in_parts, "Flux.2", Figure("rabbit", "grey", "purple", "striped")),
     "from-a-picture": partial(
         from_a_picture, "From a picture: Flux.2", Figure("cat", "white", "green", "spotted")

@@ -16,7 +16,8 @@ if not hasattr(comfy.supported_models, "Anima"):
     pytest.skip("this ComfyUI has no Anima", allow_module_level=True)
 
 from bench.studio import Studio, relative, with_override
-from bench.toy_anima import BLOCKS, toy_anima, toy_anima_encoder
+from bench.toy_anima import BLOCKS, toy_anima
+from bench.toy_encoders import toy_encoder
 
 ROUNDING = 1e-5
 ROWS = "one_prompt_one_story_rows"
@@ -25,7 +26,7 @@ TEXT = 512  # positions, filled up by ComfyUI
 
 class AnimaStudio(Studio):
     def __init__(self, nodes):
-        super().__init__(nodes, toy_anima(), toy_anima_encoder())
+        super().__init__(nodes, toy_anima(), toy_encoder("anima"))
         self.reading = -1  # the block that reads the text now
         for number, block in enumerate(self.model.model.diffusion_model.blocks):
             block.cross_attn.register_forward_pre_hook(

@@ -17,6 +17,8 @@ FAMILIES = {
     "qwen-image-21-story": "qwen-image-2.1",
     "z-image-story": "z-image",
     "flux2-story": "flux2",
+    "krea2-story": "krea2",
+    "anima-story": "anima",
 }
 
 
@@ -28,10 +30,9 @@ def prompt(request, server, client):
     from bench import inprocess
 
     inprocess.start()
-    from bench.toy_parts import write_toy_transformer, write_toy_vae
-    from bench.toy_transformers import SHAPES
+    from bench.toy_parts import has_family, write_toy_transformer, write_toy_vae
 
-    if FAMILIES[request.param] not in SHAPES:
+    if not has_family(FAMILIES[request.param]):
         pytest.skip(f"this ComfyUI has no {FAMILIES[request.param]}")
     family, models = FAMILIES[request.param], server.folder / "models"
     prompt = to_api(load(request.param), client.info)
