@@ -94,7 +94,7 @@ def encoder_studio(nodes):
 @pytest.fixture(scope="session")
 def vision(tmp_path_factory):
     """vision("clip", **settings): a small CLIP_VISION of that kind, built once."""
-    from bench.toy_models import toy_vision
+    from bench.toy_vision import toy_vision
 
     made, folder = {}, tmp_path_factory.mktemp("vision")
     return lambda kind, **settings: made.setdefault(

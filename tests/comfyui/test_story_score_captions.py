@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bench.score_scene import embedding, refused, score
-from bench.toy_models import toy_clip, toy_vision
+from bench.toy_models import toy_clip
+from bench.toy_vision import toy_vision
 
 
 def test_fit_is_the_mean_cosine_to_the_own_caption(nodes, vision, pictures):
