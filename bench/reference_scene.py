@@ -46,6 +46,10 @@ def picture(seed: int, height: int = 64, width: int = 96) -> torch.Tensor:
     return torch.nn.functional.interpolate(small, (height, width), mode="bilinear").movedim(1, -1)
 
 
+GIRL, DOG, STYLE = picture(1), picture(2, 80, 64), picture(3)
+BOTH = {"girl": GIRL, "dog": DOG}
+
+
 class ReferenceScene(Studio):
     """`pictures`: by character, "" for every frame, in their order."""
 

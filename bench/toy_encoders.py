@@ -2,13 +2,9 @@
 own classes.
 
 Real templates, real encoder classes, and the real tokenizers of Qwen, T5 and CLIP, which ComfyUI
-ships. Mistral's and Gemma's come with the weights: a tiny file of the real format is made here
-instead. Everything is seeded.
+ships; Mistral's and Gemma's are tiny files of the real formats (toy_tokenizers). Everything is
+seeded.
 """
-
-import base64
-import io
-import json
 
 import comfy.ops
 import comfy.sd
@@ -39,6 +35,7 @@ except ImportError:
 
 from bench import toy_qwen21_text
 from bench.toy_models import G_WIDTH, L_WIDTH, _encoder, randomize
+from bench.toy_tokenizers import spiece, tekken
 
 WIDTH = 32
 SD3_WIDTH = 4096  # SD3 pads CLIP's columns to T5's width, whatever T5 has
@@ -60,13 +57,6 @@ _NEWBIE = {
 }
 _T5 = {"d_model": WIDTH, "num_layers": 2, "d_ff": 32, "num_heads": 2, "d_kv": 16}
 _CLIPS = {"clip_l_model_config": _encoder(L_WIDTH), "clip_g_model_config": _encoder(G_WIDTH)}
-# Words that Mistral's and Gemma's tiny tokenizers know whole; all else they read by pieces and
-# bytes.
-_CORPUS = (
-    "a photo of a red fox with a green coat wearing a scarf in a meadow playing in the snow"
-    " foraging berries in the forest fox, red! what? it's 3:30 go no une fée à l'épée with hat"
-    " (big) girl boy feeding ducks at the pond"
-).split()
 
 
 def _klein() -> tuple:
@@ -98,65 +88,6 @@ def _qwen_image_21() -> tuple:
     if qwen_image21 is not None:
         return qwen_image21.QwenImage21Tokenizer, qwen_image21.te()
     return toy_qwen21_text.QwenImage21Tokenizer, toy_qwen21_text.TextModel
-
-
-def tekken() -> bytes:
-    """A tiny tokenizer file of Mistral's format: bytes, and the corpus's words with a space and
-    each of their beginnings.
-    """
-    special = [
-        "<unk>",
-        "<s>",
-        "</s>",
-        "[INST]",
-        "[/INST]",
-        "[SYSTEM_PROMPT]",
-        "[/SYSTEM_PROMPT]",
-        *(f"<s{n}>" for n in range(4)),
-        "<pad>",
-    ]
-    pieces = [bytes([value]) for value in range(256)]
-    for word in dict.fromkeys(_CORPUS):
-        text = f" {word}".encode()
-        pieces += [text[:size] for size in range(2, len(text) + 1)]
-    pieces = list(dict.fromkeys(pieces))
-    return json.dumps(
-        {
-            "config": {
-                "default_vocab_size": len(special) + len(pieces),
-                "default_num_special_tokens": len(special),
-            },
-            "vocab": [
-                {"rank": rank, "token_bytes": base64.b64encode(piece).decode()}
-                for rank, piece in enumerate(pieces)
-            ],
-            "special_tokens": [
-                {"rank": rank, "token_str": name} for rank, name in enumerate(special)
-            ],
-        }
-    ).encode()
-
-
-def spiece() -> bytes:
-    """A tiny SentencePiece model with Gemma's special tokens, trained on the corpus."""
-    import sentencepiece
-
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(_CORPUS[start:]) for start in range(len(_CORPUS))]),
-        model_writer=model,
-        vocab_size=400,
-        hard_vocab_limit=False,
-        model_type="bpe",
-        byte_fallback=True,
-        add_dummy_prefix=False,
-        pad_id=0,
-        eos_id=1,
-        bos_id=2,
-        unk_id=3,
-        minloglevel=2,
-    )
-    return model.getvalue()
 
 
 # Tokenizer, encoder, model options, tokenizer data.

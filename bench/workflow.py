@@ -101,6 +101,11 @@ def saved_pixels(prompt: dict, outputs: dict, prefix: str = "story/frame") -> li
     ]
 
 
+def pictures(client, prompt: dict, prefix: str = "story/frame") -> list[np.ndarray]:
+    """Run the prompt; what its Save Image of that prefix saved."""
+    return saved_pixels(prompt, client.run(prompt), prefix)
+
+
 def same_pixels(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     """As many pictures, equal but for rounding."""
     return len(a) == len(b) and all(np.abs(x - y).max() <= 1 for x, y in zip(a, b))

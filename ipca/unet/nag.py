@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from ...errors import InputError
+from ...errors import InputError, reported_by
 from ...log import warn_rarely
+from ..names import NODE
 
 TAKEN_OUT = (
     "IPCA Patch: a run of ComfyUI-NAG's sampler node that ended early had left its attention in the"
@@ -29,13 +30,28 @@ def require_no_nag(unet: torch.nn.Module, guider: Any) -> None:
     for module in filter(_is_nags, list(unet.modules())):
         del module.forward
     if hasattr(guider, "nag_negative_cond"):
-        raise InputError(
-            "model",
-            "ComfyUI-NAG's own sampler node gives cross-attention more prompts than there are"
-            " pictures, which only its own attention can read",
-            "Use ComfyUI's NAGuidance node instead, or leave out IPCA Patch",
-        )
+        raise _refusal("ComfyUI-NAG's own sampler node", "more prompts than there are pictures")
     warn_rarely(TAKEN_OUT)
+
+
+def require_a_prompt_per_picture(q: torch.Tensor, k: torch.Tensor) -> None:
+    """Raises ValueError where cross-attention has queries `q` [B, ..] and keys `k` [P, ..] of
+    another number of rows: the negative's prompts have been added to the others.
+    """
+    if q.shape[0] != k.shape[0]:
+        with reported_by(NODE):
+            raise _refusal(
+                "another node (ComfyUI-NAG's KSampler With NAG?)",
+                f"{k.shape[0]} prompts for {q.shape[0]} pictures",
+            )
+
+
+def _refusal(node: str, prompts: str) -> InputError:
+    return InputError(
+        "model",
+        f"{node} gives cross-attention {prompts}, which only its own attention can read",
+        "Use ComfyUI's NAGuidance node instead, or leave out IPCA Patch",
+    )
 
 
 def _is_nags(module: torch.nn.Module) -> bool:

@@ -15,6 +15,7 @@ from ..compiled import never_compiled
 from ..names import CALL_KEY
 from ..reports import ROWS_UNKNOWN_INSIDE, step_aside
 from .call import Options, UNetCall, attention
+from .nag import require_a_prompt_per_picture
 
 Added = tuple[Callable[..., torch.Tensor], dict[str, Any]]
 
@@ -74,11 +75,11 @@ class IPCASite:
         previous = self.previous or self._hidden_neighbour(call, extra_options)
         deltas = self._active_callbacks(call, extra_options)
         if previous is None and not deltas and on is not None:
-            _require_a_prompt_per_picture(q, k)
+            require_a_prompt_per_picture(q, k)
             return on.attend(q, k, v, extra_options, site)
 
         if previous is None:
-            _require_a_prompt_per_picture(q, k)
+            require_a_prompt_per_picture(q, k)
             out = attention(q, k, v, mask, extra_options)
         else:
             # One residual is enough: a site of ours further in must not add it again.
@@ -121,15 +122,3 @@ def _rows_are_known(call: UNetCall, q: torch.Tensor) -> bool:
         return True
     step_aside(call.tally, ROWS_UNKNOWN_INSIDE)
     return False
-
-
-def _require_a_prompt_per_picture(q: torch.Tensor, k: torch.Tensor) -> None:
-    """ComfyUI-NAG's own sampler node appends the negative's prompts to the others, for an attention
-    of its own.
-    """
-    if q.shape[0] != k.shape[0]:
-        raise ValueError(
-            "IPCA Patch - model: another node (ComfyUI-NAG's KSampler With NAG?) gives"
-            f" cross-attention {k.shape[0]} prompts for {q.shape[0]} pictures, which only its own"
-            " attention can read. Use ComfyUI's NAGuidance node instead, or leave out IPCA Patch."
-        )

@@ -71,6 +71,47 @@ def studio(pack, nodes, models):
     return lambda shape: made.setdefault(shape, Studio(nodes, *models(shape)))
 
 
+@pytest.fixture(scope="session")
+def encoder_studio(nodes):
+    """encoder_studio(kind): the nodes on a transformer's small text encoder of that kind, without a
+    model; each is built once.
+    """
+    from bench.studio import Studio
+    from bench.toy_encoders import KINDS, toy_encoder
+
+    made = {}
+
+    def get(kind):
+        if kind not in KINDS:
+            pytest.skip(f"this ComfyUI has no {kind}")
+        if kind not in made:
+            made[kind] = Studio(nodes, None, toy_encoder(kind))
+        return made[kind]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def vision(tmp_path_factory):
+    """vision("clip", **settings): a small CLIP_VISION of that kind, built once."""
+    from bench.toy_vision import toy_vision
+
+    made, folder = {}, tmp_path_factory.mktemp("vision")
+    return lambda kind, **settings: made.setdefault(
+        (kind, *settings.items()), toy_vision(kind, folder, **settings)
+    )
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    """Five pictures of 32x32 pixels: one picture, each time with other noise."""
+    import torch
+
+    torch.manual_seed(4)
+    base = torch.rand(1, 32, 32, 3)
+    return (base + 0.15 * torch.randn(5, 32, 32, 3)).clamp(0, 1)
+
+
 @pytest.fixture
 def warnings_of(pack, caplog, monkeypatch):
     """Calls the warnings of the pack so far in this test, each as often as it would come in a

@@ -2,30 +2,25 @@
 separately.
 """
 
-import math
-
 import pytest
 import torch
-from comfy.ldm.modules.attention import attention_basic
 
+from bench.cast_scene import (
+    CASTS,
+    COMMON,
+    DOG,
+    FRAMES,
+    GIRL,
+    IDENTITY,
+    WORDS,
+    CastBias,
+    bias_form,
+    keys_of,
+    spans,
+)
 from bench.references import published_svr, sites
 from bench.studio import relative
 
-COMMON, GIRL, DOG = "A watercolour picture of", "a girl with red braids", "a small brown dog"
-IDENTITY = f"{COMMON}\n@girl: {GIRL}\n@dog: {DOG}"
-FRAMES = [
-    "@girl feeding ducks",
-    "@dog chasing a ball",
-    "@girl and @dog in the rain",
-    "the street at night @nobody",
-]
-WORDS = [
-    "girl feeding ducks",
-    "dog chasing a ball",
-    "girl and dog in the rain",
-    "the street at night",
-]
-CASTS = [(1,), (2,), (1, 2), ()]
 ROUNDING = 5e-5
 TOWERS = {"sdxl": [slice(0, 32), slice(32, 96)], "sd15": [slice(0, 32)]}
 
@@ -43,67 +38,6 @@ def story(s):
 @pytest.fixture
 def frames(s, story):
     return s.svr(story)
-
-
-def count(s, text):
-    tower = next(part for part in vars(s.clip.tokenizer).values() if hasattr(part, "tokenizer"))
-    return len(tower.tokenizer(text)["input_ids"]) - 2
-
-
-def spans(s, phrases):
-    """Rows of each phrase, counted by the tokenizer itself."""
-    found, at = [], 1
-    for phrase in phrases:
-        found.append(list(range(at, at + count(s, phrase))))
-        at += len(found[-1])
-    return found
-
-
-def keys_of(s, cast):
-    """Begin token, common text and the cast's rows."""
-    common, girl, dog = spans(s, [COMMON, GIRL, DOG])
-    return [0, *common, *(girl if 1 in cast else []), *(dog if 2 in cast else [])]
-
-
-class CastBias:
-    """Each frame's own cast as log(1 + strength) on its keys, in place of IPCA. Rows are known by
-    their embeddings.
-    """
-
-    def __init__(self, s, positive, casts, strength=1.0):
-        self.model, self.strength = s.model.clone(), strength
-        self.keys = {
-            row.numpy().tobytes(): keys_of(s, cast) for row, cast in zip(positive[0][0], casts)
-        }
-        self.length, self.seen, self.rows = positive[0][0].shape[1], None, []
-        self.model.set_model_attn2_patch(self.find_rows)
-        for place, number, index, _ in sites(self.model):
-            self.model.set_model_attn2_replace(self.attend, place, number, index)
-
-    def find_rows(self, n, context, value, extra_options):
-        if context is not self.seen:  # every attn2 of a UNet call has the same
-            self.seen, self.rows = (
-                context,
-                [
-                    self.keys.get(row[: self.length].contiguous().numpy().tobytes(), [])
-                    for row in context
-                ],
-            )
-        extra_options["cast_keys"] = self.rows
-        return n, context, value
-
-    def attend(self, q, k, v, extra_options):
-        bias = torch.zeros(q.shape[0], 1, 1, k.shape[1])
-        for row, keys in enumerate(extra_options["cast_keys"]):
-            for start in range(0, k.shape[1], self.length):
-                bias[row, ..., [start + key for key in keys]] = math.log(1 + self.strength)
-        return attention_basic(
-            q, k, v, extra_options["n_heads"], mask=bias.expand(-1, -1, q.shape[1], -1)
-        )
-
-
-def bias_form(s, frames, casts=CASTS, **more):
-    return CastBias(s, frames, casts, **more).model
 
 
 def test_absent_characters_are_turned_down_like_other_frames(s, shape, frames):

@@ -5,7 +5,6 @@ their checkouts, such as the custom_nodes of a ComfyUI.
 pack that needs packages or a newer ComfyUI, and so does not load, is skipped with its own words.
 """
 
-import math
 import os
 import sys
 import types
@@ -15,6 +14,7 @@ import pytest
 import torch
 from comfy.ldm.modules.attention import attention_basic
 
+from bench.other_packs import Box, IPAdapter, Nag, Reference, Vae
 from bench.references import LogBias, bias_form, sites
 from bench.studio import Studio, relative
 from bench.toy_encoders import WIDTH, toy_encoder
@@ -77,39 +77,6 @@ def flux(nodes):
     return Studio(nodes, model, toy_encoder("flux"), frames=FOUR)
 
 
-class IPAdapter:
-    """IPAdapter plus with random weights in its format for SD1.5, and embeds of four pictures."""
-
-    def __init__(self, module, s):
-        plus, self.nodes = module("IPAdapterPlus"), s.nodes
-        generator = torch.Generator().manual_seed(9)
-        width = s.frames[0][0].shape[-1]
-        rows = {
-            (place, number): attn2.to_k.weight.shape[0]
-            for place, number, _, attn2 in sites(s.model)
-        }
-        order = [("input", number) for number in (1, 2, 4, 5, 7, 8)]
-        order += [("output", number) for number in range(3, 12)] + [("middle", 0)]
-        keys_and_values = {
-            f"{2 * place + 1}.to_{what}_ip.weight": torch.randn(
-                rows[site], width, generator=generator
-            )
-            / math.sqrt(width)
-            for place, site in enumerate(order)
-            for what in "kv"
-        }
-        projection = plus.ImageProjModel(width, 12, 4)
-        for parameter in projection.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator) / 2
-        self.weights = {"image_proj": projection.state_dict(), "ip_adapter": keys_and_values}
-        self.pictures = torch.randn(4, 12, generator=generator)
-
-    def on(self, model, pictures, node="IPAdapterEmbeds"):
-        nothing = torch.zeros_like(pictures)
-        given = (model, self.weights, pictures, 0.8, "linear", 0.0, 1.0, nothing)
-        return self.nodes[node]().apply_ipadapter(*given)[0]
-
-
 @pytest.fixture(scope="module")
 def ipadapter(pack_named, studio_of):
     return IPAdapter(pack_named("ComfyUI_IPAdapter_plus"), studio_of("sd15"))
@@ -168,33 +135,6 @@ def test_tiled_diffusion(pack_named, studio_of, method, ours_first):
     ours = s.sample(tiled(s.ipca()) if ours_first else s.ipca(tiled(s.model)), positive, latent)
     assert relative(ours, s.sample(tiled(bias_form(s)), positive, latent)) < ROUNDING
     assert relative(ours, s.sample(tiled(s.model), positive, latent)) > 100 * ROUNDING
-
-
-class Nag:
-    """ComfyUI-NAG's own KSampler."""
-
-    def __init__(self, module):
-        self.node = module("node").KSamplerWithNAG
-
-    def sample(self, s, model, positive, latent):
-        node = self.node()
-        return getattr(node, node.FUNCTION)(
-            model=model,
-            seed=7,
-            steps=2,
-            cfg=1.0,
-            nag_scale=5.0,
-            nag_tau=2.5,
-            nag_alpha=0.25,
-            nag_sigma_end=0.0,
-            sampler_name="euler",
-            scheduler="normal",
-            positive=positive,
-            negative=s.negative,
-            nag_negative=s.negative,
-            latent_image=latent,
-            denoise=1.0,
-        )[0]["samples"]
 
 
 def test_nag_is_refused_on_a_unet(pack_named, studio_of):
@@ -262,42 +202,6 @@ def test_teacache_keeps_ipca_away_aloud(pack_named, flux, warnings_of, ours_firs
     assert sum("strengthened nowhere in this run" in line for line in warnings_of()) == 1
 
 
-class Reference:
-    """Advanced-ControlNet's Reference ControlNet, its preprocessor and its apply node."""
-
-    def __init__(self, module, monkeypatch):
-        self.nodes, self.main = module("nodes_reference"), module("nodes_main")
-        # It draws new noise at every call: without it two runs can be compared.
-        own = module("control_reference")
-        noised = own.ref_noise_latents
-        still = lambda latents, sigma, noise=None: noised(latents, sigma, torch.zeros_like(latents))  # noqa: E731
-        monkeypatch.setattr(own, "ref_noise_latents", still)
-
-    def apply(self, positive, negative, pictures, kind):
-        size = {"samples": torch.zeros(1, 4, 8, 8)}
-        hint = self.nodes.ReferencePreprocessorNode.execute(Vae(), pictures, size).args[0]
-        network = self.nodes.ReferenceControlNetNode.execute(kind, 0.5, 1.0).args[0]
-        given = (positive, negative, network, hint, 1.0, 0.0, 1.0)
-        return self.main.AdvancedControlNetApply.execute(*given).args
-
-
-class Vae:
-    """Encodes a picture as its own numbers, and back."""
-
-    def vae_encode_crop_pixels(self, pixels):
-        return pixels
-
-    def encode(self, pixels):
-        return (pixels[:, ::8, ::8, :1].movedim(-1, 1) * 4 - 2).expand(-1, 4, -1, -1).clone()
-
-    def decode(self, samples):
-        pixels = ((samples[:, :1] + 2) / 4).movedim(1, -1).expand(-1, -1, -1, 3)
-        return pixels.repeat_interleave(8, 1).repeat_interleave(8, 2)
-
-    def spacial_compression_encode(self):
-        return 8
-
-
 def alone(conditioning, frame):
     """One frame of the story's conditioning, by hand."""
     ((cond, extra),) = conditioning
@@ -335,21 +239,6 @@ def test_advanced_controlnets_reference_follows_its_frame(pack_named, studio_of,
         assert relative(found[row : row + 1], expected) < ROUNDING
     with pytest.raises(ValueError, match="its ControlNet has 3 pictures for 4 frames"):
         s.batch(frames=reference.apply(s.frames, s.negative, pictures[:3], kind)[0])
-
-
-class Box:
-    """A detector in the place of Impact-Subpack's, whose models are not here: one face, always."""
-
-    def __init__(self, core):
-        self.core = core
-
-    def setAux(self, text):
-        pass
-
-    def detect(self, image, threshold, dilation, crop_factor, drop_size, detailer_hook=None):
-        mask = torch.zeros(1, *image.shape[1:3])
-        mask[:, 16:48, 16:48] = 1
-        return self.core.mask_to_segs(mask, False, crop_factor, False, drop_size)
 
 
 @pytest.fixture(scope="module")

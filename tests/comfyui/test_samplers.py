@@ -8,6 +8,7 @@ import os
 
 import comfy.samplers
 import pytest
+import torch
 
 from bench.references import bias_form
 from bench.studio import relative
@@ -56,3 +57,38 @@ def test_a_step_range(studio, sampler):
             makes_a_difference or relative(sampled(s.model), expected) > 10 * ROUNDING
         )
     assert makes_a_difference, "or the comparison says nothing"
+
+
+def test_flipped_sigmas_count_in_the_samplers_own_order(studio):
+    """Flip Sigmas turns a run around: its first step is the one with the smallest sigma."""
+    s = studio("small")
+    positive, latent = s.story_batch()
+    sigmas = comfy.samplers.calculate_sigmas(
+        s.model.get_model_object("model_sampling"), "normal", 4
+    ).flip(0)
+    sigmas[0] = 0.0001
+
+    def sample(model):
+        guider = s.core("CFGGuider", model=model, positive=positive, negative=s.negative, cfg=4.0)
+        noise = torch.zeros_like(latent["samples"])
+        return guider.sample(
+            noise,
+            torch.ones_like(noise),
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            disable_pbar=True,
+            seed=1,
+        )
+
+    on = sigmas[2:4].tolist()
+    reference = bias_form(
+        s, active=lambda sigma: any(abs(sigma - step) < 1e-3 * step for step in on)
+    )
+    ours, backwards = (
+        sample(s.ipca(start_at_step=2, end_at_step=4)),
+        sample(s.ipca(start_at_step=0, end_at_step=2)),
+    )
+    apart = min(relative(ours, other) for other in (backwards, sample(s.ipca()), sample(s.model)))
+    assert relative(ours, sample(reference)) < apart / 50, (
+        "a run away from the picture magnifies rounding"
+    )

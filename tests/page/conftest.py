@@ -5,7 +5,7 @@
 import pytest
 from aiohttp import ClientResponseError
 
-from bench.page import set_setting, wait_for_app
+from bench.page import look_at, open_template, set_setting, wait_for_app
 from bench.server import Client
 
 PUBLISHED_NODES_2 = (1, 32)
@@ -85,6 +85,15 @@ def draw_nodes(page, anew: bool) -> None:
     """With Nodes 2.0, or with classic nodes."""
     set_setting(page, "Comfy.VueNodes.Enabled", anew)
     page.wait_for_function("on => Boolean(LiteGraph.vueNodesMode) === on", arg=anew)
+
+
+@pytest.fixture
+def editor(page):
+    """The page at the frame editor of a first story of four frames."""
+    open_template(page, "first-story")
+    look_at(page, "StoryPrompt")
+    page.wait_for_selector(".opos-editor .opos-meter")
+    return page
 
 
 @pytest.fixture

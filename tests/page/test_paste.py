@@ -22,12 +22,9 @@ BOX = """() => {
 
 
 @pytest.fixture
-def editor(page):
-    open_template(page, "first-story")
-    look_at(page, "StoryPrompt")
-    page.wait_for_selector(".opos-editor .opos-meter")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    return page
+def editor(editor):
+    editor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return editor
 
 
 def copied(page, text: str) -> None:

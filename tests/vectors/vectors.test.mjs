@@ -126,7 +126,12 @@ for (const { loader, type = "", file = "", isClip } of [
     { loader: "StoryDemoModel", isClip: true },
     { loader: "CLIPLoader", type: "qwen_image", file: "qwen_2.5_vl_7b.safetensors", isClip: false },
     { loader: "CLIPLoader", type: "stable_diffusion", file: "clip_l.safetensors", isClip: true },
-    { loader: "CLIPLoader", type: "stable_diffusion", file: "qwen_3_06b.safetensors", isClip: false },
+    {
+        loader: "CLIPLoader",
+        type: "stable_diffusion",
+        file: "qwen_3_06b.safetensors",
+        isClip: false,
+    },
     { loader: "CLIPLoaderGGUF", type: "flux2", file: "mistral.gguf", isClip: false },
     { loader: "DualCLIPLoader", type: "sdxl", file: "clip_g.safetensors", isClip: true },
     { loader: "DualCLIPLoader", type: "flux", file: "t5xxl.safetensors", isClip: false },
