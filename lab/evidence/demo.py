@@ -23,7 +23,7 @@ from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
 from .loop import Job, Study, below_each_other, beside_each_other, costs
-from .report import CAST, MEASURES, PLACE, SAID, SWEEP_STORIES, UNSAID
+from .report import CAST, PLACE, SAID, SWEEP_STORIES, UNSAID
 from .rows import DOSES, NOT_NAMED, ROWS, SWEEPS, pack_nodes, render, studio_on
 from .stories import draw_casts, draw_places, draw_stories, measure
 
@@ -101,13 +101,12 @@ def study(options: Namespace) -> Study:
         tables=report.printed,
         write=report.write,
         strips={
-            "evidence-cast.png": [(CAST, ROWS["e"])],
-            "evidence-place.png": [(PLACE, ROWS["e"])],
-            **{f"evidence-{name}.png": [(UNSAID, row)] for name, row in ROWS.items()},
+            "evidence-cast.png": [CAST.prefix + ROWS["e"].label],
+            "evidence-place.png": [PLACE.prefix + ROWS["e"].label],
+            **{f"evidence-{name}.png": [row.label] for name, row in ROWS.items()},
         },
         folder="output/evidence",
         whole_folder="docs" if count >= FULL_RUN and set(options.sweeps) == set(PARTS) else "",
-        measures=MEASURES,
         workers=options.workers,
         sheet=lambda ways: ImageOps.scale(
             below_each_other(ways[0], 1), 3, Image.Resampling.NEAREST

@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import starmap
 from pathlib import Path
@@ -20,7 +20,7 @@ from PIL import Image
 from bench.inprocess import ROOT
 
 from ..files import fingerprint, progress
-from .results import Results
+from .results import Tables, as_json, tables
 from .rows import Row, Setting
 from .shelf import Shelf
 
@@ -35,6 +35,11 @@ class Job(NamedTuple):
     story: dict
     row: Row
 
+    @property
+    def name(self) -> str:
+        """Of its line in the tables."""
+        return self.setting.prefix + self.row.label
+
     def keys(self) -> tuple[str, str]:
         """Under which a shelf keeps the job: by content."""
         return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
@@ -48,19 +53,18 @@ class Study:
     stages: list[list[Job]]  # one after the other; the tables are printed after each
     # renders and judges a job: its columns, and its pictures side by side
     tell: Callable[[Job], tuple[dict[str, float], Image.Image]]
-    tables: Callable[[Results], str]
-    write: Callable[[Results, Path], object]  # the page and its charts, into a folder
-    strips: dict[str, list[tuple[Setting, Row]]]  # files that show the first stories in these rows
+    tables: Callable[[Tables], str]
+    write: Callable[[Tables, Path], object]  # the page and its charts, into a folder
+    strips: dict[str, list[str]]  # files that show the first stories in rows of these names
     folder: str
     whole_folder: str = ""  # instead, where nothing is missing
-    measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
     numbers: str = "evidence.json"
     workers: int = 1
     # such a file of the strips of every row
     sheet: Callable[[list[list[Image.Image]]], Image.Image] = lambda ways: below_each_other(ways[0])
 
 
-def go(study: Study, root: Path = ROOT) -> Results:
+def go(study: Study, root: Path = ROOT) -> Tables:
     """Render, keep and report, into folders below `root`."""
     shelf = Shelf(root / "output/evidence/kept", *study.depends_on)
     jobs = [job for stage in study.stages for job in stage]
@@ -73,18 +77,18 @@ def go(study: Study, root: Path = ROOT) -> Results:
             folder = root / study.folder
             break
         finally:
-            results = Results.of(jobs, shelf)
-            print(f"\n{study.tables(results)}\n", flush=True)
+            told = tables(jobs, shelf)
+            print(f"\n{study.tables(told)}\n", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    study.write(results, folder)
-    (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
-    for name, ways in study.strips.items():
-        of_way = [[job.keys() for job in jobs if (job.setting, job.row) == way] for way in ways]
+    study.write(told, folder)
+    (folder / study.numbers).write_text(as_json(told), encoding="utf-8")
+    for file, names in study.strips.items():
+        of_way = [[job.keys() for job in jobs if job.name == name] for name in names]
         shown = [list(filter(None, starmap(shelf.picture, keys))) for keys in of_way]
         if any(shown):
-            study.sheet(shown).save(folder / name, optimize=True)
+            study.sheet(shown).save(folder / file, optimize=True)
     print(f"evidence: written into {folder}")
-    return results
+    return told
 
 
 def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None:

@@ -25,7 +25,7 @@ from .masks import Masks, masks_by, shown
 from .own_models import DEMO, load_models, load_vision, refuse
 from .pages import page
 from .prompts import OWN, read_stories
-from .results import Measured, Results
+from .results import Measured, Tables
 from .rows import FIRST, ROWS, Row, Setting, by_steps, render, studio_on
 from .stories import draw_stories
 
@@ -127,9 +127,9 @@ def study(options: Namespace) -> Study:
         stories = read_stories(options.prompts or OWN)[: options.stories]
     jobs = [Job(setting, n, story, row) for n, story in enumerate(stories) for row in rows.values()]
 
-    def written(results: Results, whole: bool = False) -> str:
+    def written(told: Tables, whole: bool = False) -> str:
         """The tables that the command prints, or the `whole` page."""
-        way = Measured(results, setting, rows)
+        way = Measured(told, setting, rows)
         return page(
             "own.md.j2",
             whole=whole,
@@ -149,9 +149,9 @@ def study(options: Namespace) -> Study:
         stages=[jobs],
         tell=partial(tell, equipment),
         tables=written,
-        write=lambda results, folder: (folder / "evidence.md").write_text(
-            written(results, whole=True), encoding="utf-8"
+        write=lambda told, folder: (folder / "evidence.md").write_text(
+            written(told, whole=True), encoding="utf-8"
         ),
-        strips={f"row-{name}.png": [(setting, row)] for name, row in rows.items()},
+        strips={f"row-{name}.png": [row.label] for name, row in rows.items()},
         folder=f"output/evidence/{models.name}",
     )

@@ -11,28 +11,28 @@ from bench.inprocess import ROOT
 
 from . import pages
 from .chart import draw_doses
-from .results import Measured, Results
+from .results import Measured, Tables, read
 from .rows import DOSES, HOLDS_MOST, NOT_NAMED, ROWS, SWEEPS, Setting, by_label
 from .stories import AT_PLACE, FRAMES
 
-UNSAID, SAID, CAST = Setting(), Setting(steps=4, cfg=1.0, said=1.0), Setting(said=1.0)
+UNSAID, SAID = Setting(), Setting(prefix="said, ", steps=4, cfg=1.0, said=1.0)
+CAST = Setting(prefix="cast, ", said=1.0)
 # as many frames at once as there are: the pictures are the same
-PLACE = Setting(said=1.0, batch=FRAMES)
-MEASURES = {UNSAID: "", SAID: "said, ", CAST: "cast, ", PLACE: "place, "}
+PLACE = Setting(prefix="place, ", said=1.0, batch=FRAMES)
 SWEEP_STORIES = 60
 EVERY = ROWS | by_label(*DOSES.values(), *SWEEPS.values(), [NOT_NAMED])
 MOST = HOLDS_MOST.label
 LIKENESS = ROOT / "docs/evidence-likeness.json"  # the study in `likeness.py`, as it was last made
 
 
-def measured(results: Results) -> dict[str, Measured]:
+def measured(told: Tables) -> dict[str, Measured]:
     settings = {"unsaid": UNSAID, "said": SAID, "cast": CAST, "place": PLACE}
-    return {name: Measured(results, setting, EVERY) for name, setting in settings.items()}
+    return {name: Measured(told, setting, EVERY) for name, setting in settings.items()}
 
 
-def page(results: Results) -> str:
+def page(told: Tables) -> str:
     """Sections of which nothing was rendered are left out."""
-    ways = measured(results)
+    ways = measured(told)
     unsaid, said = ways["unsaid"], ways["said"]
 
     def verdicts(name: str) -> str:
@@ -50,8 +50,8 @@ def page(results: Results) -> str:
         "evidence.md.j2",
         **ways,
         complete=all(unsaid.values(name, "identity").count() > 1 for name in ROWS),
-        count=results.stories,
-        swept=min(results.stories, SWEEP_STORIES),
+        count=unsaid.stories,
+        swept=min(unsaid.stories, SWEEP_STORIES),
         frames=FRAMES,
         at_place=AT_PLACE,
         main=ROWS,
@@ -63,27 +63,27 @@ def page(results: Results) -> str:
     )
 
 
-def printed(results: Results) -> str:
+def printed(told: Tables) -> str:
     """What the command prints: the page's tables from its long one on."""
-    ours = page(results).partition("## Every row")[2].partition("## What likeness measures")[0]
+    ours = page(told).partition("## Every row")[2].partition("## What likeness measures")[0]
     return "\n\n".join(part for part in ours.split("\n\n") if part.startswith(("|", "**")))
 
 
-def write(results: Results, folder: Path) -> None:
+def write(told: Tables, folder: Path) -> None:
     """The page, and the chart of the doses. `make evidence TRANSFORMER=1` writes a section of its
     own, which is kept.
     """
     path = folder / "evidence.md"
     kept = pages.section_of(path.read_text(encoding="utf-8")) if path.exists() else ""
-    path.write_text(page(results) + kept, encoding="utf-8")
-    if measured(results)["unsaid"].count(MOST):
-        draw_doses(measured(results), folder / "evidence-ipca.png")
+    path.write_text(page(told) + kept, encoding="utf-8")
+    if measured(told)["unsaid"].count(MOST):
+        draw_doses(measured(told), folder / "evidence-ipca.png")
 
 
 def main() -> None:
-    results = Results.read(ROOT / "docs/evidence.json", MEASURES)
-    write(results, ROOT / "docs")
-    print(printed(results))
+    told = read(ROOT / "docs/evidence.json")
+    write(told, ROOT / "docs")
+    print(printed(told))
 
 
 if __name__ == "__main__":

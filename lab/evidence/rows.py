@@ -43,7 +43,7 @@ class Row:
 @dataclass(frozen=True)
 class Setting:
     """How the sampler runs, how likely an identity says each of its attributes, and how many frames
-    go at once (0: all).
+    go at once (0: all). `prefix` is before its rows' names where several settings are measured.
     """
 
     steps: int = 20
@@ -52,10 +52,11 @@ class Setting:
     size: int = 256
     batch: int = 0
     mask: str = ""  # the package that finds the character where likeness is of it only
+    prefix: str = ""
 
     def key(self) -> dict:
         """What the results depend on: a frame does not depend on its batch."""
-        return {**asdict(self), "batch": 0}
+        return {**asdict(self), "batch": 0, "prefix": ""}
 
 
 FIRST = "first"

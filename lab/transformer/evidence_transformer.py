@@ -22,7 +22,7 @@ from ..evidence import demo as on_the_unet
 from ..evidence.demo import FULL_RUN, told
 from ..evidence.loop import Job, Study, below_each_other, beside_each_other
 from ..evidence.pages import BEGIN, END, page, put_section
-from ..evidence.results import Measured, Results
+from ..evidence.results import Measured, Tables
 from ..evidence.rows import ROWS as UNET_ROWS
 from ..evidence.rows import Row, Setting, by_label, studio_on
 from ..evidence.stories import draw_casts, draw_stories
@@ -32,9 +32,8 @@ from .model import WEIGHTS, load_transformer
 from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS, render
 
 STEPS = 12
-UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
-UNET = Setting()  # the demo model's own
-MEASURES = {UNSAID: "", CAST: "cast, ", UNET: "unet, "}
+UNSAID, CAST = Setting(steps=STEPS), Setting(prefix="cast, ", steps=STEPS, said=1.0)
+UNET = Setting(prefix="unet, ")  # the demo model's own
 CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # SVR without its alphas is what factors on keys and values do: a UNet's cross-attention is linear
 # in the embeddings.
@@ -92,13 +91,13 @@ def labelled(ways: list[list[Image.Image]], zoom: int = 3, left: int = 190) -> I
     return below_each_other(lines, 12)
 
 
-def section(results: Results) -> str:
+def section(told: Tables) -> str:
     """The section of docs/evidence.md: candour, tables, and a picture."""
     with safe_open(WEIGHTS, "pt") as file:
         record = {name: json.loads(value) for name, value in file.metadata().items()}
         parameters = sum(file.get_tensor(name).numel() for name in file.keys())
-    unsaid = Measured(results, UNSAID, ROWS | by_label(SWEEPS))
-    cast, unet = Measured(results, CAST, ROWS), Measured(results, UNET, ON_THE_UNET)
+    unsaid = Measured(told, UNSAID, ROWS | by_label(SWEEPS))
+    cast, unet = Measured(told, CAST, ROWS), Measured(told, UNET, ON_THE_UNET)
     return page(
         "section.md.j2",
         begin=BEGIN,
@@ -110,16 +109,16 @@ def section(results: Results) -> str:
         unet=unet,
         factors=FACTORS.label,
         done=unsaid.count("e"),
-        count=results.stories,
+        count=unsaid.stories,
         swept=SWEEP_STORIES,
     )
 
 
-def write(results: Results, folder: Path) -> None:
+def write(told: Tables, folder: Path) -> None:
     if folder.name == "docs":
-        put_section(folder / "evidence.md", section(results))
+        put_section(folder / "evidence.md", section(told))
     else:
-        (folder / "transformer.md").write_text(section(results), encoding="utf-8")
+        (folder / "transformer.md").write_text(section(told), encoding="utf-8")
 
 
 def study(options: Namespace) -> Study:
@@ -131,10 +130,9 @@ def study(options: Namespace) -> Study:
         tell=tell,
         tables=section,
         write=write,
-        strips={"evidence-transformer.png": [(UNSAID, ROWS[name]) for name in STRIPS]},
+        strips={"evidence-transformer.png": [ROWS[name].label for name in STRIPS]},
         folder="output/evidence",
         whole_folder="docs" if count >= FULL_RUN else "",
-        measures=MEASURES,
         numbers="evidence-transformer.json",
         workers=options.workers,
         sheet=labelled,

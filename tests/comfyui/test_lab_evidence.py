@@ -170,31 +170,31 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
 def test_the_committed_page_is_written_by_the_program(pack):
     from bench.inprocess import ROOT
     from lab.evidence import report
-    from lab.evidence.results import Results
+    from lab.evidence.results import read
 
-    results = Results.read(ROOT / "docs/evidence.json", report.MEASURES)
-    page = report.page(results)
+    page = report.page(read(ROOT / "docs/evidence.json"))
     assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8").startswith(page.rstrip())
 
 
 def test_numbers_are_read_as_they_were_written(evidence, tmp_path):
-    from lab.evidence.report import MEASURES, SAID, UNSAID
-    from lab.evidence.results import Results
+    from lab.evidence.results import as_json, read
 
-    third = {"identity": 1 / 3, "stated": float("nan")}
+    nan = float("nan")
     told = {
-        (UNSAID, "SVR"): pd.DataFrame([third]),
-        (SAID, "SVR"): pd.DataFrame({"stated": [0.5]}, index=[1]),
+        "SVR": pd.DataFrame({"identity": [1 / 3, nan], "stated": [nan, nan]}),
+        "said, SVR": pd.DataFrame({"stated": [nan, 0.5]}),
+        "said, SVR + IPCA": pd.DataFrame(index=range(2)),
     }
-    text = Results(2, told).as_json(MEASURES)
+    text = as_json(told)
     assert json.loads(text)["rows"] == {
         "SVR": [{"identity": 1 / 3, "stated": None}, None],
         "said, SVR": [None, {"stated": 0.5}],
+        "said, SVR + IPCA": [None, None],
     }
     (tmp_path / "a.json").write_text(text)
-    found = Results.read(tmp_path / "a.json", MEASURES)
-    assert found.as_json(MEASURES) == text and found.told.keys() == told.keys()
-    assert found.told[SAID, "SVR"].equals(told[SAID, "SVR"])
+    found = read(tmp_path / "a.json")
+    assert as_json(found) == text and found.keys() == told.keys()
+    assert found["said, SVR"].equals(told["said, SVR"])
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
