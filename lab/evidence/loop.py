@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +18,9 @@ from PIL import Image
 
 from bench.inprocess import ROOT
 
-from ..files import fingerprint, progress
+from ..files import Shelf, fingerprint, progress
 from .results import Tables, as_json, tables
 from .rows import Row, Setting
-from .shelf import Shelf
 
 STRIP_STORIES = 4  # so many of the first stories are shown
 
@@ -40,9 +38,9 @@ class Job(NamedTuple):
         """Of its line in the tables."""
         return self.setting.prefix + self.row.label
 
-    def keys(self) -> tuple[str, str]:
-        """Under which a shelf keeps the job: by content."""
-        return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
+    def key(self) -> str:
+        """By content, never by the place in a list."""
+        return fingerprint(self.seed, self.story, self.setting.key(), self.row.key())
 
 
 @dataclass
@@ -83,8 +81,8 @@ def go(study: Study, root: Path = ROOT) -> Tables:
     study.write(told, folder)
     (folder / study.numbers).write_text(as_json(told), encoding="utf-8")
     for file, names in study.strips.items():
-        of_way = [[job.keys() for job in jobs if job.name == name] for name in names]
-        shown = [list(filter(None, starmap(shelf.picture, keys))) for keys in of_way]
+        strips = [[shelf.get(job.key())[1] for job in jobs if job.name == name] for name in names]
+        shown = [[*filter(None, of_row)] for of_row in strips]
         if any(shown):
             study.sheet(shown).save(folder / file, optimize=True)
     print(f"evidence: written into {folder}")
@@ -95,7 +93,7 @@ def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None
     """Render and judge what the shelf lacks; with several `workers` in as many processes, where
     one thread each is faster than all threads on a small model.
     """
-    missing = [job for job in jobs if shelf.get(*job.keys()) is None]
+    missing = [job for job in jobs if not shelf.get(job.key())[0]]
     there = f"{len(jobs) - len(missing)} of {len(jobs)} are there already"
     print(f"evidence: {there}. Stop it when you like.", flush=True)
     if not missing:
@@ -104,7 +102,7 @@ def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None
     with several() if workers > 1 else nullcontext() as pool:
         told = (pool.imap if pool else map)(tell, missing)
         for job, (columns, strip) in zip(missing, progress(told, "evidence", len(missing), "st")):
-            shelf.put(*job.keys(), columns, strip if job.seed < STRIP_STORIES else None)
+            shelf.put(job.key(), columns, strip if job.seed < STRIP_STORIES else None)
 
 
 @contextmanager

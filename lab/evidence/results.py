@@ -10,19 +10,20 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
+from ..files import Shelf
 from .rows import Row, Setting
 
 # By `Job.name` [stories, columns]; a story that was not rendered is a line of nan.
 Tables = dict[str, pd.DataFrame]
 
 
-def tables(jobs: Iterable, shelf) -> Tables:
+def tables(jobs: Iterable, shelf: Shelf) -> Tables:
     """All that the shelf has of the jobs."""
     told: dict[str, dict[int, dict]] = {}
     for job in jobs:
-        told.setdefault(job.name, {})[job.seed] = shelf.get(*job.keys()) or {}
+        told.setdefault(job.name, {})[job.seed] = shelf.get(job.key())[0]
     count = 1 + max(map(max, told.values()))
-    return {name: table([of.get(n) for n in range(count)]) for name, of in told.items()}
+    return {name: table([of.get(n, {}) for n in range(count)]) for name, of in told.items()}
 
 
 def table(stories: list[dict | None]) -> pd.DataFrame:
