@@ -78,8 +78,8 @@ def go(study: Study, root: Path = ROOT) -> Tables:
             told = tables(jobs, shelf)
             print(f"\n{study.tables(told)}\n", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    study.write(told, folder)
     (folder / study.numbers).write_text(as_json(told), encoding="utf-8")
+    study.write(told, folder)
     for file, names in study.strips.items():
         strips = [[shelf.get(job.key())[1] for job in jobs if job.name == name] for name in names]
         shown = [[*filter(None, of_row)] for of_row in strips]

@@ -1,5 +1,6 @@
 """The evidence page of the demo model: its text is in `evidence.md.j2`. `bench/run -m lab report`
-writes docs/evidence.md again from the numbers in docs/evidence.json.
+writes docs/evidence.md again from the numbers in docs/: evidence.json, and of other commands
+evidence-likeness.json and evidence-transformer.json.
 """
 
 import json
@@ -23,6 +24,7 @@ SWEEP_STORIES = 60
 EVERY = ROWS | by_label(*DOSES.values(), *SWEEPS.values(), [NOT_NAMED])
 MOST = HOLDS_MOST.label
 LIKENESS = ROOT / "docs/evidence-likeness.json"  # the study in `likeness.py`, as it was last made
+TRANSFORMER = ROOT / "docs/evidence-transformer.json"
 
 
 def measured(told: Tables) -> dict[str, Measured]:
@@ -70,14 +72,18 @@ def printed(told: Tables) -> str:
 
 
 def write(told: Tables, folder: Path) -> None:
-    """The page, and the chart of the doses. `make evidence TRANSFORMER=1` writes a section of its
-    own, which is kept.
-    """
-    path = folder / "evidence.md"
-    kept = pages.section_of(path.read_text(encoding="utf-8")) if path.exists() else ""
-    path.write_text(page(told) + kept, encoding="utf-8")
+    """The page, and the chart of the doses. In docs/ the section on the transformer is its end."""
+    text = page(told) + (transformer() if folder == ROOT / "docs" else "")
+    (folder / "evidence.md").write_text(text, encoding="utf-8")
     if measured(told)["unsaid"].count(MOST):
         draw_doses(measured(told), folder / "evidence-ipca.png")
+
+
+def transformer() -> str:
+    """Its section; empty where there are no numbers."""
+    from ..transformer.evidence_transformer import section  # it imports this module
+
+    return "\n" + section(read(TRANSFORMER)) if TRANSFORMER.exists() else ""
 
 
 def main() -> None:

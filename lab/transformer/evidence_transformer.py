@@ -19,9 +19,10 @@ from bench.studio import Studio
 from demo import model as demo
 
 from ..evidence import demo as on_the_unet
+from ..evidence import report
 from ..evidence.demo import FULL_RUN, told
 from ..evidence.loop import Job, Study, below_each_other, beside_each_other
-from ..evidence.pages import BEGIN, END, page, put_section
+from ..evidence.pages import page
 from ..evidence.results import Measured, Tables
 from ..evidence.rows import ROWS as UNET_ROWS
 from ..evidence.rows import Row, Setting, by_label, studio_on
@@ -100,8 +101,6 @@ def section(told: Tables) -> str:
     cast, unet = Measured(told, CAST, ROWS), Measured(told, UNET, ON_THE_UNET)
     return page(
         "section.md.j2",
-        begin=BEGIN,
-        end=END,
         record=record,
         parameters=parameters / 1e6,
         unsaid=unsaid,
@@ -115,8 +114,9 @@ def section(told: Tables) -> str:
 
 
 def write(told: Tables, folder: Path) -> None:
+    """In docs/ the page on the demo model has the section, from its numbers."""
     if folder.name == "docs":
-        put_section(folder / "evidence.md", section(told))
+        report.main()
     else:
         (folder / "transformer.md").write_text(section(told), encoding="utf-8")
 
