@@ -5,7 +5,7 @@ there yet, keep it, go on where it was stopped, and report.
 import multiprocessing
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,16 @@ class Job(NamedTuple):
     def key(self) -> str:
         """By content, never by the place in a list."""
         return fingerprint(self.seed, self.story, self.setting.key(), self.row.key())
+
+
+def story_by_story(*ways: tuple[Setting, list[dict], Iterable[Row]]) -> list[Job]:
+    """Jobs of as many stories of each way, in rows: a stopped run has all rows of its stories."""
+    return [
+        Job(setting, seed, stories[seed], row)
+        for seed in range(len(ways[0][1]))
+        for setting, stories, rows in ways
+        for row in rows
+    ]
 
 
 @dataclass

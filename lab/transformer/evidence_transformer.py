@@ -21,7 +21,7 @@ from demo import model as demo
 from ..evidence import demo as on_the_unet
 from ..evidence import report
 from ..evidence.demo import FULL_RUN, told
-from ..evidence.loop import Job, Study, below_each_other, beside_each_other
+from ..evidence.loop import Job, Study, below_each_other, beside_each_other, story_by_story
 from ..evidence.pages import page
 from ..evidence.results import Measured, Tables
 from ..evidence.rows import ROWS as UNET_ROWS
@@ -46,22 +46,19 @@ CODE = (*(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")), *
 
 
 def jobs(count: int) -> list[list[Job]]:
-    """Main rows story by story, so that a stopped run has all rows of as many; the others' turn is
-    between the first stories and the rest.
-    """
+    """Main rows of the first stories, the other tables' stories, main rows of the rest."""
     stories, casts = draw_stories(count), draw_casts(count)
-    stages = [
-        (UNSAID, stories[:FIRST_STORIES], ROWS.values()),
-        (UNSAID, stories[:SWEEP_STORIES], SWEEPS),
-        (CAST, casts[:CAST_STORIES], [ROWS[name] for name in CASTS]),
-        (UNET, stories[:UNET_STORIES], ON_THE_UNET.values()),
-        (UNSAID, stories, ROWS.values()),
-    ]
-    found = [
-        [Job(setting, seed, story, row) for seed, story in enumerate(drawn) for row in rows]
-        for setting, drawn, rows in stages
-    ]
-    return [*found[:-1], found[-1][len(found[0]) :]]
+    first, *others, whole = (
+        story_by_story(way)
+        for way in (
+            (UNSAID, stories[:FIRST_STORIES], ROWS.values()),
+            (UNSAID, stories[:SWEEP_STORIES], SWEEPS),
+            (CAST, casts[:CAST_STORIES], [ROWS[name] for name in CASTS]),
+            (UNET, stories[:UNET_STORIES], ON_THE_UNET.values()),
+            (UNSAID, stories, ROWS.values()),
+        )
+    )
+    return [first, *others, whole[len(first) :]]
 
 
 @lru_cache(maxsize=1)
