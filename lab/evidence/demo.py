@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import chain
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
 
@@ -22,7 +23,7 @@ from ..files import code
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
-from .loop import Job, Study, below_each_other, beside_each_other, costs, story_by_story
+from .loop import Job, Study, below_each_other, costs, story_by_story
 from .report import CAST, PLACE, SAID, SWEEP_STORIES, UNSAID
 from .rows import DOSES, NOT_NAMED, ROWS, SWEEPS, pack_nodes, render, studio_on
 from .stories import draw_casts, draw_places, draw_stories, measure
@@ -45,7 +46,7 @@ def told(
     with torch.inference_mode(), costs() as spent:  # as the server does
         latents, seconds = render(studio, job.story, job.row, job.seed, job.setting)
     pictures = latents.clamp(-1, 1).clone()
-    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
+    strip = Image.fromarray(np.hstack(as_bytes(pictures)))
     return {**measure(pictures, job.story, judge), "seconds": seconds, **spent}, strip
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from bench.inprocess import ROOT
 
 from ..files import Shelf, fingerprint, progress
-from .results import Tables, as_json, tables
+from .results import Tables, as_json, collect
 from .rows import Row, Setting
 
 STRIP_STORIES = 4  # so many of the first stories are shown
@@ -72,7 +72,7 @@ class Study:
     sheet: Callable[[list[list[Image.Image]]], Image.Image] = lambda ways: below_each_other(ways[0])
 
 
-def go(study: Study, root: Path = ROOT) -> Tables:
+def go(study: Study, root: Path = ROOT) -> None:
     """Render, keep and report, into folders below `root`."""
     shelf = Shelf(root / "output/evidence/kept", *study.depends_on)
     jobs = [job for stage in study.stages for job in stage]
@@ -85,7 +85,7 @@ def go(study: Study, root: Path = ROOT) -> Tables:
             folder = root / study.folder
             break
         finally:
-            told = tables(jobs, shelf)
+            told = collect(jobs, shelf)
             print(f"\n{study.tables(told)}\n", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / study.numbers).write_text(as_json(told), encoding="utf-8")
@@ -96,7 +96,6 @@ def go(study: Study, root: Path = ROOT) -> Tables:
         if any(shown):
             study.sheet(shown).save(folder / file, optimize=True)
     print(f"evidence: written into {folder}")
-    return told
 
 
 def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None:

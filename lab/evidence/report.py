@@ -6,8 +6,6 @@ evidence-likeness.json and evidence-transformer.json.
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from bench.inprocess import ROOT
 
 from . import pages
@@ -40,13 +38,10 @@ def page(told: Tables) -> str:
     def verdicts(name: str) -> str:
         """What a dose changes by two standard errors or more."""
         found = {column: -unsaid.beyond(name, "d", column) for column in ("identity", "colour")}
-        found = pd.Series(found | {"stated": said.beyond(name, "d", "stated")})
+        found["stated"] = said.beyond(name, "d", "stated")
         words = {1: "better", -1: "worse", 0: "not told apart"}
-        return "; ".join(
-            f"{word}: {', '.join(found.index[found == sign])}"
-            for sign, word in words.items()
-            if (found == sign).any()
-        )
+        of_word = {words[sign]: [c for c in found if found[c] == sign] for sign in words}
+        return "; ".join(f"{word}: {', '.join(of)}" for word, of in of_word.items() if of)
 
     return pages.page(
         "evidence.md.j2",

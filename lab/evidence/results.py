@@ -17,23 +17,23 @@ from .rows import Row, Setting
 Tables = dict[str, pd.DataFrame]
 
 
-def tables(jobs: Iterable, shelf: Shelf) -> Tables:
+def collect(jobs: Iterable, shelf: Shelf) -> Tables:
     """All that the shelf has of the jobs."""
     told: dict[str, dict[int, dict]] = {}
     for job in jobs:
         told.setdefault(job.name, {})[job.seed] = shelf.get(job.key())[0]
     count = 1 + max(map(max, told.values()))
-    return {name: table([of.get(n, {}) for n in range(count)]) for name, of in told.items()}
+    return {name: as_table([of.get(n, {}) for n in range(count)]) for name, of in told.items()}
 
 
-def table(stories: list[dict | None]) -> pd.DataFrame:
+def as_table(stories: list[dict | None]) -> pd.DataFrame:
     return pd.DataFrame([story or {} for story in stories], dtype=float)
 
 
 def read(path: Path) -> Tables:
     """The numbers that `as_json` wrote."""
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {name: table(stories) for name, stories in rows.items()}
+    return {name: as_table(stories) for name, stories in rows.items()}
 
 
 def as_json(told: Tables) -> str:
