@@ -1,11 +1,15 @@
-"""Files that are told apart by their content and replaced as a whole, and a bar for long runs."""
+"""Files that are told apart by their content and replaced as a whole, results that are kept in such
+files, and a bar for long runs.
+"""
 
 import hashlib
 import json
+import pickle
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 from bench.inprocess import ROOT
@@ -45,3 +49,22 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(path.name + ".part")
     write(part)
     part.replace(path)
+
+
+class Shelf:
+    """Results that outlive a stopped run, numbers and a picture if it is to be shown: a file for
+    each, in a folder named by a fingerprint of all that they depend on.
+    """
+
+    def __init__(self, folder: Path, *depends_on: object):
+        self.folder = folder / fingerprint(*depends_on)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: str) -> tuple[dict[str, float], Image.Image | None]:
+        """No numbers where there is nothing."""
+        path = self.folder / key
+        return pickle.loads(path.read_bytes()) if path.exists() else ({}, None)
+
+    def put(self, key: str, numbers: dict[str, float], picture: Image.Image | None = None) -> None:
+        told = pickle.dumps((numbers, picture))
+        replace_whole(self.folder / key, lambda part: part.write_bytes(told))

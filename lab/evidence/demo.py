@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import chain
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
 
@@ -22,8 +23,8 @@ from ..files import code
 from ..training import judge as judging
 from ..world.measure import as_bytes
 from . import report
-from .loop import Job, Study, below_each_other, beside_each_other, costs
-from .report import CAST, MEASURES, PLACE, SAID, SWEEP_STORIES, UNSAID
+from .loop import Job, Study, below_each_other, costs, story_by_story
+from .report import CAST, PLACE, SAID, SWEEP_STORIES, UNSAID
 from .rows import DOSES, NOT_NAMED, ROWS, SWEEPS, pack_nodes, render, studio_on
 from .stories import draw_casts, draw_places, draw_stories, measure
 
@@ -45,7 +46,7 @@ def told(
     with torch.inference_mode(), costs() as spent:  # as the server does
         latents, seconds = render(studio, job.story, job.row, job.seed, job.setting)
     pictures = latents.clamp(-1, 1).clone()
-    strip = beside_each_other([Image.fromarray(picture) for picture in as_bytes(pictures)])
+    strip = Image.fromarray(np.hstack(as_bytes(pictures)))
     return {**measure(pictures, job.story, judge), "seconds": seconds, **spent}, strip
 
 
@@ -61,34 +62,23 @@ def equipment() -> tuple[Studio, judging.Judge]:
 
 
 def jobs(count: int, parts: Iterable[str] = PARTS) -> list[list[Job]]:
-    """What is to be rendered: rows (a) to (g) of all stories, then the parts story by story, so
-    that a stopped run has all rows of as many; sweeps last.
-    """
+    """What is to be rendered: rows (a) to (g) of all stories, then the parts; sweeps last."""
     unsaid, said, casts = draw_stories(count), draw_stories(count, SAID.said), draw_casts(count)
-    doses = [*chain(*DOSES.values())]
-    drawn = {
+    doses, both = [*chain(*DOSES.values())], [ROWS["d"], ROWS["e"]]
+    of_part = {
         "doses": [(UNSAID, unsaid, doses)],
-        "said": [(SAID, said, [ROWS["d"], ROWS["e"], *doses])],
-        "casts": [(CAST, casts, [ROWS["d"], ROWS["e"]])],
+        "said": [(SAID, said, both + doses)],
+        "casts": [(CAST, casts, both)],
         "places": [
             (PLACE, draw_places(count), [ROWS[name] for name in "abdeg"]),
             (PLACE, draw_places(count, named=False), [NOT_NAMED]),
         ],
     }
-    more = [way for part in parts for way in drawn.get(part, [])]
-    swept = [(UNSAID, unsaid, [*chain(*SWEEPS.values())])] if "sweeps" in parts else []
     main = [(UNSAID, unsaid, ROWS.values())]
-    stages = [(main, count), (more, count), (swept, min(count, SWEEP_STORIES))]
-    return [
-        [
-            Job(setting, seed, stories[seed], row)
-            for seed in range(number)
-            for setting, stories, rows in ways
-            for row in rows
-        ]
-        for ways, number in stages
-        if ways
-    ]
+    more = [way for part in parts for way in of_part.get(part, [])]
+    swept = [(UNSAID, unsaid[:SWEEP_STORIES], [*chain(*SWEEPS.values())])]
+    stages = [main, more, swept if "sweeps" in parts else []]
+    return [story_by_story(*ways) for ways in stages if ways]
 
 
 def study(options: Namespace) -> Study:
@@ -101,13 +91,12 @@ def study(options: Namespace) -> Study:
         tables=report.printed,
         write=report.write,
         strips={
-            "evidence-cast.png": [(CAST, ROWS["e"])],
-            "evidence-place.png": [(PLACE, ROWS["e"])],
-            **{f"evidence-{name}.png": [(UNSAID, row)] for name, row in ROWS.items()},
+            "evidence-cast.png": [CAST.prefix + ROWS["e"].label],
+            "evidence-place.png": [PLACE.prefix + ROWS["e"].label],
+            **{f"evidence-{name}.png": [row.label] for name, row in ROWS.items()},
         },
         folder="output/evidence",
         whole_folder="docs" if count >= FULL_RUN and set(options.sweeps) == set(PARTS) else "",
-        measures=MEASURES,
         workers=options.workers,
         sheet=lambda ways: ImageOps.scale(
             below_each_other(ways[0], 1), 3, Image.Resampling.NEAREST

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
+from torchvision.transforms.functional import resized_crop
 
 from bench.inprocess import ROOT
 from demo.vision import load_demo_vision
@@ -94,9 +95,8 @@ def cropped(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         side = int((high - low).max())
         ends = torch.tensor(mask.shape) - side
         top, left = ((low + high - side) // 2).clamp(min=0).minimum(ends).tolist()
-        part = picture[None, :, top : top + side, left : left + side]
-        cut.append(torch.nn.functional.interpolate(part, mask.shape, mode="bilinear"))
-    return torch.cat(cut).movedim(1, -1)
+        cut.append(resized_crop(picture, top, left, side, side, mask.shape, antialias=False))
+    return torch.stack(cut).movedim(1, -1)
 
 
 def likenesses(count: int) -> tuple[pd.DataFrame, np.ndarray]:

@@ -5,11 +5,10 @@ there yet, keep it, go on where it was stopped, and report.
 import multiprocessing
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +18,9 @@ from PIL import Image
 
 from bench.inprocess import ROOT
 
-from ..files import fingerprint, progress
-from .results import Results
+from ..files import Shelf, fingerprint, progress
+from .results import Tables, as_json, collect
 from .rows import Row, Setting
-from .shelf import Shelf
 
 STRIP_STORIES = 4  # so many of the first stories are shown
 
@@ -35,9 +33,24 @@ class Job(NamedTuple):
     story: dict
     row: Row
 
-    def keys(self) -> tuple[str, str]:
-        """Under which a shelf keeps the job: by content."""
-        return fingerprint(self.seed, self.story, self.setting.key()), fingerprint(self.row.key())
+    @property
+    def name(self) -> str:
+        """Of its line in the tables."""
+        return self.setting.prefix + self.row.label
+
+    def key(self) -> str:
+        """By content, never by the place in a list."""
+        return fingerprint(self.seed, self.story, self.setting.key(), self.row.key())
+
+
+def story_by_story(*ways: tuple[Setting, list[dict], Iterable[Row]]) -> list[Job]:
+    """Jobs of as many stories of each way, in rows: a stopped run has all rows of its stories."""
+    return [
+        Job(setting, seed, stories[seed], row)
+        for seed in range(len(ways[0][1]))
+        for setting, stories, rows in ways
+        for row in rows
+    ]
 
 
 @dataclass
@@ -48,19 +61,18 @@ class Study:
     stages: list[list[Job]]  # one after the other; the tables are printed after each
     # renders and judges a job: its columns, and its pictures side by side
     tell: Callable[[Job], tuple[dict[str, float], Image.Image]]
-    tables: Callable[[Results], str]
-    write: Callable[[Results, Path], object]  # the page and its charts, into a folder
-    strips: dict[str, list[tuple[Setting, Row]]]  # files that show the first stories in these rows
+    tables: Callable[[Tables], str]
+    write: Callable[[Tables, Path], object]  # the page and its charts, into a folder
+    strips: dict[str, list[str]]  # files that show the first stories in rows of these names
     folder: str
     whole_folder: str = ""  # instead, where nothing is missing
-    measures: dict[Setting, str] = field(default_factory=dict)  # in the names of the JSON's rows
     numbers: str = "evidence.json"
     workers: int = 1
     # such a file of the strips of every row
     sheet: Callable[[list[list[Image.Image]]], Image.Image] = lambda ways: below_each_other(ways[0])
 
 
-def go(study: Study, root: Path = ROOT) -> Results:
+def go(study: Study, root: Path = ROOT) -> None:
     """Render, keep and report, into folders below `root`."""
     shelf = Shelf(root / "output/evidence/kept", *study.depends_on)
     jobs = [job for stage in study.stages for job in stage]
@@ -73,25 +85,24 @@ def go(study: Study, root: Path = ROOT) -> Results:
             folder = root / study.folder
             break
         finally:
-            results = Results.of(jobs, shelf)
-            print(f"\n{study.tables(results)}\n", flush=True)
+            told = collect(jobs, shelf)
+            print(f"\n{study.tables(told)}\n", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    study.write(results, folder)
-    (folder / study.numbers).write_text(results.as_json(study.measures), encoding="utf-8")
-    for name, ways in study.strips.items():
-        of_way = [[job.keys() for job in jobs if (job.setting, job.row) == way] for way in ways]
-        shown = [list(filter(None, starmap(shelf.picture, keys))) for keys in of_way]
+    (folder / study.numbers).write_text(as_json(told), encoding="utf-8")
+    study.write(told, folder)
+    for file, names in study.strips.items():
+        strips = [[shelf.get(job.key())[1] for job in jobs if job.name == name] for name in names]
+        shown = [[*filter(None, of_row)] for of_row in strips]
         if any(shown):
-            study.sheet(shown).save(folder / name, optimize=True)
+            study.sheet(shown).save(folder / file, optimize=True)
     print(f"evidence: written into {folder}")
-    return results
 
 
 def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None:
     """Render and judge what the shelf lacks; with several `workers` in as many processes, where
     one thread each is faster than all threads on a small model.
     """
-    missing = [job for job in jobs if shelf.get(*job.keys()) is None]
+    missing = [job for job in jobs if not shelf.get(job.key())[0]]
     there = f"{len(jobs) - len(missing)} of {len(jobs)} are there already"
     print(f"evidence: {there}. Stop it when you like.", flush=True)
     if not missing:
@@ -100,7 +111,7 @@ def run(jobs: list[Job], shelf: Shelf, tell: Callable, workers: int = 1) -> None
     with several() if workers > 1 else nullcontext() as pool:
         told = (pool.imap if pool else map)(tell, missing)
         for job, (columns, strip) in zip(missing, progress(told, "evidence", len(missing), "st")):
-            shelf.put(*job.keys(), columns, strip if job.seed < STRIP_STORIES else None)
+            shelf.put(job.key(), columns, strip if job.seed < STRIP_STORIES else None)
 
 
 @contextmanager

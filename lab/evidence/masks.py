@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_tensor
 
-from ..world.measure import as_bytes
+from sheet.pictures import picture_of
 
 Masks = Callable[[torch.Tensor], torch.Tensor]
 MODEL = "u2net"  # the same whatever the package's default is
@@ -31,10 +31,4 @@ def masks_by(package: str) -> Masks | None:
         found = rembg.remove(picture, session=session, only_mask=True)
         return to_tensor(found.convert("L").resize(picture.size))
 
-    return lambda images: torch.cat([mask(picture) for picture in shown(images)])
-
-
-def shown(images: torch.Tensor) -> list[Image.Image]:
-    """An IMAGE as pictures."""
-    pixels = as_bytes(images.movedim(-1, 1).float().cpu() * 2 - 1)
-    return [Image.fromarray(picture) for picture in pixels]
+    return lambda images: torch.cat([mask(picture_of(image)) for image in images])

@@ -18,14 +18,15 @@ from PIL import Image
 
 from bench import inprocess
 from bench.studio import Studio
+from sheet.pictures import picture_of
 
 from ..files import code
-from .loop import Job, Study, beside_each_other, costs
-from .masks import Masks, masks_by, shown
+from .loop import Job, Study, beside_each_other, costs, story_by_story
+from .masks import Masks, masks_by
 from .own_models import DEMO, load_models, load_vision, refuse
 from .pages import page
 from .prompts import OWN, read_stories
-from .results import Measured, Results
+from .results import Measured, Tables
 from .rows import FIRST, ROWS, Row, Setting, by_steps, render, studio_on
 from .stories import draw_stories
 
@@ -94,7 +95,7 @@ def tell(equipment: Equipment, job: Job) -> tuple[dict[str, float], Image.Image]
         decode = partial(studio.core, "VAEDecode", vae=studio.vae)
         images = [decode(samples={"samples": latent}) for latent in latents.split(setting.batch)]
         columns = score(equipment, images, story.get("captions", story["frames"]))
-    pictures = shown(torch.cat(images))
+    pictures = [picture_of(image) for image in torch.cat(images)]
     size = STRIP_PANEL, round(STRIP_PANEL * pictures[0].height / pictures[0].width)
     spent["seconds per picture"] = seconds / len(story["frames"])
     strip = beside_each_other([picture.resize(size) for picture in pictures], STRIP_GAP)
@@ -125,11 +126,10 @@ def study(options: Namespace) -> Study:
         stories = draw_stories(options.stories or 20)  # of the words that it knows
     else:
         stories = read_stories(options.prompts or OWN)[: options.stories]
-    jobs = [Job(setting, n, story, row) for n, story in enumerate(stories) for row in rows.values()]
 
-    def written(results: Results, whole: bool = False) -> str:
+    def written(told: Tables, whole: bool = False) -> str:
         """The tables that the command prints, or the `whole` page."""
-        way = Measured(results, setting, rows)
+        way = Measured(told, setting, rows)
         return page(
             "own.md.j2",
             whole=whole,
@@ -146,12 +146,12 @@ def study(options: Namespace) -> Study:
 
     return Study(
         depends_on=(*models.files, vision_file, code(*CODE)),
-        stages=[jobs],
+        stages=[story_by_story((setting, stories, rows.values()))],
         tell=partial(tell, equipment),
         tables=written,
-        write=lambda results, folder: (folder / "evidence.md").write_text(
-            written(results, whole=True), encoding="utf-8"
+        write=lambda told, folder: (folder / "evidence.md").write_text(
+            written(told, whole=True), encoding="utf-8"
         ),
-        strips={f"row-{name}.png": [(setting, row)] for name, row in rows.items()},
+        strips={f"row-{name}.png": [row.label] for name, row in rows.items()},
         folder=f"output/evidence/{models.name}",
     )

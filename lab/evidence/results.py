@@ -1,4 +1,4 @@
-"""What was measured: by setting and row a table of stories and columns, and what a page says of it:
+"""What was measured: by a row's name a table of stories and columns, and what a page says of it:
 means with standard errors.
 """
 
@@ -10,62 +10,63 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
+from ..files import Shelf
 from .rows import Row, Setting
 
-
-@dataclass
-class Results:
-    """By setting and a row's label [stories, columns]; a story that was not rendered has no line.
-    `stories` is how many there are to be.
-    """
-
-    stories: int
-    told: dict[tuple[Setting, str], pd.DataFrame]
-
-    @classmethod
-    def of(cls, jobs: Iterable, shelf) -> "Results":
-        """All that the shelf has of the jobs."""
-        told: dict[tuple[Setting, str], dict[int, dict]] = {}
-        for job in jobs:
-            stories = told.setdefault((job.setting, job.row.label), {})
-            if (columns := shelf.get(*job.keys())) is not None:
-                stories[job.seed] = columns
-        return cls(1 + max(job.seed for job in jobs), {k: _table(rows) for k, rows in told.items()})
-
-    @classmethod
-    def read(cls, path: Path, measures: dict[Setting, str]) -> "Results":
-        """The numbers that `as_json` wrote."""
-        found, told = json.loads(path.read_text(encoding="utf-8")), {}
-        for name, stories in found["rows"].items():
-            ways = reversed(measures.items())  # that without a prefix comes last
-            setting, prefix = next(way for way in ways if name.startswith(way[1]))
-            rows = {seed: story for seed, story in enumerate(stories) if story}
-            told[setting, name.removeprefix(prefix)] = _table(rows)
-        return cls(found["stories"], told)
-
-    def as_json(self, measures: dict[Setting, str]) -> str:
-        """Every number in full; null where there is none."""
-        rows = {}
-        for (setting, label), table in self.told.items():
-            found = table.astype(object).where(table.notna(), None).to_dict("index")
-            rows[measures.get(setting, "") + label] = [found.get(n) for n in range(self.stories)]
-        return json.dumps({"stories": self.stories, "rows": rows})
+# By `Job.name` [stories, columns]; a story that was not rendered is a line of nan.
+Tables = dict[str, pd.DataFrame]
 
 
-def _table(stories: dict[int, dict]) -> pd.DataFrame:
-    return pd.DataFrame.from_dict(stories, orient="index", dtype=float)
+def collect(jobs: Iterable, shelf: Shelf) -> Tables:
+    """All that the shelf has of the jobs."""
+    told: dict[str, dict[int, dict]] = {}
+    for job in jobs:
+        told.setdefault(job.name, {})[job.seed] = shelf.get(job.key())[0]
+    count = 1 + max(map(max, told.values()))
+    return {name: as_table([of.get(n, {}) for n in range(count)]) for name, of in told.items()}
+
+
+def as_table(stories: list[dict | None]) -> pd.DataFrame:
+    return pd.DataFrame([story or {} for story in stories], dtype=float)
+
+
+def read(path: Path) -> Tables:
+    """The numbers that `as_json` wrote."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return {name: as_table(stories) for name, stories in rows.items()}
+
+
+def as_json(told: Tables) -> str:
+    """Every number in full; null where there is none."""
+    rows = {}
+    for name, table in told.items():
+        found = rendered(table).astype(object)
+        found = found.where(found.notna(), None).to_dict("index")
+        rows[name] = [found.get(seed) for seed in table.index]
+    return json.dumps({"stories": max(map(len, told.values())), "rows": rows})
+
+
+def rendered(table: pd.DataFrame) -> pd.DataFrame:
+    return table.dropna(how="all")
 
 
 @dataclass
 class Measured:
-    """The results on one setting, of rows by their names."""
+    """The tables on one setting, of rows by their names."""
 
-    results: Results
+    told: Tables
     setting: Setting
     rows: dict[str, Row]
 
+    @property
+    def stories(self) -> int:
+        """How many there are to be."""
+        return max(map(len, self.told.values()))
+
     def table(self, name: str) -> pd.DataFrame:
-        return self.results.told.get((self.setting, self.rows[name].label), pd.DataFrame())
+        """Of the stories that were rendered."""
+        name = self.setting.prefix + self.rows[name].label
+        return rendered(self.told.get(name, pd.DataFrame()))
 
     def count(self, name: str) -> int:
         return len(self.table(name))

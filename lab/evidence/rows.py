@@ -45,7 +45,7 @@ class Row:
 @dataclass(frozen=True)
 class Setting:
     """How the sampler runs, how likely an identity says each of its attributes, and how many frames
-    go at once (0: all).
+    go at once (0: all). `prefix` is before its rows' names where several settings are measured.
     """
 
     steps: int = 20
@@ -54,10 +54,11 @@ class Setting:
     size: int = 256
     batch: int = 0
     mask: str = ""  # the package that finds the character where likeness is of it only
+    prefix: str = ""
 
     def key(self) -> dict:
         """What the results depend on: a frame does not depend on its batch."""
-        return {**asdict(self), "batch": 0}
+        return {**asdict(self), "batch": 0, "prefix": ""}
 
 
 FIRST = "first"
@@ -74,50 +75,45 @@ ROWS = {
 NOT_NAMED = Row("SVR + IPCA, place not named", ipca={})  # of stories with a place in plain words
 
 
-def with_ipca(name: str, *values: object, also: str = "", **more: object) -> list[Row]:
-    """A row for each value of an input of IPCA Patch."""
-    return [Row(f"{also}{name} {as_said(value)}", ipca={**more, name: value}) for value in values]
+def sweep(part: str, name: str, *values: object, also: str = "", **more: object) -> list[Row]:
+    """A row with IPCA for each value of an input of SVR Reweight, the part `svr`, or of IPCA Patch,
+    `ipca`.
+    """
+    return [
+        Row(f"{also}{name} {value}", **{"ipca": {}, part: {**more, name: value}})
+        for value in values
+    ]
 
 
 def by_label(*rows: list[Row]) -> dict[str, Row]:
     return {row.label: row for row in chain(*rows)}
 
 
-def with_svr(name: str, *values: object, **more: object) -> list[Row]:
-    """A row for each value of an input of SVR Reweight."""
-    return [Row(f"{name} {value}", svr={**more, name: value}, ipca={}) for value in values]
-
-
-def as_said(value: object) -> str:
-    """`10` of 10.0."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 # IPCA's share, in every story: how much of it, with the padding remembered too, and where colour is
 # made alone.
 DOSES = {
-    "all blocks": with_ipca("strength", 10.0, 100.0),
-    "protect_identity off": with_ipca(
-        "strength", 1.0, 3.0, also="protect_identity off, ", protect_identity=False
+    "all blocks": sweep("ipca", "strength", 10, 100),
+    "protect_identity off": sweep(
+        "ipca", "strength", 1, 3, also="protect_identity off, ", protect_identity=False
     ),
-    "up0 alone": with_ipca("strength", 10.0, 100.0, also="up0 alone, ", blocks="up0"),
+    "up0 alone": sweep("ipca", "strength", 10, 100, also="up0 alone, ", blocks="up0"),
 }
 HOLDS_MOST = DOSES["up0 alone"][-1]  # what help and README advise where a character wanders
 
 EOT = {"mode": "svr-eot"}
 SWEEPS = {
-    "strength": with_ipca("strength", 3.0, 30.0, 300.0),
+    "strength": sweep("ipca", "strength", 3, 30, 300),
     "svr-eot": [
         Row("SVR-EOT, no IPCA", svr=EOT),
         Row("SVR-EOT, protect_identity off", svr=EOT, ipca={"protect_identity": False}),
     ],
-    "enhance_alpha": with_svr("enhance_alpha", 0.001, 0.005, 0.02),
-    "enhance_beta": with_svr("enhance_beta", 1.25, 1.5, 2.0),
-    "weaken_alpha": with_svr("weaken_alpha", 0.05, 0.1, 0.5),
-    "weaken_beta": with_svr("weaken_beta", 0.1, 0.3, 1.0),
-    "dropout": with_ipca("dropout", 0.05, 0.1, 0.5),
-    "start_at_step": with_ipca("start_at_step", 2, 6, 10),
-    "blocks": with_ipca("blocks", "down1", "mid", "up0"),
+    "enhance_alpha": sweep("svr", "enhance_alpha", 0.001, 0.005, 0.02),
+    "enhance_beta": sweep("svr", "enhance_beta", 1.25, 1.5, 2.0),
+    "weaken_alpha": sweep("svr", "weaken_alpha", 0.05, 0.1, 0.5),
+    "weaken_beta": sweep("svr", "weaken_beta", 0.1, 0.3, 1.0),
+    "dropout": sweep("ipca", "dropout", 0.05, 0.1, 0.5),
+    "start_at_step": sweep("ipca", "start_at_step", 2, 6, 10),
+    "blocks": sweep("ipca", "blocks", "down1", "mid", "up0"),
     "window_length": [
         Row(f"window_length {value}", ipca={}, window_length=value) for value in (1, 2, 3)
     ],

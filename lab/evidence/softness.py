@@ -9,6 +9,7 @@ from bench.studio import with_override
 
 from ..training.attention import Spelled, sharpness
 from .demo import equipment
+from .rows import ROWS, Setting, sampled
 from .stories import draw_stories
 
 
@@ -23,14 +24,11 @@ def measure(stories: int = 20) -> None:
         begin = logits.softmax(-1)[..., 0].mean((0, 2))
         seen[block].append(torch.stack([sharpness(logits).mean((0, 2)), begin]))
 
-    model = with_override(studio.model, Spelled(look))
+    model, setting = with_override(studio.model, Spelled(look)), Setting(steps=8, cfg=1.0)
     with torch.inference_mode():
         for seed, story in enumerate(draw_stories(stories)):
             told = studio.prompt(story["identity"], story["frames"])
-            positives, latents, *_ = studio.batch(
-                told, studio.svr(told), frames_per_batch=0, width=256, height=256
-            )
-            studio.sample(model, positives[0], latents[0], steps=8, cfg=1.0, seed=seed)
+            sampled(studio, told, ROWS["d"], seed, setting, patched=lambda positive: model)
     for block, calls in seen.items():
         sharp, begin = torch.stack(calls).mean(0)
         heads = ", ".join(f"{value:.1f}" for value in sharp.tolist())

@@ -15,7 +15,7 @@ from bench.inprocess import ROOT
 from bench.studio import FRAMES
 
 from ..evidence.own_models import demo_model
-from ..evidence.rows import Row, render, studio_on, with_ipca, with_svr
+from ..evidence.rows import Row, render, studio_on, sweep
 from ..evidence.stories import draw_stories
 from ..world.measure import as_bytes
 
@@ -27,20 +27,20 @@ STORY = {
 
 SHEETS = {
     "noise": [Row(value, noise=value, ipca={}) for value in ("shared", "per frame")],
-    "mode": with_svr("mode", "svr", "svr-eot", "original"),
+    "mode": sweep("svr", "mode", "svr", "svr-eot", "original"),
     "window_length": [Row(f"{value}", window_length=value, ipca={}) for value in (1, 2, 10)],
-    "weaken_beta": with_svr("weaken_beta", 0.05, 0.5, 1.0),
-    "weaken_alpha": with_svr("weaken_alpha", 0.0, 0.01, 0.1, weaken_beta=0.5),
-    "enhance_alpha": with_svr("enhance_alpha", 0.0, 0.01, 0.03),
-    "enhance_beta": with_svr("enhance_beta", 0.5, 1.0, 2.0),
-    "strength": with_ipca("strength", 0.0, 1.0, 10.0, 100.0),
-    "blocks": with_ipca("blocks", "all", "down1", "mid", "up0"),
+    "weaken_beta": sweep("svr", "weaken_beta", 0.05, 0.5, 1.0),
+    "weaken_alpha": sweep("svr", "weaken_alpha", 0.0, 0.01, 0.1, weaken_beta=0.5),
+    "enhance_alpha": sweep("svr", "enhance_alpha", 0.0, 0.01, 0.03),
+    "enhance_beta": sweep("svr", "enhance_beta", 0.5, 1.0, 2.0),
+    "strength": sweep("ipca", "strength", 0, 1, 10, 100),
+    "blocks": sweep("ipca", "blocks", "all", "down1", "mid", "up0"),
     "protect_identity": [
         Row("on", ipca={"protect_identity": True}),
         Row("off", ipca={"protect_identity": False}),
     ],
-    "start_at_step": with_ipca("start_at_step", 0, 4, 10, strength=8.0),
-    "dropout": with_ipca("dropout", 0.0, 0.1, 0.5, strength=8.0),
+    "start_at_step": sweep("ipca", "start_at_step", 0, 4, 10, strength=8.0),
+    "dropout": sweep("ipca", "dropout", 0, 0.1, 0.5, strength=8.0),
 }
 # Numbers of the evidence's stories.
 CHANGED_BY_IPCA = {"strength": 13, "blocks": 2, "protect_identity": 17}

@@ -19,10 +19,11 @@ from bench.studio import Studio
 from demo import model as demo
 
 from ..evidence import demo as on_the_unet
+from ..evidence import report
 from ..evidence.demo import FULL_RUN, told
-from ..evidence.loop import Job, Study, below_each_other, beside_each_other
-from ..evidence.pages import BEGIN, END, page, put_section
-from ..evidence.results import Measured, Results
+from ..evidence.loop import Job, Study, below_each_other, beside_each_other, story_by_story
+from ..evidence.pages import page
+from ..evidence.results import Measured, Tables
 from ..evidence.rows import ROWS as UNET_ROWS
 from ..evidence.rows import Row, Setting, by_label, studio_on
 from ..evidence.stories import draw_casts, draw_stories
@@ -32,9 +33,8 @@ from .model import WEIGHTS, load_transformer
 from .rows import EMBEDDINGS, ROWS, STRIPS, SWEEPS, render
 
 STEPS = 12
-UNSAID, CAST = Setting(steps=STEPS), Setting(steps=STEPS, said=1.0)
-UNET = Setting()  # the demo model's own
-MEASURES = {UNSAID: "", CAST: "cast, ", UNET: "unet, "}
+UNSAID, CAST = Setting(steps=STEPS), Setting(prefix="cast, ", steps=STEPS, said=1.0)
+UNET = Setting(prefix="unet, ")  # the demo model's own
 CASTS = ("b", "c", "d", "e", "f1", "h", "i1.2", "j3")
 # SVR without its alphas is what factors on keys and values do: a UNet's cross-attention is linear
 # in the embeddings.
@@ -46,22 +46,19 @@ CODE = (*(f"lab/transformer/{name}.py" for name in ("model", "text", "rows")), *
 
 
 def jobs(count: int) -> list[list[Job]]:
-    """Main rows story by story, so that a stopped run has all rows of as many; the others' turn is
-    between the first stories and the rest.
-    """
+    """Main rows of the first stories, the other tables' stories, main rows of the rest."""
     stories, casts = draw_stories(count), draw_casts(count)
-    stages = [
-        (UNSAID, stories[:FIRST_STORIES], ROWS.values()),
-        (UNSAID, stories[:SWEEP_STORIES], SWEEPS),
-        (CAST, casts[:CAST_STORIES], [ROWS[name] for name in CASTS]),
-        (UNET, stories[:UNET_STORIES], ON_THE_UNET.values()),
-        (UNSAID, stories, ROWS.values()),
-    ]
-    found = [
-        [Job(setting, seed, story, row) for seed, story in enumerate(drawn) for row in rows]
-        for setting, drawn, rows in stages
-    ]
-    return [*found[:-1], found[-1][len(found[0]) :]]
+    first, *others, whole = (
+        story_by_story(way)
+        for way in (
+            (UNSAID, stories[:FIRST_STORIES], ROWS.values()),
+            (UNSAID, stories[:SWEEP_STORIES], SWEEPS),
+            (CAST, casts[:CAST_STORIES], [ROWS[name] for name in CASTS]),
+            (UNET, stories[:UNET_STORIES], ON_THE_UNET.values()),
+            (UNSAID, stories, ROWS.values()),
+        )
+    )
+    return [first, *others, whole[len(first) :]]
 
 
 @lru_cache(maxsize=1)
@@ -92,17 +89,15 @@ def labelled(ways: list[list[Image.Image]], zoom: int = 3, left: int = 190) -> I
     return below_each_other(lines, 12)
 
 
-def section(results: Results) -> str:
+def section(told: Tables) -> str:
     """The section of docs/evidence.md: candour, tables, and a picture."""
     with safe_open(WEIGHTS, "pt") as file:
         record = {name: json.loads(value) for name, value in file.metadata().items()}
         parameters = sum(file.get_tensor(name).numel() for name in file.keys())
-    unsaid = Measured(results, UNSAID, ROWS | by_label(SWEEPS))
-    cast, unet = Measured(results, CAST, ROWS), Measured(results, UNET, ON_THE_UNET)
+    unsaid = Measured(told, UNSAID, ROWS | by_label(SWEEPS))
+    cast, unet = Measured(told, CAST, ROWS), Measured(told, UNET, ON_THE_UNET)
     return page(
         "section.md.j2",
-        begin=BEGIN,
-        end=END,
         record=record,
         parameters=parameters / 1e6,
         unsaid=unsaid,
@@ -110,16 +105,17 @@ def section(results: Results) -> str:
         unet=unet,
         factors=FACTORS.label,
         done=unsaid.count("e"),
-        count=results.stories,
+        count=unsaid.stories,
         swept=SWEEP_STORIES,
     )
 
 
-def write(results: Results, folder: Path) -> None:
+def write(told: Tables, folder: Path) -> None:
+    """In docs/ the page on the demo model has the section, from its numbers."""
     if folder.name == "docs":
-        put_section(folder / "evidence.md", section(results))
+        report.main()
     else:
-        (folder / "transformer.md").write_text(section(results), encoding="utf-8")
+        (folder / "transformer.md").write_text(section(told), encoding="utf-8")
 
 
 def study(options: Namespace) -> Study:
@@ -131,10 +127,9 @@ def study(options: Namespace) -> Study:
         tell=tell,
         tables=section,
         write=write,
-        strips={"evidence-transformer.png": [(UNSAID, ROWS[name]) for name in STRIPS]},
+        strips={"evidence-transformer.png": [ROWS[name].label for name in STRIPS]},
         folder="output/evidence",
         whole_folder="docs" if count >= FULL_RUN else "",
-        measures=MEASURES,
         numbers="evidence-transformer.json",
         workers=options.workers,
         sheet=labelled,

@@ -59,12 +59,12 @@ def small_jobs(evidence, labels="de", stories=2):
 
 
 def pixels(shelf, job):
-    return np.asarray(shelf.picture(*job.keys()))
+    return np.asarray(shelf.get(job.key())[1])
 
 
 def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, tmp_path):
     from lab.evidence.loop import run
-    from lab.evidence.shelf import Shelf
+    from lab.files import Shelf
 
     seen, spy = rendered
     todo = small_jobs(evidence)
@@ -83,7 +83,7 @@ def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, 
     assert seen == [(1, "SVR + IPCA")], "three were kept"
 
     for job in todo:
-        a, b = (shelf.get(*job.keys()) for shelf in (whole, pieces))
+        a, b = (shelf.get(job.key())[0] for shelf in (whole, pieces))
         assert a.keys() == b.keys() and (a["seconds"] > 0 and b["seconds"] > 0)
         same = a.keys() - {"seconds", "peak GiB"}
         assert all(a[name] == pytest.approx(b[name], nan_ok=True) for name in same)
@@ -92,7 +92,7 @@ def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(evidence, rendered, 
 
 def test_only_what_is_new_is_rendered(evidence, rendered, tmp_path):
     from lab.evidence.loop import run
-    from lab.evidence.shelf import Shelf
+    from lab.files import Shelf
 
     seen, spy = rendered
     run(small_jobs(evidence), Shelf(tmp_path, "w"), spy)
@@ -130,7 +130,6 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     """A page of a run that was stopped in the middle: the means are those of the kept columns."""
     from lab.evidence import loop
     from lab.evidence.options import options
-    from lab.evidence.shelf import Shelf
 
     def stopped(job):
         raise KeyboardInterrupt
@@ -140,12 +139,12 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(evidence, "tell", stopped)
     parts = "doses,said,casts,places"
     study = evidence.study(options([], {"STORIES": "3", "SWEEPS": parts, "WORKERS": "1"}))
-    shelf = Shelf(tmp_path / "output/evidence/kept", *study.depends_on)
+    shelf = loop.Shelf(tmp_path / "output/evidence/kept", *study.depends_on)
     columns = {*COLUMNS, *CAST, *PLACE, "identity", "colour", "colour, scenes right", "seconds"}
     main, more = study.stages
     for job in [*main[:-1], *(job for job in more if job.seed < 2)]:
         value = 0.25 + 0.25 * (job.seed % 2)
-        shelf.put(*job.keys(), dict.fromkeys(columns, value), Image.new("RGB", (160, 32)))
+        shelf.put(job.key(), dict.fromkeys(columns, value), Image.new("RGB", (160, 32)))
     loop.go(study, tmp_path)
     folder = tmp_path / "output/evidence"
     text, printed = (folder / "evidence.md").read_text(encoding="utf-8"), capsys.readouterr().out
@@ -170,31 +169,31 @@ def test_the_page_tells_what_is_there(evidence, monkeypatch, tmp_path, capsys):
 def test_the_committed_page_is_written_by_the_program(pack):
     from bench.inprocess import ROOT
     from lab.evidence import report
-    from lab.evidence.results import Results
+    from lab.evidence.results import read
 
-    results = Results.read(ROOT / "docs/evidence.json", report.MEASURES)
-    page = report.page(results)
-    assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8").startswith(page.rstrip())
+    page = report.page(read(ROOT / "docs/evidence.json")) + report.transformer()
+    assert (ROOT / "docs/evidence.md").read_text(encoding="utf-8") == page
 
 
 def test_numbers_are_read_as_they_were_written(evidence, tmp_path):
-    from lab.evidence.report import MEASURES, SAID, UNSAID
-    from lab.evidence.results import Results
+    from lab.evidence.results import as_json, read
 
-    third = {"identity": 1 / 3, "stated": float("nan")}
+    nan = float("nan")
     told = {
-        (UNSAID, "SVR"): pd.DataFrame([third]),
-        (SAID, "SVR"): pd.DataFrame({"stated": [0.5]}, index=[1]),
+        "SVR": pd.DataFrame({"identity": [1 / 3, nan], "stated": [nan, nan]}),
+        "said, SVR": pd.DataFrame({"stated": [nan, 0.5]}),
+        "said, SVR + IPCA": pd.DataFrame(index=range(2)),
     }
-    text = Results(2, told).as_json(MEASURES)
+    text = as_json(told)
     assert json.loads(text)["rows"] == {
         "SVR": [{"identity": 1 / 3, "stated": None}, None],
         "said, SVR": [None, {"stated": 0.5}],
+        "said, SVR + IPCA": [None, None],
     }
     (tmp_path / "a.json").write_text(text)
-    found = Results.read(tmp_path / "a.json", MEASURES)
-    assert found.as_json(MEASURES) == text and found.told.keys() == told.keys()
-    assert found.told[SAID, "SVR"].equals(told[SAID, "SVR"])
+    found = read(tmp_path / "a.json")
+    assert as_json(found) == text and found.keys() == told.keys()
+    assert found["said, SVR"].equals(told["said, SVR"])
 
 
 def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
@@ -202,8 +201,8 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     character in a frame.
     """
     from lab.evidence.loop import Job, run
-    from lab.evidence.shelf import Shelf
     from lab.evidence.stories import FRAMES, draw_casts
+    from lab.files import Shelf
 
     (story,) = draw_casts(1, seed=3)
     assert {frame["kind"] for frame in story["shown"]} == set(story["cast"]) and len(
@@ -212,7 +211,7 @@ def test_a_story_with_a_cast_is_told_and_judged(evidence, tmp_path):
     job = Job(replace(evidence.CAST, steps=2), 0, story, evidence.ROWS["e"])
     shelf = Shelf(tmp_path, "w")
     run([job], shelf, evidence.tell)
-    assert {*shelf.get(*job.keys())} == {*CAST, "seconds", "peak GiB"}
+    assert {*shelf.get(job.key())[0]} == {*CAST, "seconds", "peak GiB"}
     assert pixels(shelf, job).shape == (32, 160, 3)
 
 

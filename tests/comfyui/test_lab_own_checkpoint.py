@@ -29,8 +29,8 @@ def evidence(pack, tmp_path):
         go(study, tmp_path)
         folder = tmp_path / study.folder
         told = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))["rows"]
-        rows = {file: row for file, [(_, row)] in study.strips.items()}
-        numbers = {file[4:-4]: told[row.label] for file, row in rows.items()}  # row-<name>.png
+        # row-<name>.png
+        numbers = {file[4:-4]: told[row] for file, [row] in study.strips.items()}
         return (folder / "evidence.md").read_text(encoding="utf-8"), numbers, folder
 
     run.module = own_checkpoint

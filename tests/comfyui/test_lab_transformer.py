@@ -204,15 +204,3 @@ def test_muon_moves_by_orthogonal_matrices():
     Muon({weight: 1}, lr=0.1).step()
     values = torch.linalg.svdvals(weight.detach())
     assert values.max() < 0.1 * math.sqrt(3) * 1.4 and values.min() > 0.1 * math.sqrt(3) * 0.5
-
-
-def test_the_section_is_replaced_and_not_doubled(pack, tmp_path):
-    from lab.evidence.pages import BEGIN, END, put_section, section_of
-
-    page = tmp_path / "evidence.md"
-    page.write_text("# Evidence\n\ntext\n")
-    for words in ("first", "second"):
-        put_section(page, f"{BEGIN}\n\n{words}\n\n{END}\n")
-    assert page.read_text() == f"# Evidence\n\ntext\n\n{BEGIN}\n\nsecond\n\n{END}\n"
-    assert section_of(page.read_text()) == f"\n{BEGIN}\n\nsecond\n\n{END}\n"
-    assert section_of("# Evidence\n") == ""

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from lab import files
-from lab.evidence.shelf import Shelf
-from lab.files import fingerprint
+from lab.files import Shelf, fingerprint
 
 
 def test_a_fingerprint_follows_the_content_alone(tmp_path):
@@ -34,33 +33,29 @@ def test_code_counts_by_its_files(tmp_path, monkeypatch):
 
 def test_results_and_pictures_are_found_again_and_other_weights_have_their_own(tmp_path):
     picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
-    Shelf(tmp_path, "weights").put(
-        "story", "row", {"identity": 0.25, "none": float("nan")}, picture
-    )
-    Shelf(tmp_path, "weights").put("story", "other row", {"identity": 0.5})
+    Shelf(tmp_path, "weights").put("key", {"identity": 0.25, "none": float("nan")}, picture)
+    Shelf(tmp_path, "weights").put("other key", {"identity": 0.5})
     again = Shelf(tmp_path, "weights")
-    assert again.get("story", "row")["identity"] == 0.25 and np.isnan(
-        again.get("story", "row")["none"]
-    )
-    assert again.get("story", "other row") == {"identity": 0.5}
-    kept = again.picture("story", "row")
+    numbers, kept = again.get("key")
+    assert numbers["identity"] == 0.25 and np.isnan(numbers["none"])
     assert np.array_equal(np.asarray(kept), np.asarray(picture))
-    assert (
-        again.get("another story", "row") is None
-        and Shelf(tmp_path, "other weights").get("story", "row") is None
-    )
+    assert again.get("other key") == ({"identity": 0.5}, None)
+    assert again.get("another key") == Shelf(tmp_path, "other weights").get("key") == ({}, None)
 
 
 def test_a_stop_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     shelf = Shelf(tmp_path, "weights")
-    shelf.put("story", "row", {"identity": 0.25})
+    shelf.put("key", {"identity": 0.25})
 
-    def stopped(self, text, **_):
-        self.open("w").write(text[:5])
+    def stopped(self, content):
+        with self.open("wb") as file:
+            file.write(content[:5])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.write_text", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            shelf.put("story", "other row", {"identity": 0.5})
-    assert Shelf(tmp_path, "weights").get("story", "row") == {"identity": 0.25}
+        patch.setattr("pathlib.Path.write_bytes", stopped)
+        for key in ("key", "other key"):
+            with pytest.raises(KeyboardInterrupt):
+                shelf.put(key, {"identity": 0.5})
+    again = Shelf(tmp_path, "weights")
+    assert again.get("key") == ({"identity": 0.25}, None) and again.get("other key") == ({}, None)
