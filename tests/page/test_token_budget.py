@@ -2,7 +2,7 @@
 the story.
 """
 
-from bench.page import open_template, queue
+from bench.page import open_template, queue, set_widget
 from bench.story_editor import ROWS, budget, frames, on_two_pages, row, wait_for_budget
 
 
@@ -38,10 +38,8 @@ def test_the_bar_counts_tokens_only_where_clip_reads_the_story(page):
     wait_for_budget(page, "no token limit")
     assert not page.locator(".opos-meter").count()
     assert not "".join(page.locator(".opos-tokens").all_inner_texts()).strip()
-    page.evaluate(
-        "app.graph._nodes.find(n => n.type === 'CLIPLoader').widgets.find(w => w.name === 'type')"
-        ".value = 'stable_diffusion'"
-    )
+    set_widget(page, "CLIPLoader", "type", "stable_diffusion")
+    set_widget(page, "CLIPLoader", "clip_name", "clip_l.safetensors")
     page.dispatch_event(".opos-editor", "pointerenter")
     wait_for_budget(page, "of 75 CLIP tokens")
 

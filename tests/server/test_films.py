@@ -15,20 +15,21 @@ SEVEN = [f"in place {number}" for number in range(1, 8)]
 
 @pytest.fixture(scope="module")
 def run(server, client):
-    """Runs a prompt. Returns the files that it saved, by their names in the output folder, and the
+    """Runs a prompt. Returns the files that it wrote, by their names in the output folder, and the
     outputs.
 
     (Nothing is deleted: ComfyUI does not save again what has not changed.)
     """
     folder = server.folder / "output"
 
+    def written():
+        return {(file, file.stat().st_mtime_ns) for file in folder.rglob("*.*")}
+
     def run(prompt):
-        before = set(folder.rglob("*.*"))
+        before = written()
         outputs = client.run(prompt)
-        return {
-            str(file.relative_to(folder)): file
-            for file in sorted(set(folder.rglob("*.*")) - before)
-        }, outputs
+        new = sorted(file for file, _ in written() - before)
+        return {str(file.relative_to(folder)): file for file in new}, outputs
 
     return run
 
