@@ -2,7 +2,6 @@
 transformer and the adapter inside. Its text encoder is in `toy_encoders.py`.
 """
 
-import comfy.model_management
 import comfy.ops
 import comfy.supported_models as models
 import torch
@@ -10,7 +9,7 @@ from comfy.ldm.anima.model import LLMAdapter
 from comfy.model_patcher import ModelPatcher
 
 from bench.toy_encoders import WIDTH
-from bench.toy_models import randomize
+from bench.toy_models import random_model
 
 BLOCKS = 3
 SHAPE = {
@@ -33,18 +32,11 @@ SHAPE = {
 
 
 def toy_anima(seed: int = 1) -> ModelPatcher:
-    """A MODEL. The adapter's sizes are constants of ComfyUI's, so that it is put in again, small:
-    the class is the same.
-    """
-    config = models.Anima(dict(SHAPE))
-    config.set_inference_dtype(torch.float32, None)
-    model = config.get_model({}, "", device=torch.device("cpu"))
-    model.diffusion_model.llm_adapter = LLMAdapter(
+    """A MODEL, with a small adapter of the same class."""
+    return random_model(models.Anima, SHAPE, seed, shrink=_with_small_adapter)
+
+
+def _with_small_adapter(network: torch.nn.Module) -> None:
+    network.llm_adapter = LLMAdapter(
         *(WIDTH, WIDTH, WIDTH, 2, 2), dtype=torch.float32, operations=comfy.ops.disable_weight_init
     ).requires_grad_(False)
-    randomize(model.diffusion_model, seed)
-    devices = (
-        comfy.model_management.get_torch_device(),
-        comfy.model_management.unet_offload_device(),
-    )
-    return ModelPatcher(model, *devices)

@@ -6,6 +6,7 @@ and the weights are noise. Everything is seeded: the same shape gives the same m
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import comfy.model_management
@@ -188,14 +189,17 @@ def random_model(
     seed: int,
     dtype: torch.dtype = torch.float32,
     computed_in: torch.dtype | None = None,
+    shrink: Callable[[torch.nn.Module], None] = lambda network: None,
 ) -> ModelPatcher:
     """A MODEL of one of ComfyUI's supported classes in another shape, with seeded weights of
-    `dtype`; where ComfyUI cannot compute in it (fp8), each layer casts to `computed_in`.
+    `dtype`; where ComfyUI cannot compute in it (fp8), each layer casts to `computed_in`. `shrink`
+    replaces parts whose sizes are constants of ComfyUI's.
     """
     config = supported(shape)
     config.unet_config.update(shape)  # some classes insist on the real model's size
     config.set_inference_dtype(dtype, computed_in)
     model = config.get_model({}, "", device=torch.device("cpu"))
+    shrink(model.diffusion_model)
     randomize(model.diffusion_model, seed)
     return ModelPatcher(
         model,

@@ -206,6 +206,17 @@ class JointCall:
         return False
 
 
+class MemoryCall(JointCall):
+    """One model call in which the image reads a text that never reads the image: the identity's
+    keys are a fixed memory, as in a UNet. ComfyUI reports its blocks by number, under no stage of
+    the family's.
+    """
+
+    def _block(self, options: Mapping[str, Any]) -> int:
+        number = options.get("block_index")
+        return super()._block(options) if number is None else number
+
+
 @dataclass(frozen=True)
 class Lengths:
     """What identifies a model call's attention calls: how many tokens all texts and all images have

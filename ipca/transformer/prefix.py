@@ -8,7 +8,7 @@ target's have all keys:
 
 So queries are fewer than keys. The prefix depends on neither picture nor step, and ComfyUI may keep
 its keys and values for a whole run: only the target's calls are weighted, and what is kept stays
-what it was. The identity's keys are then a fixed memory, as in a UNet.
+what it was.
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from .override import JointCall
+from .override import MemoryCall
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def prefix_of(x: torch.Tensor, text: int, given: Mapping[str, Any]) -> Prefix:
     return Prefix(text, math.prod(x.shape[-2:]), tuple(zip(slots, sizes)))
 
 
-class PrefixCall(JointCall):
+class PrefixCall(MemoryCall):
     """One model call whose target reads `prefix`."""
 
     def __init__(self, prefix: Prefix, *args: Any):
@@ -68,8 +68,3 @@ class PrefixCall(JointCall):
 
     def _is_ours(self, queries: int, keys: int) -> bool:
         return (queries, keys) == (self.prefix.target, self.prefix.keys)
-
-    def _block(self, options: Mapping[str, Any]) -> int:
-        """ComfyUI reports it under the name of a single stream."""
-        number = options.get("block_index")
-        return super()._block(options) if number is None else number
