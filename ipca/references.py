@@ -4,6 +4,10 @@ from ..errors import InputError
 from ..story.rows import rows_of
 from .plan import Conds
 
+THROUGH_STORY_BATCH = (
+    "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
+)
+
 
 def require_handed_out(conds: Conds) -> None:
     """Raise InputError where a frame's references are missing in its conditioning: Story Batch was
@@ -15,9 +19,5 @@ def require_handed_out(conds: Conds) -> None:
         text = cond.get("cross_attn")
         for row in (None if text is None else rows_of(cond, len(text))) or ():
             if len(row.references) > len(cond.get("reference_latents") or ()):
-                remedy = (
-                    "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
-                )
-                raise InputError(
-                    "story", "a frame is sampled without the pictures of its cast", remedy
-                )
+                problem = "a frame is sampled without the pictures of its cast"
+                raise InputError("story", problem, THROUGH_STORY_BATCH)

@@ -17,6 +17,7 @@ from ...log import warn_rarely
 from ...story.rows import Row, rows_of
 from ..names import CALL_KEY, OVERRIDE
 from ..plan import Cond, Conds
+from ..references import THROUGH_STORY_BATCH
 from ..settings import Settings
 from ..text import speaking
 from ..wrappers import ModelCall
@@ -130,8 +131,8 @@ class TransformerSide:
             return text.shape[1]
         tokens: torch.Tensor | None = cond.get(ADAPTER_TOKENS[0])
         if tokens is not None and len(text) > 1:
-            remedy = "Connect SVR Reweight's frames to Story Batch, and its positive to the sampler"
-            raise InputError("story", f"{self.family.name} reads one frame at a time", remedy)
+            problem = f"{self.family.name} reads one frame at a time"
+            raise InputError("story", problem, THROUGH_STORY_BATCH)
         return 0 if tokens is None else adapted_length(tokens)
 
 
